@@ -1,0 +1,22 @@
+//! pgsiphon: a native PostgreSQL dumper.
+//!
+//! The modules follow a dump's way through the program, and imports run only forwards along it:
+//!
+//! ```text
+//! pg ──► catalog ──► order ──► emit ──► plan ──► pipeline ──► codec ──► sink
+//! ```
+//!
+//! * [`pg`] connects, holds the snapshot and speaks COPY;
+//! * [`catalog`] reads the system catalogs, one file per kind of object;
+//! * [`order`] sorts the objects as pg_dump does, and breaks the legal dependency loops;
+//! * [`emit`] turns objects into SQL text, again one file per kind;
+//! * [`plan`] makes of that an ordered list of segments;
+//! * [`pipeline`] lets workers produce the segments and one writer join them in order;
+//! * [`codec`] compresses, [`sink`] stores.
+//!
+//! [`dump`] is the one place that wires them together.
+
+pub mod error;
+pub mod pg;
+
+pub use error::{Error, ErrorKind, Result};

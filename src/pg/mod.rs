@@ -1,0 +1,3 @@
+//! The source: a PostgreSQL server, spoken to by its wire protocol.
+
+pub mod text;
