@@ -16,7 +16,10 @@
 //!
 //! [`dump`] is the one place that wires them together.
 
+pub mod codec;
 pub mod error;
 pub mod pg;
+pub mod pipeline;
+pub mod sink;
 
 pub use error::{Error, ErrorKind, Result};

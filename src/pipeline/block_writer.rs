@@ -1,0 +1,117 @@
+//! Cuts a segment's text into blocks, and compresses them on the worker's thread.
+
+use std::sync::Arc;
+
+use super::Progress;
+use super::exchange::{Exchange, Piece};
+use crate::codec::{BLOCK_BYTES, BlockCompressor, Compression};
+use crate::error::Result;
+
+/// A segment's last block goes to the writer as text, to be joined with its neighbours, if it is
+/// shorter than this: 20,000 tiny tables must not become 20,000 tiny blocks. Longer ends stay
+/// blocks of their own, because the writer is one and the workers are many.
+const TAIL_BYTES: usize = BLOCK_BYTES / 4;
+
+/// Takes the text of one segment, and cuts it into blocks of at most [`BLOCK_BYTES`].
+///
+/// A block ends between two pushes, if none of them is longer than a block; one that is gets
+/// blocks of its own. So with a row to each push, blocks begin and end with rows.
+pub struct BlockWriter {
+    exchange: Arc<Exchange>,
+    progress: Arc<dyn Progress>,
+    compressor: BlockCompressor,
+    buffer: Vec<u8>,
+    segment: usize,
+    raw_len: u64,
+}
+
+impl BlockWriter {
+    pub(super) fn new(
+        exchange: Arc<Exchange>,
+        progress: Arc<dyn Progress>,
+        compression: Compression,
+    ) -> Result<Self> {
+        Ok(BlockWriter {
+            exchange,
+            progress,
+            compressor: BlockCompressor::new(compression)?,
+            buffer: Vec::with_capacity(BLOCK_BYTES),
+            segment: 0,
+            raw_len: 0,
+        })
+    }
+
+    /// Appends a row, or some other text that should not be cut.
+    ///
+    /// Usually a copy into a buffer. When a block is full, it is compressed here and now; and if
+    /// the writer is too far behind, this blocks the thread until there is room.
+    ///
+    /// # Errors
+    /// If the run was stopped: return it from [`super::Produce::produce`].
+    #[inline]
+    pub fn push(&mut self, row: &[u8]) -> Result<()> {
+        if self.buffer.len() + row.len() <= BLOCK_BYTES {
+            self.buffer.extend_from_slice(row);
+            return Ok(());
+        }
+        self.push_into_next_block(row)
+    }
+
+    fn push_into_next_block(&mut self, row: &[u8]) -> Result<()> {
+        self.cut()?;
+        if row.len() <= BLOCK_BYTES {
+            self.buffer.extend_from_slice(row);
+            return Ok(());
+        }
+        // Parts of equal size, rather than full blocks and a crumb.
+        let parts = row.len().div_ceil(BLOCK_BYTES);
+        row.chunks(row.len().div_ceil(parts)).try_for_each(|part| self.put_block(part))
+    }
+
+    /// How much text the segment has so far, in bytes.
+    pub fn raw_len(&self) -> u64 {
+        self.raw_len + self.buffer.len() as u64
+    }
+
+    pub(super) fn begin_segment(&mut self, segment: usize) {
+        self.buffer.clear();
+        self.segment = segment;
+        self.raw_len = 0;
+    }
+
+    pub(super) fn finish_segment(&mut self) -> Result<()> {
+        if self.buffer.len() >= TAIL_BYTES {
+            self.cut()?;
+        } else if !self.buffer.is_empty() {
+            let tail = self.buffer.as_slice().to_vec();
+            self.buffer.clear();
+            self.count(tail.len());
+            self.exchange.put(self.segment, Piece::Tail(tail))?;
+        }
+        self.exchange.finish_segment(self.segment, self.raw_len);
+        Ok(())
+    }
+
+    /// Ends the block that is being filled.
+    fn cut(&mut self) -> Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        let put = self.put_block(&buffer);
+        self.buffer = buffer;
+        self.buffer.clear();
+        put
+    }
+
+    fn put_block(&mut self, raw: &[u8]) -> Result<()> {
+        let block = self.compressor.compress(raw)?;
+        self.count(raw.len());
+        self.exchange.put(self.segment, Piece::Block(block))
+    }
+
+    fn count(&mut self, raw_bytes: usize) {
+        self.raw_len += raw_bytes as u64;
+        self.progress.raw_bytes(raw_bytes as u64);
+    }
+}

@@ -1,0 +1,211 @@
+//! Workers produce the dump's segments side by side; one writer joins them in order.
+//!
+//! ```text
+//! worker 0 ─ produce ─ cut ─ compress ─┐
+//! worker 1 ─ produce ─ cut ─ compress ─┼─► exchange ─► writer ─► upload
+//! worker 2 ─ produce ─ cut ─ compress ─┘   (budget)    (segment order)
+//! ```
+//!
+//! Each worker is an OS thread with a current-thread runtime of its own, on which its connection is
+//! polled: no wake-ups between threads for each row, and compressing may take the thread as long
+//! as it likes. Workers take segments in order. A worker whose segment the writer has not reached
+//! yet waits when the byte budget is used up; the one at the head never waits for the others, so
+//! there is always one that moves, and no deadlock.
+//!
+//! **The bytes do not depend on `jobs` or on timing.** Blocks are cut from the text of each segment
+//! by rules that look at the text only ([`BlockWriter`]); how short ends of neighbouring segments
+//! are joined depends on their order only ([`writer`]).
+//!
+//! **Memory** is at most
+//! `byte_budget + 3 MiB (head) + 3 MiB (writer) + jobs × (2.2 MiB + compressor state)`,
+//! and what the producers and the upload hold themselves. The compressor state is 0.4 MB for gzip.
+//! A row of any size is cut and compressed from where the producer holds it, and is never copied
+//! whole.
+
+mod block_writer;
+mod exchange;
+mod worker;
+mod writer;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+pub use block_writer::BlockWriter;
+
+use crate::codec::Compression;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sink::{Published, Upload};
+use exchange::Exchange;
+use writer::OrderedWriter;
+
+/// Makes the text of segments. One producer serves one worker, for segment after segment; it never
+/// leaves the worker's thread, so neither it nor its futures need be `Send`.
+pub trait Produce<S> {
+    /// Writes the whole text of `segment` to `out`, and returns when there is no more.
+    ///
+    /// The future is dropped when the run fails or is interrupted elsewhere; [`Produce::cancel`]
+    /// follows.
+    fn produce(&mut self, segment: &S, out: &mut BlockWriter) -> impl Future<Output = Result<()>>;
+
+    /// Ends the producer after its last segment: its chance to notice that what it produced was
+    /// not consistent after all. An error fails the run.
+    fn finish(self) -> impl Future<Output = Result<()>>
+    where
+        Self: Sized,
+    {
+        async { Ok(()) }
+    }
+
+    /// Called after a segment was left unfinished: tell the server to stop sending. Takes a few
+    /// seconds at most, then the producer is dropped.
+    fn cancel(&mut self) -> impl Future<Output = ()> {
+        async {}
+    }
+}
+
+/// Makes the producers, each on its own worker's thread and runtime.
+pub trait ProducerFactory<S>: Send + Sync + 'static {
+    /// What it makes.
+    type Producer: Produce<S>;
+
+    /// Makes the producer of worker number `worker`, counted from 0.
+    fn producer(&self, worker: usize) -> impl Future<Output = Result<Self::Producer>>;
+}
+
+/// Hears how far a run has come, from several threads. Everything is optional.
+pub trait Progress: Send + Sync {
+    /// `bytes` more of text were produced.
+    fn raw_bytes(&self, bytes: u64) {
+        let _ = bytes;
+    }
+
+    /// `bytes` more were handed to the upload.
+    fn stored_bytes(&self, bytes: u64) {
+        let _ = bytes;
+    }
+
+    /// Segment number `segment` (from 0) is written, and so are all before it.
+    fn segment_done(&self, segment: usize) {
+        let _ = segment;
+    }
+}
+
+/// Progress that nobody wants to hear of.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {}
+
+/// How to run a pipeline.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// How to compress.
+    pub compression: Compression,
+    /// How many workers, at least 1. There are never more than segments.
+    pub jobs: usize,
+    /// How many bytes of compressed blocks may wait for the writer. Any number works; more lets
+    /// workers run further ahead of a slow segment.
+    pub byte_budget: usize,
+}
+
+impl Options {
+    /// A budget that lets two cores run ahead over a few dozen blocks.
+    pub const DEFAULT_BYTE_BUDGET: usize = 32 << 20;
+}
+
+/// What a run wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// The length of the text in bytes.
+    pub raw_bytes: u64,
+    /// The length of what was stored in bytes.
+    pub stored_bytes: u64,
+    /// The CRC-32 of the text.
+    pub crc32: u32,
+    /// The length of each segment's text in bytes, in order.
+    pub segment_raw_bytes: Vec<u64>,
+    /// What the storage holds now.
+    pub published: Published,
+}
+
+/// Produces all segments, and publishes them as one upload.
+///
+/// The first error, from whatever side, stops everything, aborts the upload, and is returned; if
+/// aborting fails too, the hint says what is left. A panic in a producer is an error. The same
+/// goes for `shutdown`, whose error has the kind `Interrupted(SIGINT)`: a caller who knows that it
+/// was another signal says so itself. Once the upload is being completed `shutdown` has no effect
+/// any more: that step either publishes or cleans up by itself, and takes bounded time.
+pub async fn run<S, F>(
+    segments: Vec<S>,
+    factory: F,
+    options: Options,
+    upload: Box<dyn Upload>,
+    progress: Arc<dyn Progress>,
+    shutdown: CancellationToken,
+) -> Result<Summary>
+where
+    S: Send + Sync + 'static,
+    F: ProducerFactory<S>,
+{
+    let exchange = Arc::new(Exchange::new(segments.len(), options.byte_budget));
+    // Whatever ends this function, or drops its future, ends the workers too.
+    let _stop_workers = StopOnDrop(Arc::clone(&exchange));
+    let mut writer = OrderedWriter::new(options.compression, upload, Arc::clone(&progress))?;
+    let mut workers = worker::start(segments, factory, options, &exchange, &progress);
+
+    let written = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => Err(interrupted()),
+        written = write_all(&mut writer, &exchange, &mut workers) => written,
+    };
+    // If a worker failed first, its error is the cause, and the writer's only a consequence.
+    if let Err(error) = written {
+        exchange.fail(error);
+    }
+    let Some(error) = exchange.take_failure() else { return writer.complete().await };
+    let (aborted, joined) =
+        tokio::join!(writer.abort(), tokio::time::timeout(worker::STOP_TIME, workers.join()));
+    if joined.is_err() {
+        tracing::warn!("some workers did not stop in time");
+    }
+    Err(blame(error, aborted))
+}
+
+/// Writes all segments, waits for the workers, and flushes.
+async fn write_all(
+    writer: &mut OrderedWriter,
+    exchange: &Exchange,
+    workers: &mut worker::Workers,
+) -> Result<()> {
+    writer.write_segments(exchange).await?;
+    // A worker may find out at its end that what it produced was not sound.
+    workers.join().await;
+    if exchange.has_failed() { Ok(()) } else { writer.flush().await }
+}
+
+fn interrupted() -> Error {
+    Error::new(ErrorKind::Interrupted(2), "write the dump").because("interrupted")
+}
+
+/// Adds what could not be cleaned up to the hint of the error that made it necessary.
+fn blame(error: Error, aborted: Result<()>) -> Error {
+    let Err(leftover) = aborted else { return error };
+    let advice = match error.advice() {
+        Some(advice) => format!("{advice}; and {}", leftover.report()),
+        None => leftover.report(),
+    };
+    error.hint(advice)
+}
+
+struct StopOnDrop(Arc<Exchange>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! The one writer: joins the segments' blocks in order, and hands them to the upload.
+//!
+//! Short ends of segments come as text. They are gathered until the next would make more than a
+//! block, or until a block comes; then what was gathered is compressed as a block. So blocks depend
+//! on the text and the list of segments only.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::exchange::{Exchange, Piece, Step};
+use super::{Progress, Summary};
+use crate::codec::{BLOCK_BYTES, BlockCompressor, CompressedBlock, Compression, Container};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sink::Upload;
+
+pub(super) struct OrderedWriter {
+    upload: Box<dyn Upload>,
+    progress: Arc<dyn Progress>,
+    container: Container,
+    /// Away while it works on another thread.
+    compressor: Option<BlockCompressor>,
+    gathered: Vec<u8>,
+    raw_bytes: u64,
+    stored_bytes: u64,
+    segment_raw_bytes: Vec<u64>,
+}
+
+impl OrderedWriter {
+    pub(super) fn new(
+        compression: Compression,
+        upload: Box<dyn Upload>,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Self> {
+        Ok(OrderedWriter {
+            upload,
+            progress,
+            container: Container::new(compression),
+            compressor: Some(BlockCompressor::new(compression)?),
+            gathered: Vec::new(),
+            raw_bytes: 0,
+            stored_bytes: 0,
+            segment_raw_bytes: Vec::new(),
+        })
+    }
+
+    /// Writes everything from the first byte to the last, but does not wait for it to be stored.
+    pub(super) async fn write_segments(&mut self, exchange: &Exchange) -> Result<()> {
+        self.write(self.container.header()).await?;
+        loop {
+            match exchange.next().await? {
+                Step::Piece(Piece::Block(block)) => {
+                    self.write_gathered().await?;
+                    self.write_block(block).await?;
+                }
+                Step::Piece(Piece::Tail(text)) => self.gather(&text).await?,
+                Step::SegmentDone { segment, raw_len } => {
+                    self.segment_raw_bytes.push(raw_len);
+                    self.progress.segment_done(segment);
+                }
+                Step::Finished => break,
+            }
+        }
+        self.write_gathered().await?;
+        self.write(self.container.trailer(self.raw_bytes)).await
+    }
+
+    async fn gather(&mut self, text: &[u8]) -> Result<()> {
+        if self.gathered.len() + text.len() > BLOCK_BYTES {
+            self.write_gathered().await?;
+        }
+        self.gathered.extend_from_slice(text);
+        Ok(())
+    }
+
+    /// Compressing takes milliseconds: too long for the thread that also serves the upload.
+    async fn write_gathered(&mut self) -> Result<()> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        let text = std::mem::take(&mut self.gathered);
+        let Some(mut compressor) = self.compressor.take() else {
+            return Err(lost_compressor("it did not come back"));
+        };
+        let (compressor, mut text, block) = tokio::task::spawn_blocking(move || {
+            let block = compressor.compress(&text);
+            (compressor, text, block)
+        })
+        .await
+        .map_err(lost_compressor)?;
+        text.clear();
+        self.gathered = text;
+        self.compressor = Some(compressor);
+        self.write_block(block?).await
+    }
+
+    async fn write_block(&mut self, block: CompressedBlock) -> Result<()> {
+        self.container.append(&block);
+        self.raw_bytes += block.raw_len;
+        self.write(block.bytes).await
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let length = bytes.len() as u64;
+        self.upload.write(bytes).await?;
+        self.stored_bytes += length;
+        self.progress.stored_bytes(length);
+        Ok(())
+    }
+
+    pub(super) async fn flush(&mut self) -> Result<()> {
+        self.upload.flush().await
+    }
+
+    pub(super) async fn complete(self) -> Result<Summary> {
+        let published = self.upload.complete().await?;
+        Ok(Summary {
+            raw_bytes: self.raw_bytes,
+            stored_bytes: self.stored_bytes,
+            crc32: self.container.crc32(),
+            segment_raw_bytes: self.segment_raw_bytes,
+            published,
+        })
+    }
+
+    pub(super) async fn abort(self) -> Result<()> {
+        self.upload.abort().await
+    }
+}
+
+fn lost_compressor(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(ErrorKind::Other, "compress the ends of segments").because(cause)
+}

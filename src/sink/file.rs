@@ -1,0 +1,338 @@
+//! A local file, which appears whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::{BoxFuture, FutureExt};
+
+use super::stdout::{StreamUpload, write_all};
+use super::{Published, Sink, Upload};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A local file. The dump is written beside it under a hidden temporary name and renamed when it
+/// is whole, so that an old file stays as it is until then. Devices and FIFOs are written directly.
+#[derive(Debug, Clone)]
+pub struct FileSink {
+    /// The file's path. Symbolic links are followed: the file they lead to is replaced.
+    pub path: PathBuf,
+    /// Whether to replace an existing file, as `pg_dump -f` does.
+    pub overwrite: bool,
+    /// Whether to wait until the file is on disk (pg_dump's `--no-sync` says no).
+    pub sync: bool,
+}
+
+/// What the path leads to.
+enum Target {
+    /// A regular file, or nothing yet: the path to rename to.
+    Regular { path: PathBuf, exists: bool },
+    /// Something that takes bytes as they come.
+    Direct,
+}
+
+impl FileSink {
+    fn shown(&self) -> String {
+        shown(&self.path)
+    }
+
+    fn target(&self) -> Result<Target> {
+        // `/dev/stdout` may lead to a regular file; replacing that would write past the shell's
+        // open descriptor.
+        if self.path.starts_with("/dev") || self.path.starts_with("/proc") {
+            return Ok(Target::Direct);
+        }
+        match fs::metadata(&self.path) {
+            Ok(meta) if meta.is_dir() => {
+                Err(Error::new(ErrorKind::Usage, format!("write {}", self.shown())).because("it is a directory"))
+            }
+            Ok(meta) if meta.is_file() => {
+                let path = fs::canonicalize(&self.path).map_err(|error| self.unreachable(error))?;
+                Ok(Target::Regular { path, exists: true })
+            }
+            Ok(_) => Ok(Target::Direct),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Target::Regular { path: self.path.clone(), exists: false })
+            }
+            Err(error) => Err(self.unreachable(error)),
+        }
+    }
+
+    fn unreachable(&self, error: io::Error) -> Error {
+        Error::new(ErrorKind::StorageUnreachable, format!("create {}", self.shown())).because(error)
+    }
+
+    fn check(&self) -> Result<Target> {
+        let target = self.target()?;
+        match target {
+            Target::Regular { exists: true, .. } if !self.overwrite => Err(key_exists(&self.path)),
+            _ => Ok(target),
+        }
+    }
+
+    fn open(&self) -> Result<Box<dyn Upload>> {
+        let Target::Regular { path, exists } = self.check()? else {
+            let file = OpenOptions::new().write(true).open(&self.path).map_err(|e| self.unreachable(e))?;
+            return Ok(Box::new(StreamUpload::new(self.shown(), file)));
+        };
+        let temporary = temporary_beside(&path);
+        let file = create_temporary(&temporary, &path, exists).map_err(|error| self.unreachable(error))?;
+        Ok(Box::new(FileUpload {
+            file: Arc::new(file),
+            temporary: RemoveOnDrop(Some(temporary)),
+            path,
+            overwrite: self.overwrite,
+            sync: self.sync,
+            bytes: 0,
+        }))
+    }
+}
+
+impl Sink for FileSink {
+    fn location(&self) -> String {
+        self.shown()
+    }
+
+    fn preflight(&self) -> BoxFuture<'_, Result<()>> {
+        async {
+            if let Target::Regular { path, exists } = self.check()? {
+                // The only sure test of a directory is to create a file there.
+                let temporary = RemoveOnDrop(Some(temporary_beside(&path)));
+                if let Some(name) = &temporary.0 {
+                    create_temporary(name, &path, exists).map_err(|error| self.unreachable(error))?;
+                }
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn begin(&self) -> BoxFuture<'_, Result<Box<dyn Upload>>> {
+        let sink = self.clone();
+        async move {
+            // Opening a FIFO waits for its reader.
+            tokio::task::spawn_blocking(move || sink.open()).await.unwrap_or_else(|join| {
+                Err(Error::new(ErrorKind::Other, "open the output file").because(join))
+            })
+        }
+        .boxed()
+    }
+}
+
+fn shown(path: &Path) -> String {
+    format!("file \"{}\"", path.display())
+}
+
+fn key_exists(path: &Path) -> Error {
+    Error::new(ErrorKind::KeyExists, format!("create {}", shown(path))).because("the file exists already")
+}
+
+/// A hidden, unique name in the same directory: renaming works within one file system only.
+fn temporary_beside(path: &Path) -> PathBuf {
+    path.with_file_name(format!(".pgsiphon-{:016x}.partial", rand::random::<u64>()))
+}
+
+/// The final file has the permissions of the file it replaces, or else those that the umask gives.
+fn create_temporary(temporary: &Path, path: &Path, exists: bool) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o666).open(temporary)?;
+    if exists {
+        file.set_permissions(fs::metadata(path)?.permissions())?;
+    }
+    Ok(file)
+}
+
+/// Removes the temporary file, whatever way the upload ends.
+struct RemoveOnDrop(Option<PathBuf>);
+
+impl RemoveOnDrop {
+    fn remove(&mut self) -> io::Result<()> {
+        match self.0.take() {
+            Some(path) => fs::remove_file(path),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for RemoveOnDrop {
+    fn drop(&mut self) {
+        if let Err(error) = self.remove() {
+            tracing::warn!(%error, "a temporary file could not be removed");
+        }
+    }
+}
+
+struct FileUpload {
+    file: Arc<File>,
+    temporary: RemoveOnDrop,
+    path: PathBuf,
+    overwrite: bool,
+    sync: bool,
+    bytes: u64,
+}
+
+impl FileUpload {
+    /// Syncs, renames, and syncs the directory, without which the name may be lost in a crash.
+    fn publish(mut self) -> Result<Published> {
+        let failed = |error: io::Error| {
+            Error::new(ErrorKind::StorageFailed, format!("finish {}", shown(&self.path))).because(error)
+        };
+        if self.sync {
+            self.file.sync_all().map_err(failed)?;
+        }
+        if let Some(temporary) = &self.temporary.0 {
+            if self.overwrite || !link_if_free(temporary, &self.path)? {
+                fs::rename(temporary, &self.path).map_err(failed)?;
+                self.temporary.0 = None;
+            }
+            self.temporary.remove().map_err(failed)?;
+        }
+        if self.sync {
+            sync_directory(&self.path).map_err(failed)?;
+        }
+        Ok(Published { location: shown(&self.path), bytes: self.bytes })
+    }
+}
+
+/// Gives the file its name only if that is free: a hard link cannot replace a file, a rename can.
+/// Returns false if the name is free, but the file system has no hard links.
+fn link_if_free(temporary: &Path, path: &Path) -> Result<bool> {
+    match fs::hard_link(temporary, path) {
+        Ok(()) => Ok(true),
+        Err(_) if path.exists() => Err(key_exists(path)),
+        Err(_) => Ok(false),
+    }
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(directory)?.sync_all()
+}
+
+impl Upload for FileUpload {
+    fn write(&mut self, data: Bytes) -> BoxFuture<'_, Result<()>> {
+        self.bytes += data.len() as u64;
+        let file = Arc::clone(&self.file);
+        async move { write_all(&shown(&self.path), file, data).await }.boxed()
+    }
+
+    fn flush(&mut self) -> BoxFuture<'_, Result<()>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn complete(self: Box<Self>) -> BoxFuture<'static, Result<Published>> {
+        async move {
+            let location = shown(&self.path);
+            tokio::task::spawn_blocking(move || self.publish()).await.unwrap_or_else(|join| {
+                Err(Error::new(ErrorKind::StorageFailed, format!("finish {location}")).because(join))
+            })
+        }
+        .boxed()
+    }
+
+    fn abort(mut self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        async move {
+            let name = self.temporary.0.clone().unwrap_or_default();
+            self.temporary.remove().map_err(|error| {
+                Error::new(ErrorKind::StorageFailed, format!("remove {}", shown(&name)))
+                    .because(error)
+                    .hint(format!("remove {} yourself", shown(&name)))
+            })
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sink(path: PathBuf, overwrite: bool) -> FileSink {
+        FileSink { path, overwrite, sync: true }
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(directory).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    async fn write_whole(sink: &FileSink, text: &'static [u8]) -> Result<Published> {
+        let mut upload = sink.begin().await?;
+        upload.write(Bytes::from_static(text)).await?;
+        upload.flush().await?;
+        upload.complete().await
+    }
+
+    #[tokio::test]
+    async fn an_old_file_stays_until_the_new_one_is_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("dump.sql");
+        fs::write(&path, "old").unwrap();
+        let sink = sink(path.clone(), true);
+        let mut upload = sink.begin().await.unwrap();
+        upload.write(Bytes::from_static(b"new")).await.unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(directory.path()).len(), 2);
+        assert_eq!(upload.complete().await.unwrap().bytes, 3);
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(directory.path()), ["dump.sql"]);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_upload_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let sink = sink(directory.path().join("dump.sql"), true);
+        let mut upload = sink.begin().await.unwrap();
+        upload.write(Bytes::from_static(b"part")).await.unwrap();
+        drop(upload);
+        assert!(names(directory.path()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_existing_file_is_not_overwritten_unless_asked() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("dump.sql");
+        let sink = sink(path.clone(), false);
+        let mut late = sink.begin().await.unwrap();
+        late.write(Bytes::from_static(b"late")).await.unwrap();
+        write_whole(&sink, b"first").await.unwrap();
+        assert_eq!(sink.preflight().await.unwrap_err().kind(), ErrorKind::KeyExists);
+        // One that began before the file was there must not replace it either.
+        assert_eq!(late.complete().await.unwrap_err().kind(), ErrorKind::KeyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(names(directory.path()), ["dump.sql"]);
+    }
+
+    #[tokio::test]
+    async fn a_link_stays_a_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let (real, link) = (directory.path().join("real.sql"), directory.path().join("link.sql"));
+        fs::write(&real, "old").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        write_whole(&sink(link.clone(), true), b"new").await.unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&real).unwrap(), b"new");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_a_failure_of_the_storage() {
+        let error = write_whole(&sink("/dev/full".into(), true), b"text").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StorageFailed);
+        write_whole(&sink("/dev/null".into(), false), b"text").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn bad_places_are_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let nowhere = sink(directory.path().join("missing/dump.sql"), true);
+        assert_eq!(nowhere.preflight().await.unwrap_err().kind(), ErrorKind::StorageUnreachable);
+        let folder = sink(directory.path().into(), true);
+        assert_eq!(folder.preflight().await.unwrap_err().kind(), ErrorKind::Usage);
+    }
+}
