@@ -41,6 +41,10 @@ const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 /// An empty final block with fixed Huffman codes, which ends a deflate stream. RFC 1951, 3.2.3.
 const DEFLATE_END: [u8; 2] = [0x03, 0x00];
 
+/// A frame without content: magic number, descriptor (single segment, checksum), content size 0, a
+/// last raw block of size 0, and the low half of XXH64 of nothing. RFC 8878, 3.1.1.
+const ZSTD_EMPTY_FRAME: [u8; 13] = [0x28, 0xb5, 0x2f, 0xfd, 0x24, 0, 1, 0, 0, 0x99, 0xe9, 0xd8, 0x51];
+
 /// A compression method with its level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
@@ -269,6 +273,8 @@ impl Container {
                 trailer.extend_from_slice(&(raw_len as u32).to_le_bytes());
                 trailer.into()
             }
+            // No frame at all would not be a zstd file.
+            Compression::Zstd(_) if raw_len == 0 => Bytes::from_static(&ZSTD_EMPTY_FRAME),
             Compression::Zstd(_) | Compression::None => Bytes::new(),
         }
     }
@@ -364,8 +370,10 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_text_is_a_valid_member() {
-        assert_eq!(decode(Compression::GZIP, &join(Compression::GZIP, &[])), b"");
+    fn an_empty_text_is_a_valid_file() {
+        for compression in [Compression::GZIP, Compression::ZSTD, Compression::None] {
+            assert_eq!(decode(compression, &join(compression, &[])), b"");
+        }
     }
 
     #[test]

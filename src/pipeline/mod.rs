@@ -36,7 +36,7 @@ pub use block_writer::BlockWriter;
 
 use crate::codec::Compression;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sink::{Published, Upload};
+use crate::sink::{Published, Upload, with_leftover};
 use exchange::Exchange;
 use writer::OrderedWriter;
 
@@ -170,7 +170,7 @@ where
     if joined.is_err() {
         tracing::warn!("some workers did not stop in time");
     }
-    Err(blame(error, aborted))
+    Err(with_leftover(error, aborted))
 }
 
 /// Writes all segments, waits for the workers, and flushes.
@@ -187,16 +187,6 @@ async fn write_all(
 
 fn interrupted() -> Error {
     Error::new(ErrorKind::Interrupted(2), "write the dump").because("interrupted")
-}
-
-/// Adds what could not be cleaned up to the hint of the error that made it necessary.
-fn blame(error: Error, aborted: Result<()>) -> Error {
-    let Err(leftover) = aborted else { return error };
-    let advice = match error.advice() {
-        Some(advice) => format!("{advice}; and {}", leftover.report()),
-        None => leftover.report(),
-    };
-    error.hint(advice)
 }
 
 struct StopOnDrop(Arc<Exchange>);

@@ -7,10 +7,11 @@
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub mod file;
 pub mod memory;
+pub mod s3;
 pub mod stdout;
 
 /// What a completed upload is, once it is there.
@@ -72,4 +73,14 @@ pub trait Upload: Send {
     /// # Errors
     /// What is left, and in the hint how to remove it.
     fn abort(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
+}
+
+/// Adds what could not be cleaned up to the hint of the error that made it necessary.
+pub(crate) fn with_leftover(error: Error, aborted: Result<()>) -> Error {
+    let Err(leftover) = aborted else { return error };
+    let advice = match error.advice() {
+        Some(advice) => format!("{advice}; and {}", leftover.report()),
+        None => leftover.report(),
+    };
+    error.hint(advice)
 }

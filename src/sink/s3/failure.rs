@@ -1,0 +1,216 @@
+//! What a failed request tells, and what it means.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+use crate::error::{Error, ErrorKind};
+
+/// A failed request, as far as we need to know it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct S3Failure {
+    /// S3's error code, as `NoSuchBucket`, if there was an answer with one.
+    pub(super) code: Option<String>,
+    /// The HTTP status, if there was an answer.
+    pub(super) status: Option<u16>,
+    /// What the storage, or else the transport, says of it.
+    message: Option<String>,
+    /// The region that the bucket is in, if the answer says so.
+    region: Option<String>,
+    /// The server's clock, as it writes it.
+    date: Option<String>,
+    request_id: Option<String>,
+}
+
+/// Codes that may go away by trying again although their status says that it is our fault.
+const RETRYABLE_CODES: [&str; 11] = [
+    "BadDigest",
+    "XAmzContentChecksumMismatch",
+    "XAmzContentSHA256Mismatch",
+    "IncompleteBody",
+    "RequestTimeout",
+    "OperationAborted",
+    "ConditionalRequestConflict",
+    // Providers of temporary credentials renew them.
+    "ExpiredToken",
+    "TokenRefreshRequired",
+    "SlowDown",
+    "ThrottlingException",
+];
+
+impl S3Failure {
+    pub(super) fn timeout(after: Duration) -> Self {
+        S3Failure { message: Some(format!("no answer within {} s", after.as_secs())), ..Self::default() }
+    }
+
+    pub(super) fn incomplete(what: &str) -> Self {
+        S3Failure { message: Some(what.to_owned()), ..Self::default() }
+    }
+
+    /// Whether the same request may succeed when it is sent again.
+    pub(super) fn is_retryable(&self) -> bool {
+        match (self.status, self.code.as_deref()) {
+            (_, Some(code)) if RETRYABLE_CODES.contains(&code) => true,
+            (Some(501), _) => false,
+            (Some(status), code) => status >= 500 || status == 429 || status == 408
+                // An error under a status that says success.
+                || (status < 300 && code.is_none_or(|code| code == "InternalError" || code == "ServiceUnavailable")),
+            // No answer, or none that could be read.
+            (None, _) => true,
+        }
+    }
+
+    /// Whether the request may have been carried out although it failed.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        self.status.is_none_or(|status| status >= 500 || status < 300)
+    }
+
+    pub(super) fn is_code(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+
+    pub(super) fn is_no_such_upload(&self) -> bool {
+        self.is_code("NoSuchUpload") || (self.status == Some(404) && self.code.is_none())
+    }
+
+    pub(super) fn is_precondition_failed(&self) -> bool {
+        self.status == Some(412) || self.is_code("PreconditionFailed")
+    }
+
+    /// Whether the storage says that we may not, without saying that we are nobody.
+    pub(super) fn is_denied(&self) -> bool {
+        match self.code.as_deref() {
+            Some(code) => code == "AccessDenied" || code == "AllAccessDisabled",
+            None => self.status == Some(403),
+        }
+    }
+
+    /// Whether the storage does not offer the operation.
+    pub(super) fn is_unsupported(&self) -> bool {
+        self.is_code("NotImplemented") || matches!(self.status, Some(501 | 405))
+    }
+
+    fn advice(&self) -> Option<String> {
+        let advice = match self.code.as_deref()? {
+            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "UnrecognizedClientException" => {
+                "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile, against the provider's".into()
+            }
+            "AccessDenied" | "AllAccessDisabled" => {
+                "the credentials need s3:PutObject, s3:AbortMultipartUpload and s3:GetObject on the key".into()
+            }
+            "NoSuchBucket" => "create the bucket first, or check its name and the endpoint".into(),
+            "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException"
+            | "TemporaryRedirect" => match &self.region {
+                Some(region) => format!("the bucket is in region {region}: set AWS_REGION={region}"),
+                None => "the bucket is in another region, or behind another endpoint: set AWS_REGION".into(),
+            },
+            "RequestTimeTooSkewed" => match &self.date {
+                Some(date) => format!("set this machine's clock: the storage's says {date}"),
+                None => "set this machine's clock".into(),
+            },
+            "ExpiredToken" | "TokenRefreshRequired" => {
+                "the session's credentials expired: use a role or profile that renews them".into()
+            }
+            "NoSuchUpload" => {
+                "something removed the upload while it was under way: is there a lifecycle rule that aborts \
+                 incomplete uploads early?"
+                    .into()
+            }
+            "SlowDown" | "ServiceUnavailable" | "ThrottlingException" => "try again later".into(),
+            _ => return None,
+        };
+        Some(advice)
+    }
+
+    /// Makes the error that the caller returns.
+    pub(super) fn into_error(self, kind: ErrorKind, attempted: impl Into<String>) -> Error {
+        let advice = match (self.status, self.advice()) {
+            (_, Some(advice)) => Some(advice),
+            (None, None) => Some("is the endpoint right, and reachable from here?".to_owned()),
+            (Some(_), None) => None,
+        };
+        let error = Error::new(kind, attempted).because(self);
+        match advice {
+            Some(advice) => error.hint(advice),
+            None => error,
+        }
+    }
+}
+
+impl<E> From<SdkError<E, HttpResponse>> for S3Failure
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+{
+    fn from(error: SdkError<E, HttpResponse>) -> Self {
+        let mut failure = S3Failure::default();
+        if let Some(response) = error.raw_response() {
+            failure.read_response(response);
+        }
+        match error.as_service_error() {
+            Some(service) => {
+                failure.code = service.code().map(str::to_owned);
+                failure.message = service.message().map(str::to_owned);
+            }
+            None => {
+                // An answer that cannot be read proves nothing, whatever its status says.
+                failure.status = None;
+                failure.message = Some(innermost(&error));
+            }
+        }
+        failure
+    }
+}
+
+impl S3Failure {
+    fn read_response(&mut self, response: &HttpResponse) {
+        let header = |name: &str| response.headers().get(name).map(str::to_owned);
+        self.status = Some(response.status().as_u16());
+        self.region = header("x-amz-bucket-region").or_else(|| region_in(response.body().bytes()?));
+        self.date = header("date");
+        self.request_id = header("x-amz-request-id");
+    }
+}
+
+/// `AuthorizationHeaderMalformed` names the right region in its body only.
+fn region_in(body: &[u8]) -> Option<String> {
+    let body = std::str::from_utf8(body).ok()?;
+    let (_, rest) = body.split_once("<Region>")?;
+    let (region, _) = rest.split_once("</Region>")?;
+    Some(region.to_owned())
+}
+
+/// The outer layers of the SDK's errors say "dispatch failure"; the innermost says why.
+pub(super) fn innermost(error: &dyn StdError) -> String {
+    let mut chain: Vec<String> = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        chain.push(error.to_string());
+        cause = error.source();
+    }
+    let tail = chain.len().saturating_sub(2);
+    let mut tail = chain.split_off(tail);
+    tail.dedup();
+    if tail.is_empty() { error.to_string() } else { tail.join(": ") }
+}
+
+impl fmt::Display for S3Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.code, self.status) {
+            (Some(code), _) => write!(f, "the storage answered {code}")?,
+            (None, Some(status)) => write!(f, "the storage answered with status {status}")?,
+            (None, None) => f.write_str("no usable answer from the storage")?,
+        }
+        if let Some(message) = &self.message {
+            write!(f, ": {message}")?;
+        }
+        if let Some(request_id) = &self.request_id {
+            write!(f, " (request {request_id})")?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for S3Failure {}

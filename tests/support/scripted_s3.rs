@@ -1,0 +1,468 @@
+//! A small S3 of our own, in memory and in this process, that fails as a script tells it.
+//!
+//! It knows the operations that an upload needs, and is strict where S3 is: part numbers and their
+//! order, ETags, smallest parts, `If-None-Match`, CRC-32. What S3 really does is for a real server
+//! to show; this one is for faults. Keys and upload ids must be made of unreserved characters.
+#![allow(dead_code)]
+
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::HeaderMap;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+pub const BUCKET: &str = "bucket";
+pub const ACCESS_KEY: &str = "test";
+
+/// The operations that we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Op {
+    ListMultipartUploads,
+    HeadObject,
+    PutObject,
+    CreateMultipartUpload,
+    UploadPart,
+    CompleteMultipartUpload,
+    AbortMultipartUpload,
+    ListParts,
+}
+
+/// What goes wrong with a request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Fault {
+    /// An error instead of the act.
+    Reject(u16, &'static str),
+    /// The act, and then an error: the response that lies.
+    RejectAfterActing(u16, &'static str),
+    /// The connection ends without an answer, and nothing was done.
+    ResetBefore,
+    /// The connection ends without an answer, and all was done: the lost response.
+    ResetAfter,
+    /// The answer ends in the middle, and all was done.
+    TruncatedAnswer,
+    /// Status 200 with an error in its body, and nothing was done.
+    ErrorInSuccess(&'static str),
+    /// Status 200 without a body, and nothing was done.
+    EmptySuccess,
+    /// All is done, but late.
+    Delay(Duration),
+    /// A bit of the body changes on its way to the server.
+    FlipBit,
+    /// All pending uploads disappear before the act.
+    VanishUploads,
+}
+
+/// A fault, and which of the requests of an operation meet it.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    pub op: Op,
+    /// The first one, counted from 0.
+    pub nth: usize,
+    /// How many from there on.
+    pub times: usize,
+    pub fault: Fault,
+}
+
+impl Rule {
+    pub fn once(op: Op, nth: usize, fault: Fault) -> Rule {
+        Rule { op, nth, times: 1, fault }
+    }
+
+    pub fn always(op: Op, fault: Fault) -> Rule {
+        Rule { op, nth: 0, times: usize::MAX, fault }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Object {
+    pub bytes: Vec<u8>,
+    pub metadata: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone)]
+struct Pending {
+    key: String,
+    metadata: BTreeMap<String, String>,
+    parts: BTreeMap<u32, Vec<u8>>,
+}
+
+#[derive(Default)]
+struct State {
+    objects: BTreeMap<String, Object>,
+    pending: BTreeMap<String, Pending>,
+    rules: Vec<Rule>,
+    seen: HashMap<Op, usize>,
+    log: Vec<Op>,
+    next_upload: u32,
+    min_part_bytes: usize,
+    ignores_conditions: bool,
+}
+
+/// The server; ends with the runtime that started it.
+#[derive(Clone)]
+pub struct ScriptedS3 {
+    state: Arc<Mutex<State>>,
+    pub endpoint_url: String,
+}
+
+type Body = BoxBody<Bytes, io::Error>;
+
+impl ScriptedS3 {
+    pub async fn start(rules: &[Rule]) -> ScriptedS3 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint_url = format!("http://{}", listener.local_addr().unwrap());
+        let state = State { rules: rules.to_vec(), ..State::default() };
+        let server = ScriptedS3 { state: Arc::new(Mutex::new(state)), endpoint_url };
+        let accepting = server.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let server = accepting.clone();
+                let service = service_fn(move |request| {
+                    let server = server.clone();
+                    async move { server.answer(request).await }
+                });
+                // A scripted reset is an error here.
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        });
+        server
+    }
+
+    pub fn object(&self, key: &str) -> Option<Object> {
+        self.lock().objects.get(key).cloned()
+    }
+
+    pub fn put(&self, key: &str, bytes: &[u8]) {
+        let object = Object { bytes: bytes.to_vec(), metadata: BTreeMap::new() };
+        self.lock().objects.insert(key.to_owned(), object);
+    }
+
+    pub fn pending_uploads(&self) -> Vec<String> {
+        self.lock().pending.keys().cloned().collect()
+    }
+
+    pub fn add_pending_upload(&self, key: &str) -> String {
+        self.lock().create(key, BTreeMap::new())
+    }
+
+    /// The operations asked for so far.
+    pub fn log(&self) -> Vec<Op> {
+        self.lock().log.clone()
+    }
+
+    pub fn set_min_part_bytes(&self, bytes: usize) {
+        self.lock().min_part_bytes = bytes;
+    }
+
+    /// Lets the server ignore `If-None-Match`, as some do.
+    pub fn ignore_conditions(&self) {
+        self.lock().ignores_conditions = true;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
+        let (head, body) = request.into_parts();
+        let call = match Call::read(&head.method, head.uri.path(), head.uri.query().unwrap_or(""), head.headers) {
+            Ok(call) => call,
+            Err(answer) => return Ok(answer.into_response()),
+        };
+        let fault = self.lock().note(call.op);
+        match fault {
+            Some(Fault::ResetBefore) => return Err(io::Error::other("scripted reset")),
+            Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
+            Some(Fault::VanishUploads) => self.lock().pending.clear(),
+            _ => {}
+        }
+        let mut body = body.collect().await.map_err(io::Error::other)?.to_bytes().to_vec();
+        match fault {
+            Some(Fault::Reject(status, code)) => return Ok(Answer::error(status, code).into_response()),
+            Some(Fault::ErrorInSuccess(code)) => return Ok(Answer::error(200, code).into_response()),
+            Some(Fault::EmptySuccess) => return Ok(Answer::new(200).into_response()),
+            Some(Fault::FlipBit) if !body.is_empty() => body[0] ^= 1,
+            _ => {}
+        }
+        let answer = self.lock().act(&call, body);
+        match fault {
+            Some(Fault::RejectAfterActing(status, code)) => Ok(Answer::error(status, code).into_response()),
+            Some(Fault::ResetAfter) => Err(io::Error::other("scripted reset")),
+            Some(Fault::TruncatedAnswer) => Ok(answer.into_truncated_response()),
+            _ => Ok(answer.into_response()),
+        }
+    }
+}
+
+/// A request as S3 understands it.
+struct Call {
+    op: Op,
+    key: String,
+    query: BTreeMap<String, String>,
+    headers: HeaderMap,
+}
+
+impl Call {
+    fn read(method: &Method, path: &str, query: &str, headers: HeaderMap) -> Result<Call, Answer> {
+        let authorization = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or("");
+        if !authorization.contains(&format!("Credential={ACCESS_KEY}/")) {
+            return Err(Answer::error(403, "InvalidAccessKeyId"));
+        }
+        let path = path.trim_start_matches('/');
+        let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+        if bucket != BUCKET {
+            return Err(Answer::error(404, "NoSuchBucket"));
+        }
+        let query: BTreeMap<String, String> = query
+            .split('&')
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let has = |name: &str| query.contains_key(name);
+        let op = match (method.as_str(), key.is_empty()) {
+            ("GET", true) if has("uploads") => Op::ListMultipartUploads,
+            ("HEAD", false) => Op::HeadObject,
+            ("PUT", false) if has("uploadId") => Op::UploadPart,
+            ("PUT", false) => Op::PutObject,
+            ("POST", false) if has("uploads") => Op::CreateMultipartUpload,
+            ("POST", false) if has("uploadId") => Op::CompleteMultipartUpload,
+            ("DELETE", false) if has("uploadId") => Op::AbortMultipartUpload,
+            ("GET", false) if has("uploadId") => Op::ListParts,
+            _ => return Err(Answer::error(501, "NotImplemented")),
+        };
+        Ok(Call { op, key: key.to_owned(), query, headers })
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    fn upload_id(&self) -> &str {
+        self.query.get("uploadId").map_or("", String::as_str)
+    }
+
+    fn metadata(&self) -> BTreeMap<String, String> {
+        let pairs = self.headers.iter().filter(|(name, _)| name.as_str().starts_with("x-amz-meta-"));
+        pairs.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
+    }
+
+    /// Checks the body against the CRC-32 that came with it.
+    fn check_body(&self, body: &[u8]) -> Result<(), Answer> {
+        assert_ne!(self.header("content-encoding"), Some("aws-chunked"), "some providers reject it");
+        let Some(declared) = self.header("x-amz-checksum-crc32") else { return Ok(()) };
+        let computed = aws_smithy_types::base64::encode(crc32fast::hash(body).to_be_bytes());
+        if declared == computed { Ok(()) } else { Err(Answer::error(400, "BadDigest")) }
+    }
+}
+
+impl State {
+    /// Counts a request, and says what goes wrong with it.
+    fn note(&mut self, op: Op) -> Option<Fault> {
+        self.log.push(op);
+        let seen = self.seen.entry(op).or_default();
+        let number = *seen;
+        *seen += 1;
+        let hit = |rule: &&Rule| rule.op == op && number >= rule.nth && number - rule.nth < rule.times;
+        self.rules.iter().find(hit).map(|rule| rule.fault)
+    }
+
+    fn act(&mut self, call: &Call, body: Vec<u8>) -> Answer {
+        let acted = match call.op {
+            Op::ListMultipartUploads => Ok(self.list_uploads(call)),
+            Op::HeadObject => self.head(call),
+            Op::PutObject => self.put_object(call, body),
+            Op::CreateMultipartUpload => {
+                let id = self.create(&call.key, call.metadata());
+                Ok(Answer::xml(format!(
+                    "<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"
+                )))
+            }
+            Op::UploadPart => self.upload_part(call, body),
+            Op::CompleteMultipartUpload => self.complete(call, &String::from_utf8_lossy(&body)),
+            Op::AbortMultipartUpload => self.pending(call).map(|_| Answer::new(204)).inspect(|_| {
+                self.pending.remove(call.upload_id());
+            }),
+            Op::ListParts => {
+                self.pending(call).map(|_| Answer::xml("<ListPartsResult></ListPartsResult>".into()))
+            }
+        };
+        acted.unwrap_or_else(|answer| answer)
+    }
+
+    fn create(&mut self, key: &str, metadata: BTreeMap<String, String>) -> String {
+        self.next_upload += 1;
+        let id = format!("upload-{}", self.next_upload);
+        self.pending.insert(id.clone(), Pending { key: key.to_owned(), metadata, parts: BTreeMap::new() });
+        id
+    }
+
+    fn pending(&self, call: &Call) -> Result<&Pending, Answer> {
+        let pending = self.pending.get(call.upload_id()).filter(|pending| pending.key == call.key);
+        pending.ok_or_else(|| Answer::error(404, "NoSuchUpload"))
+    }
+
+    fn list_uploads(&self, call: &Call) -> Answer {
+        let prefix = call.query.get("prefix").map_or("", String::as_str).replace("%2F", "/");
+        let uploads: String = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| pending.key.starts_with(&prefix))
+            .map(|(id, pending)| {
+                format!(
+                    "<Upload><Key>{}</Key><UploadId>{id}</UploadId>\
+                     <Initiated>2020-01-01T00:00:00.000Z</Initiated></Upload>",
+                    pending.key
+                )
+            })
+            .collect();
+        Answer::xml(format!("<ListMultipartUploadsResult>{uploads}</ListMultipartUploadsResult>"))
+    }
+
+    fn head(&self, call: &Call) -> Result<Answer, Answer> {
+        let object = self.objects.get(&call.key).ok_or_else(|| Answer::new(404))?;
+        let mut answer = Answer::new(200).header("content-length", &object.bytes.len().to_string());
+        for (name, value) in &object.metadata {
+            answer = answer.header(name, value);
+        }
+        Ok(answer)
+    }
+
+    fn check_condition(&self, call: &Call) -> Result<(), Answer> {
+        let conditional = call.header("if-none-match") == Some("*") && !self.ignores_conditions;
+        match conditional && self.objects.contains_key(&call.key) {
+            true => Err(Answer::error(412, "PreconditionFailed")),
+            false => Ok(()),
+        }
+    }
+
+    fn put_object(&mut self, call: &Call, bytes: Vec<u8>) -> Result<Answer, Answer> {
+        call.check_body(&bytes)?;
+        self.check_condition(call)?;
+        let answer = Answer::new(200).header("etag", &etag(&bytes));
+        self.objects.insert(call.key.clone(), Object { bytes, metadata: call.metadata() });
+        Ok(answer)
+    }
+
+    fn upload_part(&mut self, call: &Call, body: Vec<u8>) -> Result<Answer, Answer> {
+        call.check_body(&body)?;
+        self.pending(call)?;
+        let number = call.query.get("partNumber").and_then(|number| number.parse().ok()).unwrap_or(0);
+        if !(1..=10_000).contains(&number) {
+            return Err(Answer::error(400, "InvalidArgument"));
+        }
+        let answer = Answer::new(200).header("etag", &etag(&body));
+        if let Some(pending) = self.pending.get_mut(call.upload_id()) {
+            pending.parts.insert(number, body);
+        }
+        Ok(answer)
+    }
+
+    fn complete(&mut self, call: &Call, xml: &str) -> Result<Answer, Answer> {
+        let pending = self.pending(call)?;
+        let listed = parts_in(xml);
+        let ascending = listed.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        if !ascending || listed.is_empty() {
+            return Err(Answer::error(400, "InvalidPartOrder"));
+        }
+        let mut bytes = Vec::new();
+        for (index, (number, listed_etag)) in listed.iter().enumerate() {
+            let part = pending.parts.get(number).filter(|part| etag(part) == *listed_etag);
+            let part = part.ok_or_else(|| Answer::error(400, "InvalidPart"))?;
+            if index + 1 < listed.len() && part.len() < self.min_part_bytes {
+                return Err(Answer::error(400, "EntityTooSmall"));
+            }
+            bytes.extend_from_slice(part);
+        }
+        self.check_condition(call)?;
+        let metadata = pending.metadata.clone();
+        self.objects.insert(call.key.clone(), Object { bytes, metadata });
+        self.pending.remove(call.upload_id());
+        Ok(Answer::xml(
+            "<CompleteMultipartUploadResult><ETag>\"whole\"</ETag></CompleteMultipartUploadResult>".into(),
+        ))
+    }
+}
+
+fn etag(bytes: &[u8]) -> String {
+    format!("\"{:08x}-{}\"", crc32fast::hash(bytes), bytes.len())
+}
+
+/// The part numbers and ETags in the body of CompleteMultipartUpload.
+fn parts_in(xml: &str) -> Vec<(u32, String)> {
+    let within = |text: &str, tag: &str| {
+        let (_, rest) = text.split_once(&format!("<{tag}>")).unwrap();
+        rest.split_once(&format!("</{tag}>")).unwrap().0.to_owned()
+    };
+    let parts = xml.split("<Part>").skip(1);
+    parts
+        .map(|part| {
+            let etag = within(part, "ETag").replace("&quot;", "\"").replace("&#34;", "\"");
+            (within(part, "PartNumber").parse().unwrap(), etag)
+        })
+        .collect()
+}
+
+struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Answer {
+    fn new(status: u16) -> Answer {
+        Answer { status, headers: Vec::new(), body: String::new() }
+    }
+
+    fn xml(body: String) -> Answer {
+        let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{body}");
+        Answer { status: 200, headers: Vec::new(), body }
+    }
+
+    fn error(status: u16, code: &str) -> Answer {
+        let body = format!("<Error><Code>{code}</Code><Message>scripted {code}</Message></Error>");
+        Answer { status, ..Answer::xml(body) }
+    }
+
+    fn header(mut self, name: &str, value: &str) -> Answer {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn into_response(self) -> Response<Body> {
+        let body = Full::new(Bytes::from(self.body.clone())).map_err(|never: Infallible| match never {});
+        self.with_body(body.boxed())
+    }
+
+    /// Announces all of the body, sends half of it, and hangs up.
+    fn into_truncated_response(mut self) -> Response<Body> {
+        if self.body.is_empty() {
+            self.body = "x".repeat(8);
+        }
+        let half = Bytes::from(self.body[..self.body.len() / 2].to_owned());
+        let frames = [Ok(Frame::data(half)), Err(io::Error::other("scripted end"))];
+        let length = self.body.len().to_string();
+        let has_length = self.headers.iter().any(|(name, _)| name == "content-length");
+        let answer = if has_length { self } else { self.header("content-length", &length) };
+        answer.with_body(BodyExt::boxed(StreamBody::new(futures::stream::iter(frames))))
+    }
+
+    fn with_body(self, body: Body) -> Response<Body> {
+        let mut response = Response::builder().status(self.status);
+        for (name, value) in &self.headers {
+            response = response.header(name, value);
+        }
+        response.body(body).unwrap()
+    }
+}
