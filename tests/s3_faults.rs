@@ -191,7 +191,8 @@ async fn sweep(faults: &[Fault], times: usize, check: impl Fn(&str, &Result<Publ
     let count = cases.len();
     let runs = stream::iter(cases).map(|(size, rule)| async move {
         let context = format!("{rule:?} of {size} bytes");
-        let run = tokio::time::timeout(Duration::from_secs(60), run(&[rule], size));
+        let rules = [rule];
+        let run = tokio::time::timeout(Duration::from_secs(60), run(&rules, size));
         let (server, result) = run.await.unwrap_or_else(|_| panic!("{context}: stuck"));
         assert_sound(&server, &result, size, &context);
         (context, result)

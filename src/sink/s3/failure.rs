@@ -55,6 +55,8 @@ impl S3Failure {
         match (self.status, self.code.as_deref()) {
             (_, Some(code)) if RETRYABLE_CODES.contains(&code) => true,
             (Some(501), _) => false,
+            // The answer to a HEAD has no body to tell a RequestTimeout from worse.
+            (Some(400), None) => true,
             (Some(status), code) => status >= 500 || status == 429 || status == 408
                 // An error under a status that says success.
                 || (status < 300 && code.is_none_or(|code| code == "InternalError" || code == "ServiceUnavailable")),
