@@ -368,12 +368,14 @@ async fn a_dropped_upload_is_aborted() {
 /// An abort does not wait for parts that hang.
 #[tokio::test]
 async fn an_abort_in_the_middle_is_quick_and_clean() {
-    let server = ScriptedS3::start(&[Rule::always(Op::UploadPart, Fault::Delay(Duration::from_secs(30)))]).await;
+    let server =
+        ScriptedS3::start(&[Rule::always(Op::UploadPart, Fault::Delay(Duration::from_secs(30)))]).await;
     let mut slow = options(&server);
     slow.retry.attempt_timeout = Duration::from_secs(60);
     let sink = sink(slow).await;
     let mut upload = sink.begin().await.unwrap();
-    let writing = tokio::time::timeout(Duration::from_millis(200), write(&mut *upload, &text(SIZES[1]))).await;
+    let writing =
+        tokio::time::timeout(Duration::from_millis(200), write(&mut *upload, &text(SIZES[1]))).await;
     assert!(writing.is_err(), "the parts should hang");
     let started = Instant::now();
     upload.abort().await.unwrap();

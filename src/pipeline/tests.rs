@@ -111,7 +111,11 @@ async fn run_to_memory(
     (result, store.get("dump"))
 }
 
-fn run_blocking(segments: Vec<Rows>, factory: Factory, options: Options) -> (Result<Summary>, Option<Vec<u8>>) {
+fn run_blocking(
+    segments: Vec<Rows>,
+    factory: Factory,
+    options: Options,
+) -> (Result<Summary>, Option<Vec<u8>>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let run = run_to_memory(segments, factory, options, CancellationToken::new());
@@ -135,7 +139,8 @@ fn programs_read_what_we_write() {
     let mut segments = vec![copy_rows(60_000, 1), copy_rows(3, 2), Rows::default(), copy_rows(40_000, 3)];
     segments.push(Rows::new([vec![b'x'; 3 << 20], b"after\n".to_vec()]));
     let text = text_of(&segments);
-    let (summary, stored) = run_blocking(segments, Factory::default(), options(Compression::GZIP, 3, 1 << 20));
+    let (summary, stored) =
+        run_blocking(segments, Factory::default(), options(Compression::GZIP, 3, 1 << 20));
     let (summary, stored) = (summary.unwrap(), stored.unwrap());
     assert_eq!(summary.raw_bytes, text.len() as u64);
     assert_eq!(summary.stored_bytes, stored.len() as u64);
@@ -169,7 +174,8 @@ fn jobs_budget_and_timing_do_not_show_in_the_bytes() {
     for compression in [Compression::GZIP, Compression::ZSTD] {
         let (_, reference) = run_blocking(segments.clone(), Factory::default(), options(compression, 1, 0));
         for (jobs, budget) in [(2, 0), (4, 100_000), (16, 64 << 20)] {
-            let (_, stored) = run_blocking(segments.clone(), Factory::default(), options(compression, jobs, budget));
+            let (_, stored) =
+                run_blocking(segments.clone(), Factory::default(), options(compression, jobs, budget));
             assert!(stored == reference, "{compression} with {jobs} jobs");
         }
     }
@@ -302,9 +308,15 @@ async fn run_to_failing(calls_until_failure: usize, abort_fails: bool) -> (Resul
     let upload = FailingUpload { calls_until_failure, delay, aborted: Arc::clone(&aborted), abort_fails };
     let segments: Vec<_> = (0..4).map(|n| copy_rows(20_000, n)).collect();
     let options = options(Compression::None, 2, 0);
-    let result =
-        run(segments, Factory::default(), options, Box::new(upload), Arc::new(Silent), CancellationToken::new())
-            .await;
+    let result = run(
+        segments,
+        Factory::default(),
+        options,
+        Box::new(upload),
+        Arc::new(Silent),
+        CancellationToken::new(),
+    )
+    .await;
     (result, aborted.load(Ordering::SeqCst))
 }
 

@@ -46,7 +46,8 @@ impl FileSink {
         }
         match fs::metadata(&self.path) {
             Ok(meta) if meta.is_dir() => {
-                Err(Error::new(ErrorKind::Usage, format!("write {}", self.shown())).because("it is a directory"))
+                Err(Error::new(ErrorKind::Usage, format!("write {}", self.shown()))
+                    .because("it is a directory"))
             }
             Ok(meta) if meta.is_file() => {
                 let path = fs::canonicalize(&self.path).map_err(|error| self.unreachable(error))?;

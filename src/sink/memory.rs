@@ -81,8 +81,7 @@ impl Upload for MemoryUpload {
     fn complete(self: Box<Self>) -> BoxFuture<'static, Result<Published>> {
         async move {
             self.sink.check()?;
-            let published =
-                Published { location: self.sink.location(), bytes: self.bytes.len() as u64 };
+            let published = Published { location: self.sink.location(), bytes: self.bytes.len() as u64 };
             self.sink.store.lock().insert(self.sink.name.clone(), self.bytes);
             Ok(published)
         }

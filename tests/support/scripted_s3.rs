@@ -133,7 +133,8 @@ impl ScriptedS3 {
                 });
                 // A scripted reset is an error here.
                 tokio::spawn(
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service),
                 );
             }
         });
@@ -177,10 +178,11 @@ impl ScriptedS3 {
 
     async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
         let (head, body) = request.into_parts();
-        let call = match Call::read(&head.method, head.uri.path(), head.uri.query().unwrap_or(""), head.headers) {
-            Ok(call) => call,
-            Err(answer) => return Ok(answer.into_response()),
-        };
+        let call =
+            match Call::read(&head.method, head.uri.path(), head.uri.query().unwrap_or(""), head.headers) {
+                Ok(call) => call,
+                Err(answer) => return Ok(answer.into_response()),
+            };
         let fault = self.lock().note(call.op);
         match fault {
             Some(Fault::ResetBefore) => return Err(io::Error::other("scripted reset")),

@@ -20,12 +20,14 @@ pub(super) struct PendingUpload {
 }
 
 /// The pending uploads for exactly this key.
-pub(super) async fn pending_uploads(target: &Target, policy: RetryPolicy) -> Result<Vec<PendingUpload>, S3Failure> {
+pub(super) async fn pending_uploads(
+    target: &Target,
+    policy: RetryPolicy,
+) -> Result<Vec<PendingUpload>, S3Failure> {
     let location = &target.location;
     // Keys come sorted, the shortest first: those equal to the prefix are on the first page.
-    let request = || {
-        target.client.list_multipart_uploads().bucket(&location.bucket).prefix(&location.key).send()
-    };
+    let request =
+        || target.client.list_multipart_uploads().bucket(&location.bucket).prefix(&location.key).send();
     let output = policy.run("ListMultipartUploads", request).await?;
     let uploads = output.uploads.unwrap_or_default().into_iter();
     Ok(uploads

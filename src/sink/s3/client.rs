@@ -41,7 +41,9 @@ pub(super) async fn connect(options: &S3Options) -> Result<Connected> {
     let provider = Provider::for_host(host);
     let region = shared.region().cloned().or_else(|| host.map(|_| Region::from_static("us-east-1")));
     let region = region.ok_or_else(|| {
-        Error::new(ErrorKind::Usage, "find the bucket's region").because("none is configured").hint("set AWS_REGION")
+        Error::new(ErrorKind::Usage, "find the bucket's region")
+            .because("none is configured")
+            .hint("set AWS_REGION")
     })?;
 
     let mut config = aws_sdk_s3::config::Builder::from(&shared)
@@ -50,8 +52,12 @@ pub(super) async fn connect(options: &S3Options) -> Result<Connected> {
         // Retries are ours, see `retry`.
         .retry_config(RetryConfig::disabled())
         // So are the limits: the SDK's read timeout counts the time that a body takes to send.
-        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).disable_read_timeout().build())
-        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL_TIMEOUT).build());
+        .timeout_config(
+            TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).disable_read_timeout().build(),
+        )
+        .stalled_stream_protection(
+            StalledStreamProtectionConfig::enabled().grace_period(STALL_TIMEOUT).build(),
+        );
     if options.checksum.unwrap_or(provider.checksum) == Checksum::None {
         config = config.request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
     }
@@ -86,8 +92,9 @@ async fn load(options: &S3Options, has_endpoint: bool) -> SdkConfig {
             Some(name) => ProfileFileRegionProvider::builder().profile_name(name).build(),
             None => ProfileFileRegionProvider::new(),
         };
-        loader = loader
-            .region(RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(profile));
+        loader = loader.region(
+            RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(profile),
+        );
     }
     loader.load().await
 }

@@ -67,9 +67,7 @@ async fn conclude(mut upload: S3Upload, failed: Failed) -> Result<Published> {
         return Err(with_leftover(failed.error, aborted));
     }
     match look(&upload).await {
-        AtKey::Ours => {
-            Ok(Published { location: upload.target.location.to_string(), bytes: upload.bytes })
-        }
+        AtKey::Ours => Ok(Published { location: upload.target.location.to_string(), bytes: upload.bytes }),
         AtKey::Nothing | AtKey::Theirs | AtKey::Damaged(_) => Err(with_leftover(failed.error, aborted)),
         AtKey::Unknown => {
             let attempted = upload.target.attempted("learn whether the dump was published as");

@@ -57,9 +57,11 @@ impl S3Failure {
             (Some(501), _) => false,
             // The answer to a HEAD has no body to tell a RequestTimeout from worse.
             (Some(400), None) => true,
-            (Some(status), code) => status >= 500 || status == 429 || status == 408
+            (Some(status), code) => {
+                status >= 500 || status == 429 || status == 408
                 // An error under a status that says success.
-                || (status < 300 && code.is_none_or(|code| code == "InternalError" || code == "ServiceUnavailable")),
+                || (status < 300 && code.is_none_or(|code| code == "InternalError" || code == "ServiceUnavailable"))
+            }
             // No answer, or none that could be read.
             (None, _) => true,
         }
@@ -97,14 +99,21 @@ impl S3Failure {
 
     fn advice(&self) -> Option<String> {
         let advice = match self.code.as_deref()? {
-            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "UnrecognizedClientException" => {
-                "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile, against the provider's".into()
+            "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "InvalidToken"
+            | "UnrecognizedClientException" => {
+                "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile, against the provider's"
+                    .into()
             }
             "AccessDenied" | "AllAccessDisabled" => {
-                "the credentials need s3:PutObject, s3:AbortMultipartUpload and s3:GetObject on the key".into()
+                "the credentials need s3:PutObject, s3:AbortMultipartUpload and s3:GetObject on the key"
+                    .into()
             }
             "NoSuchBucket" => "create the bucket first, or check its name and the endpoint".into(),
-            "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException"
+            "PermanentRedirect"
+            | "AuthorizationHeaderMalformed"
+            | "IllegalLocationConstraintException"
             | "TemporaryRedirect" => match &self.region {
                 Some(region) => format!("the bucket is in region {region}: set AWS_REGION={region}"),
                 None => "the bucket is in another region, or behind another endpoint: set AWS_REGION".into(),

@@ -224,7 +224,12 @@ impl S3Sink {
         };
         match provider.provide_credentials().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(missing(failure::innermost(&error))),
+            Err(error) => {
+                let reason = failure::innermost(&error);
+                tracing::debug!(reason, "no credentials");
+                // The chain lists all that it tried, in many lines.
+                Err(missing(reason.split(". Attempted").next().unwrap_or_default().to_owned()))
+            }
         }
     }
 
@@ -311,9 +316,19 @@ mod tests {
             assert_eq!(text.parse::<S3Location>().unwrap().to_string(), text);
         }
         let long = format!("s3://b/{}", "k".repeat(1025));
-        for text in
-            ["", "b/k", "s3:/b/k", "s3://", "s3://b", "s3://b/", "s3:///k", "s3://b/p/", "s3://b//k", "s3://u:p@b/k", &long]
-        {
+        for text in [
+            "",
+            "b/k",
+            "s3:/b/k",
+            "s3://",
+            "s3://b",
+            "s3://b/",
+            "s3:///k",
+            "s3://b/p/",
+            "s3://b//k",
+            "s3://u:p@b/k",
+            &long,
+        ] {
             assert_eq!(text.parse::<S3Location>().unwrap_err().kind(), ErrorKind::Usage, "{text:?}");
         }
     }

@@ -139,7 +139,8 @@ impl S3Upload {
     /// Sends the part that was gathered, once there is room among those under way.
     async fn dispatch(&mut self) -> Result<()> {
         let upload_id = self.create().await.map_err(|failure| {
-            failure.into_error(ErrorKind::StorageFailed, self.target.attempted("create a multipart upload for"))
+            failure
+                .into_error(ErrorKind::StorageFailed, self.target.attempted("create a multipart upload for"))
         })?;
         let limit = self.target.parts_in_flight(self.buffer.len() as u64);
         while self.in_flight.len() >= limit {
