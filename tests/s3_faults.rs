@@ -3,6 +3,9 @@
 //! Whatever happens, one of two things must be true afterwards: the whole object is at its key and
 //! the result says so, or there is an error of the right kind and nothing is left.
 
+// A failed unwrap is a failed test.
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/scripted_s3.rs"]
 mod scripted_s3;
 
@@ -15,7 +18,7 @@ use futures::stream::{self, StreamExt};
 use pgsiphon::sink::s3::{PartSizing, RetryPolicy, S3Options, S3Sink};
 use pgsiphon::sink::{Published, Sink, Upload};
 use pgsiphon::{Error, ErrorKind};
-use scripted_s3::{Fault, Op, Rule, ScriptedS3};
+use scripted_s3::{Conditions, Fault, Op, Rule, ScriptedS3};
 
 const KEY: &str = "nightly/db.sql.gz";
 const PART_BYTES: usize = 1000;
@@ -258,19 +261,56 @@ async fn an_existing_key_is_refused_before_any_work_and_stays() {
     }
 }
 
+/// Whatever the server makes of `If-None-Match`.
 #[tokio::test]
 async fn a_key_that_appears_while_we_write_is_not_overwritten() {
-    for size in SIZES {
-        let server = ScriptedS3::start(&[]).await;
+    for conditions in [Conditions::Kept, Conditions::Ignored, Conditions::Refused] {
+        for size in SIZES {
+            let server = ScriptedS3::start(&[]).await;
+            server.set_conditions(conditions);
+            let sink = sink(options(&server)).await;
+            sink.preflight().await.unwrap();
+            let mut upload = sink.begin().await.unwrap();
+            write(&mut *upload, &text(size)).await.unwrap();
+            server.put(KEY, b"somebody else's");
+            let error = upload.complete().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::KeyExists, "{conditions:?}");
+            assert_eq!(server.object(KEY).unwrap().bytes, b"somebody else's");
+            assert!(server.pending_uploads().is_empty());
+        }
+    }
+}
+
+/// Between the last look and the last request only the server itself can see to it.
+#[tokio::test]
+async fn a_key_that_appears_at_the_last_moment_is_not_overwritten() {
+    for (op, size) in [(Op::PutObject, SIZES[0]), (Op::CompleteMultipartUpload, SIZES[1])] {
+        let delay = Fault::Delay(Duration::from_millis(300));
+        let server = ScriptedS3::start(&[Rule::once(op, 0, delay)]).await;
         let sink = sink(options(&server)).await;
-        sink.preflight().await.unwrap();
-        let mut upload = sink.begin().await.unwrap();
-        write(&mut *upload, &text(size)).await.unwrap();
-        server.put(KEY, b"somebody else's");
-        let error = upload.complete().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::KeyExists);
+        let bytes = text(size);
+        let uploading = upload(&sink, &bytes);
+        let appearing = async {
+            while !server.log().contains(&op) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            server.put(KEY, b"somebody else's");
+        };
+        let (result, ()) = tokio::join!(uploading, appearing);
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::KeyExists);
         assert_eq!(server.object(KEY).unwrap().bytes, b"somebody else's");
         assert!(server.pending_uploads().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_conditional_writes_serves_too() {
+    for size in SIZES {
+        let server = ScriptedS3::start(&[]).await;
+        server.set_conditions(Conditions::Refused);
+        let result = upload(&sink(options(&server)).await, &text(size)).await;
+        assert_sound(&server, &result, size, "no conditions");
+        result.unwrap();
     }
 }
 

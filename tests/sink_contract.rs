@@ -1,6 +1,9 @@
 //! One contract, kept by every sink: nothing is published before `complete`, and nothing is left
 //! without it.
 
+// A failed unwrap is a failed test.
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/scripted_s3.rs"]
 mod scripted_s3;
 

@@ -105,7 +105,16 @@ struct State {
     log: Vec<Op>,
     next_upload: u32,
     min_part_bytes: usize,
-    ignores_conditions: bool,
+    conditions: Conditions,
+}
+
+/// What the server makes of `If-None-Match`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Conditions {
+    #[default]
+    Kept,
+    Ignored,
+    Refused,
 }
 
 /// The server; ends with the runtime that started it.
@@ -167,9 +176,8 @@ impl ScriptedS3 {
         self.lock().min_part_bytes = bytes;
     }
 
-    /// Lets the server ignore `If-None-Match`, as some do.
-    pub fn ignore_conditions(&self) {
-        self.lock().ignores_conditions = true;
+    pub fn set_conditions(&self, conditions: Conditions) {
+        self.lock().conditions = conditions;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -342,10 +350,15 @@ impl State {
     }
 
     fn check_condition(&self, call: &Call) -> Result<(), Answer> {
-        let conditional = call.header("if-none-match") == Some("*") && !self.ignores_conditions;
-        match conditional && self.objects.contains_key(&call.key) {
-            true => Err(Answer::error(412, "PreconditionFailed")),
-            false => Ok(()),
+        if call.header("if-none-match") != Some("*") {
+            return Ok(());
+        }
+        match self.conditions {
+            Conditions::Refused => Err(Answer::error(501, "NotImplemented")),
+            Conditions::Kept if self.objects.contains_key(&call.key) => {
+                Err(Answer::error(412, "PreconditionFailed"))
+            }
+            Conditions::Kept | Conditions::Ignored => Ok(()),
         }
     }
 

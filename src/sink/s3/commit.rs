@@ -80,51 +80,114 @@ async fn conclude(mut upload: S3Upload, failed: Failed) -> Result<Published> {
 }
 
 async fn try_to_commit(upload: &S3Upload, small_body: Option<Bytes>) -> Result<(), Failed> {
-    let policy = upload.target.options.retry;
-    let mut in_doubt = false;
+    let target = &upload.target;
+    let refused = |error| Failed { error, in_doubt: false };
+    // Some servers take no notice of conditions, and for them this is the last moment to look.
+    if !target.options.overwrite && matches!(look(upload).await, AtKey::Theirs) {
+        return Err(refused(target.key_exists()));
+    }
+    let mut commit = Commit { upload, small_body, if_none_match: target.if_none_match(), in_doubt: false };
     let mut attempt = 1;
     loop {
-        match try_once(upload, small_body.as_ref(), &mut in_doubt).await {
+        match commit.try_once().await {
             Attempt::Published => return Ok(()),
-            Attempt::Refused(error) => return Err(Failed { error, in_doubt: false }),
-            Attempt::Failed(failure) if failure.is_retryable() && attempt < policy.attempts => {
+            Attempt::Refused(error) => return Err(refused(error)),
+            // Others refuse what they don't know: then the look above must do.
+            Attempt::Failed(failure) if failure.is_unsupported() && commit.if_none_match.is_some() => {
+                tracing::warn!(
+                    "the storage knows no conditional writes: another run could overwrite the dump"
+                );
+                commit.if_none_match = None;
+            }
+            Attempt::Failed(failure) if failure.is_retryable() && attempt < target.options.retry.attempts => {
                 tracing::debug!(attempt, %failure, "publishing failed, and is tried again");
-                policy.pause(attempt).await;
+                target.options.retry.pause(attempt).await;
                 attempt += 1;
             }
             Attempt::Failed(failure) => {
-                let error = failure.into_error(ErrorKind::StorageFailed, upload.target.attempted("publish"));
-                return Err(Failed { error, in_doubt });
+                let error = failure.into_error(ErrorKind::StorageFailed, target.attempted("publish"));
+                return Err(Failed { error, in_doubt: commit.in_doubt });
             }
         }
     }
 }
 
-async fn try_once(upload: &S3Upload, small_body: Option<&Bytes>, in_doubt: &mut bool) -> Attempt {
-    let sent = match small_body {
-        Some(body) => put_object(upload, body.clone()).await,
-        None => complete_multipart(upload).await,
-    };
-    let failure = match sent {
-        Ok(()) => return confirm(upload).await,
-        Err(failure) => failure,
-    };
-    *in_doubt |= failure.is_ambiguous();
-    // The answers that our own earlier success can cause, and those that say nothing.
-    if failure.is_ambiguous() || failure.is_precondition_failed() || failure.is_no_such_upload() {
-        match look(upload).await {
-            AtKey::Ours => return Attempt::Published,
-            AtKey::Damaged(length) => return Attempt::Refused(damaged(upload, length)),
-            AtKey::Theirs if failure.is_precondition_failed() => {
-                return Attempt::Refused(upload.target.key_exists());
+/// The last request, in all its attempts.
+struct Commit<'a> {
+    upload: &'a S3Upload,
+    /// The whole dump, if it is for PutObject.
+    small_body: Option<Bytes>,
+    if_none_match: Option<String>,
+    /// Whether an attempt that failed may have succeeded.
+    in_doubt: bool,
+}
+
+impl Commit<'_> {
+    async fn try_once(&mut self) -> Attempt {
+        let sent = match &self.small_body {
+            Some(body) => self.put_object(body.clone()).await,
+            None => self.complete_multipart().await,
+        };
+        let failure = match sent {
+            Ok(()) => return confirm(self.upload).await,
+            Err(failure) => failure,
+        };
+        self.in_doubt |= failure.is_ambiguous();
+        // The answers that our own earlier success can cause, and those that say nothing.
+        if failure.is_ambiguous() || failure.is_precondition_failed() || failure.is_no_such_upload() {
+            match look(self.upload).await {
+                AtKey::Ours => return Attempt::Published,
+                AtKey::Damaged(length) => return Attempt::Refused(damaged(self.upload, length)),
+                AtKey::Theirs if failure.is_precondition_failed() => {
+                    return Attempt::Refused(self.upload.target.key_exists());
+                }
+                AtKey::Unknown if failure.is_precondition_failed() && !self.in_doubt => {
+                    return Attempt::Refused(self.upload.target.key_exists());
+                }
+                AtKey::Theirs | AtKey::Nothing | AtKey::Unknown => {}
             }
-            AtKey::Unknown if failure.is_precondition_failed() && !*in_doubt => {
-                return Attempt::Refused(upload.target.key_exists());
-            }
-            AtKey::Theirs | AtKey::Nothing | AtKey::Unknown => {}
+        }
+        Attempt::Failed(failure)
+    }
+
+    async fn put_object(&self, body: Bytes) -> Result<(), S3Failure> {
+        let target = &self.upload.target;
+        let policy = target.options.retry.for_body(body.len());
+        let request = target
+            .client
+            .put_object()
+            .bucket(&target.location.bucket)
+            .key(&target.location.key)
+            .metadata(TOKEN_KEY, &self.upload.token)
+            .set_content_type(target.options.content_type.map(str::to_owned))
+            .set_storage_class(storage_class(target))
+            .set_checksum_algorithm(algorithm(target.checksum()))
+            .set_if_none_match(self.if_none_match.clone())
+            .body(ByteStream::from(body));
+        match policy.once(Box::pin(request.send())).await?.e_tag {
+            Some(_) => Ok(()),
+            None => Err(S3Failure::incomplete("the answer to PutObject names no object")),
         }
     }
-    Attempt::Failed(failure)
+
+    async fn complete_multipart(&self) -> Result<(), S3Failure> {
+        let target = &self.upload.target;
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(self.upload.parts.clone())).build();
+        let request = target
+            .client
+            .complete_multipart_upload()
+            .bucket(&target.location.bucket)
+            .key(&target.location.key)
+            .set_upload_id(self.upload.upload_id.clone())
+            .set_if_none_match(self.if_none_match.clone())
+            .multipart_upload(parts);
+        let output = target.options.retry.for_complete().once(Box::pin(request.send())).await?;
+        // Success must say so: a body that ended early is none.
+        match output.e_tag {
+            Some(_) => Ok(()),
+            None => Err(S3Failure::incomplete("the answer to CompleteMultipartUpload names no object")),
+        }
+    }
 }
 
 /// Reads the size again. A storage that does not let us look is believed: it said success.
@@ -144,45 +207,6 @@ fn damaged(upload: &S3Upload, length: i64) -> Error {
     Error::new(ErrorKind::StorageFailed, upload.target.attempted("publish"))
         .because(format!("the storage holds {length} bytes of the {} that it was given", upload.bytes))
         .hint("do not rely on this object")
-}
-
-async fn put_object(upload: &S3Upload, body: Bytes) -> Result<(), S3Failure> {
-    let target = &upload.target;
-    let policy = target.options.retry.for_body(body.len());
-    let request = target
-        .client
-        .put_object()
-        .bucket(&target.location.bucket)
-        .key(&target.location.key)
-        .metadata(TOKEN_KEY, &upload.token)
-        .set_content_type(target.options.content_type.map(str::to_owned))
-        .set_storage_class(storage_class(target))
-        .set_checksum_algorithm(algorithm(target.checksum()))
-        .set_if_none_match(target.if_none_match())
-        .body(ByteStream::from(body));
-    match policy.once(request.send()).await?.e_tag {
-        Some(_) => Ok(()),
-        None => Err(S3Failure::incomplete("the answer to PutObject names no object")),
-    }
-}
-
-async fn complete_multipart(upload: &S3Upload) -> Result<(), S3Failure> {
-    let target = &upload.target;
-    let parts = CompletedMultipartUpload::builder().set_parts(Some(upload.parts.clone())).build();
-    let request = target
-        .client
-        .complete_multipart_upload()
-        .bucket(&target.location.bucket)
-        .key(&target.location.key)
-        .set_upload_id(upload.upload_id.clone())
-        .set_if_none_match(target.if_none_match())
-        .multipart_upload(parts);
-    let output = target.options.retry.for_complete().once(request.send()).await?;
-    // Success must say so: a body that ended early is none.
-    match output.e_tag {
-        Some(_) => Ok(()),
-        None => Err(S3Failure::incomplete("the answer to CompleteMultipartUpload names no object")),
-    }
 }
 
 async fn look(upload: &S3Upload) -> AtKey {

@@ -22,7 +22,6 @@ pub(super) struct S3Failure {
     region: Option<String>,
     /// The server's clock, as it writes it.
     date: Option<String>,
-    request_id: Option<String>,
 }
 
 /// Codes that may go away by trying again although their status says that it is our fault.
@@ -69,7 +68,7 @@ impl S3Failure {
 
     /// Whether the request may have been carried out although it failed.
     pub(super) fn is_ambiguous(&self) -> bool {
-        self.status.is_none_or(|status| status >= 500 || status < 300)
+        self.status.is_none_or(|status| !(300..500).contains(&status))
     }
 
     pub(super) fn is_code(&self, code: &str) -> bool {
@@ -157,13 +156,19 @@ where
 {
     fn from(error: SdkError<E, HttpResponse>) -> Self {
         let mut failure = S3Failure::default();
+        let mut request_id = None;
         if let Some(response) = error.raw_response() {
             failure.read_response(response);
+            request_id = response.headers().get("x-amz-request-id");
         }
         match error.as_service_error() {
             Some(service) => {
                 failure.code = service.code().map(str::to_owned);
-                failure.message = service.message().map(str::to_owned);
+                let message = service.message().map(str::to_owned);
+                failure.message = match request_id {
+                    Some(id) => Some(format!("{} (request {id})", message.unwrap_or_default())),
+                    None => message,
+                };
             }
             None => {
                 // An answer that cannot be read proves nothing, whatever its status says.
@@ -181,7 +186,6 @@ impl S3Failure {
         self.status = Some(response.status().as_u16());
         self.region = header("x-amz-bucket-region").or_else(|| region_in(response.body().bytes()?));
         self.date = header("date");
-        self.request_id = header("x-amz-request-id");
     }
 }
 
@@ -214,11 +218,8 @@ impl fmt::Display for S3Failure {
             (None, Some(status)) => write!(f, "the storage answered with status {status}")?,
             (None, None) => f.write_str("no usable answer from the storage")?,
         }
-        if let Some(message) = &self.message {
+        if let Some(message) = self.message.as_deref().map(str::trim) {
             write!(f, ": {message}")?;
-        }
-        if let Some(request_id) = &self.request_id {
-            write!(f, " (request {request_id})")?;
         }
         Ok(())
     }

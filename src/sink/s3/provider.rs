@@ -67,7 +67,7 @@ const GENERIC: Provider = Provider {
     path_style: true,
 };
 
-const PROVIDERS: [Provider; 7] = [
+const PROVIDERS: [Provider; 6] = [
     Provider { name: "aws", host_suffix: ".amazonaws.com", path_style: false, ..GENERIC },
     // Parts must be equal: https://developers.cloudflare.com/r2/objects/multipart-objects
     // Rejects checksums: https://github.com/benbjohnson/litestream/blob/main/docs/PROVIDER_COMPATIBILITY.md
@@ -79,8 +79,10 @@ const PROVIDERS: [Provider; 7] = [
         checksum: Checksum::None,
         ..GENERIC
     },
-    // 1,000 parts: https://www.scaleway.com/en/docs/object-storage/api-cli/multipart-uploads/
+    // At most 1,000 parts, as its documentation of multipart uploads says.
     Provider { name: "scaleway", host_suffix: ".scw.cloud", max_parts: 1000, ..GENERIC },
+    // Rejects both: https://github.com/boto/s3transfer/issues/327,
+    // https://github.com/sathinduga/obsidian-s3-sync-and-backup/pull/84
     Provider {
         name: "b2",
         host_suffix: ".backblazeb2.com",
@@ -88,6 +90,8 @@ const PROVIDERS: [Provider; 7] = [
         conditional_writes: false,
         ..GENERIC
     },
+    // Checksums: https://github.com/milvus-io/milvus-storage/pull/480; conditions are spelt otherwise:
+    // https://github.com/gaul/undocumented-s3-apis/issues/4
     Provider {
         name: "gcs",
         host_suffix: "storage.googleapis.com",
@@ -95,21 +99,8 @@ const PROVIDERS: [Provider; 7] = [
         conditional_writes: false,
         ..GENERIC
     },
-    Provider {
-        name: "oci",
-        host_suffix: ".oraclecloud.com",
-        checksum: Checksum::None,
-        conditional_writes: false,
-        ..GENERIC
-    },
-    Provider {
-        name: "oss",
-        host_suffix: ".aliyuncs.com",
-        checksum: Checksum::None,
-        conditional_writes: false,
-        path_style: false,
-        ..GENERIC
-    },
+    // https://github.com/aws/aws-sdk-js-v3/issues/6810
+    Provider { name: "oci", host_suffix: ".oraclecloud.com", checksum: Checksum::None, ..GENERIC },
 ];
 
 impl Provider {

@@ -102,7 +102,7 @@ impl RetryPolicy {
     {
         let mut attempt = 1;
         loop {
-            match self.once(request()).await.and_then(&check) {
+            match self.once(Box::pin(request())).await.and_then(&check) {
                 Err(failure) if failure.is_retryable() && attempt < self.attempts => {
                     tracing::debug!(attempt, %failure, "{what} failed, and is tried again");
                     self.pause(attempt).await;

@@ -64,7 +64,7 @@ impl S3Upload {
         let policy = self.target.options.retry;
         let mut attempt = 1;
         loop {
-            match policy.once(self.create_request().send()).await.and_then(|output| {
+            match policy.once(Box::pin(self.create_request().send())).await.and_then(|output| {
                 output.upload_id.ok_or_else(|| S3Failure::incomplete("the answer holds no upload id"))
             }) {
                 Ok(upload_id) => {
