@@ -12,7 +12,8 @@ use tokio_postgres::tls::TlsConnect;
 use super::failure::{Attempt, Failures, Reason};
 use super::login::LoginWatch;
 use super::params::{
-    ChannelBinding, ConnectParams, Endpoint, Host, LoadBalanceHosts, PromptPolicy, SslMode, TargetSessionAttrs,
+    ChannelBinding, ConnectParams, Endpoint, Host, LoadBalanceHosts, PromptPolicy, SslMode,
+    TargetSessionAttrs,
 };
 use super::secret::Secret;
 pub use super::session::{Canceller, Session};
@@ -155,7 +156,11 @@ fn encryptions(params: &ConnectParams, host: &Host, address: &Address) -> Result
         _ => socket_address.ip().to_string(),
     };
     let tls = |optional| {
-        TlsConnector::new(&params.tls).map(|connector| Encryption::Tls { connector, name: name.clone(), optional })
+        TlsConnector::new(&params.tls).map(|connector| Encryption::Tls {
+            connector,
+            name: name.clone(),
+            optional,
+        })
     };
     // Below require libpq takes TLS that cannot be set up for TLS that failed.
     let optional_tls = || match tls(mode == SslMode::Prefer) {

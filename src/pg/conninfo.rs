@@ -17,7 +17,8 @@ use super::connstring;
 use super::keywords::{self, KEYWORDS, Settings, Treatment};
 use super::params::{
     AuthMethod, ChannelBinding, ConnectParams, DEFAULT_PORT, Endpoint, Host, Keepalives, LoadBalanceHosts,
-    PasswordPrompt, RequireAuth, RootCert, SslMode, SslNegotiation, TargetSessionAttrs, TlsParams, TlsVersion,
+    PasswordPrompt, RequireAuth, RootCert, SslMode, SslNegotiation, TargetSessionAttrs, TlsParams,
+    TlsVersion,
 };
 use super::passfile::{PassFile, Wanted};
 use super::secret::Secret;
@@ -131,7 +132,9 @@ pub fn resolve(args: &ConnectArgs, env: &dyn Environment) -> Result<ConnectParam
             enabled: integer(&settings, "keepalives")?.unwrap_or(1) != 0,
             idle: duration(&settings, "keepalives_idle", Duration::from_secs)?,
             interval: duration(&settings, "keepalives_interval", Duration::from_secs)?,
-            count: integer(&settings, "keepalives_count")?.and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0),
+            count: integer(&settings, "keepalives_count")?
+                .and_then(|n| u32::try_from(n).ok())
+                .filter(|n| *n > 0),
         },
         tcp_user_timeout: duration(&settings, "tcp_user_timeout", Duration::from_millis)?,
         tls: tls_params(&settings, env.home_dir().as_deref())?,
@@ -212,7 +215,9 @@ fn gather(args: &ConnectArgs, env: &dyn Environment) -> Result<Settings> {
             settings.set_if_absent(keyword, Zeroizing::new(value));
         }
     }
-    if variable("PGREQUIRESSL").is_some_and(|value| value.starts_with('1')) && settings.get("sslmode").is_none() {
+    if variable("PGREQUIRESSL").is_some_and(|value| value.starts_with('1'))
+        && settings.get("sslmode").is_none()
+    {
         set(&mut settings, "sslmode", Some("require"));
     }
     let is_named = ["host", "hostaddr", "dbname"].iter().any(|name| settings.get(name).is_some());
@@ -275,9 +280,7 @@ fn choice<T: Copy>(settings: &Settings, name: &str, table: &[(&str, T)]) -> Resu
 fn integer(settings: &Settings, name: &str) -> Result<Option<i32>> {
     settings
         .get(name)
-        .map(|value| {
-            value.trim().parse().map_err(|_| invalid(name, value).hint("it must be a whole number"))
-        })
+        .map(|value| value.trim().parse().map_err(|_| invalid(name, value).hint("it must be a whole number")))
         .transpose()
 }
 
@@ -292,10 +295,12 @@ fn path_from(text: &str) -> PathBuf {
 
 /// The lists `hostaddr`, `host` and `port` side by side, each entry with its password.
 fn hosts(settings: &Settings, user: &str, dbname: &str, env: &dyn Environment) -> Result<Vec<Host>> {
-    let list = |name| -> Vec<&str> { settings.get(name).map_or(Vec::new(), |value| value.split(',').collect()) };
+    let list =
+        |name| -> Vec<&str> { settings.get(name).map_or(Vec::new(), |value| value.split(',').collect()) };
     let (addrs, names, ports) = (list("hostaddr"), list("host"), list("port"));
     let count = addrs.len().max(names.len()).max(1);
-    let mismatch = |what: String| Error::new(ErrorKind::Usage, "read the connection parameters").because(what);
+    let mismatch =
+        |what: String| Error::new(ErrorKind::Usage, "read the connection parameters").because(what);
     if !addrs.is_empty() && !names.is_empty() && addrs.len() != names.len() {
         let what = format!("could not match {} host names to {} hostaddr values", names.len(), addrs.len());
         return Err(mismatch(what));
@@ -597,7 +602,10 @@ mod tests {
     fn lists_of_hosts_stand_side_by_side() {
         let params = resolved("host=a,,/tmp,@abstract port=1,,3,4 hostaddr=''", &[]);
         let socket = |path: &str, port| Host { endpoint: Endpoint::Unix(path.into()), port, password: None };
-        assert_eq!(params.hosts, [tcp("a", 1), tcp("localhost", 5432), socket("/tmp", 3), socket("@abstract", 4)]);
+        assert_eq!(
+            params.hosts,
+            [tcp("a", 1), tcp("localhost", 5432), socket("/tmp", 3), socket("@abstract", 4)]
+        );
         assert_eq!(resolved("host=a,b port=7", &[]).hosts, [tcp("a", 7), tcp("b", 7)]);
         let hosts = resolved("host=a,b hostaddr=::1,10.0.0.1", &[]).hosts;
         assert_eq!(hosts[0].to_string(), "\"a\" (::1), port 5432");
@@ -646,51 +654,60 @@ mod tests {
             SslNegotiation::Direct
         );
         assert_eq!(resolved("d", &[("PGREQUIRESSL", "1")]).tls.mode, SslMode::Require);
-        assert!(refusal("ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=TLSv1.2", &[]).contains("range"));
+        assert!(
+            refusal("ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=TLSv1.2", &[])
+                .contains("range")
+        );
     }
 
     #[test]
     fn every_variable_takes_effect_or_is_known_to_be_harmless() {
-        let params = resolved("d", &[
-            ("PGHOSTADDR", "127.0.0.1"),
-            ("PGPASSWORD", "hunter2"),
-            ("PGOPTIONS", "-c a=b"),
-            ("PGSSLMODE", "verify-ca"),
-            ("PGSSLROOTCERT", "/r"),
-            ("PGSSLCERT", "/c"),
-            ("PGSSLKEY", "/k"),
-            ("PGSSLCRL", "/l"),
-            ("PGSSLNEGOTIATION", "direct"),
-            ("PGSSLMINPROTOCOLVERSION", "TLSv1.3"),
-            ("PGSSLMAXPROTOCOLVERSION", "TLSv1.3"),
-            ("PGSSLSNI", "0"),
-            ("PGREQUIREAUTH", "scram-sha-256, none"),
-            ("PGCHANNELBINDING", "require"),
-            ("PGTARGETSESSIONATTRS", "prefer-standby"),
-            ("PGLOADBALANCEHOSTS", "random"),
-            ("PGTZ", "Europe/Berlin"),
-            ("PGCLIENTENCODING", "LATIN1"),
-            ("PGDATESTYLE", "German"),
-            ("PGGEQO", "off"),
-            ("PGGSSENCMODE", "prefer"),
-            ("PGKRBSRVNAME", "x"),
-        ]);
+        let params = resolved(
+            "d",
+            &[
+                ("PGHOSTADDR", "127.0.0.1"),
+                ("PGPASSWORD", "hunter2"),
+                ("PGOPTIONS", "-c a=b"),
+                ("PGSSLMODE", "verify-ca"),
+                ("PGSSLROOTCERT", "/r"),
+                ("PGSSLCERT", "/c"),
+                ("PGSSLKEY", "/k"),
+                ("PGSSLCRL", "/l"),
+                ("PGSSLNEGOTIATION", "direct"),
+                ("PGSSLMINPROTOCOLVERSION", "TLSv1.3"),
+                ("PGSSLMAXPROTOCOLVERSION", "TLSv1.3"),
+                ("PGSSLSNI", "0"),
+                ("PGREQUIREAUTH", "scram-sha-256, none"),
+                ("PGCHANNELBINDING", "require"),
+                ("PGTARGETSESSIONATTRS", "prefer-standby"),
+                ("PGLOADBALANCEHOSTS", "random"),
+                ("PGTZ", "Europe/Berlin"),
+                ("PGCLIENTENCODING", "LATIN1"),
+                ("PGDATESTYLE", "German"),
+                ("PGGEQO", "off"),
+                ("PGGSSENCMODE", "prefer"),
+                ("PGKRBSRVNAME", "x"),
+            ],
+        );
         assert_eq!(params.hosts[0].to_string(), "\"127.0.0.1\", port 5432");
         assert_eq!(params.hosts[0].password, Some(Secret::new("hunter2")));
         assert_eq!(params.options.as_deref(), Some("-c a=b"));
         assert_eq!(params.timezone.as_deref(), Some("Europe/Berlin"));
-        assert_eq!(params.tls, TlsParams {
-            mode: SslMode::VerifyCa,
-            negotiation: SslNegotiation::Direct,
-            root_cert: RootCert::File("/r".into()),
-            cert: Some("/c".into()),
-            key: Some("/k".into()),
-            crl: Some("/l".into()),
-            crl_dir: None,
-            min_version: TlsVersion::V13,
-            max_version: TlsVersion::V13,
-            sni: false,
-        });
+        assert_eq!(
+            params.tls,
+            TlsParams {
+                mode: SslMode::VerifyCa,
+                negotiation: SslNegotiation::Direct,
+                root_cert: RootCert::File("/r".into()),
+                cert: Some("/c".into()),
+                key: Some("/k".into()),
+                crl: Some("/l".into()),
+                crl_dir: None,
+                min_version: TlsVersion::V13,
+                max_version: TlsVersion::V13,
+                sni: false,
+            }
+        );
         assert_eq!(params.require_auth, RequireAuth::OneOf(vec![AuthMethod::ScramSha256, AuthMethod::None]));
         assert_eq!(params.channel_binding, ChannelBinding::Require);
         assert_eq!(params.target_session_attrs, TargetSessionAttrs::PreferStandby);
@@ -733,12 +750,15 @@ mod tests {
             &[],
         );
         assert_eq!(params.connect_timeout, None);
-        assert_eq!(params.keepalives, Keepalives {
-            enabled: false,
-            idle: Some(Duration::from_secs(30)),
-            interval: None,
-            count: Some(4),
-        });
+        assert_eq!(
+            params.keepalives,
+            Keepalives {
+                enabled: false,
+                idle: Some(Duration::from_secs(30)),
+                interval: None,
+                count: Some(4),
+            }
+        );
         assert_eq!(params.tcp_user_timeout, Some(Duration::from_millis(1500)));
     }
 

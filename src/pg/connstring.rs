@@ -157,9 +157,8 @@ fn store_decoded(settings: &mut Settings, name: &str, value: &str) -> Result<()>
 }
 
 fn store_parameter(settings: &mut Settings, parameter: &str, unknown: Unknown) -> Result<()> {
-    let (name, value) = parameter
-        .split_once('=')
-        .ok_or_else(|| bad_url("a parameter after the \"?\" lacks its \"=\""))?;
+    let (name, value) =
+        parameter.split_once('=').ok_or_else(|| bad_url("a parameter after the \"?\" lacks its \"=\""))?;
     if value.contains('=') {
         return Err(bad_url("a parameter after the \"?\" has a second \"=\""));
     }
@@ -181,7 +180,8 @@ fn percent_decode(value: &str) -> Result<Zeroizing<String>> {
             continue;
         }
         let digits = tail.get(..2).and_then(|d| Some((hex_digit(d[0])?, hex_digit(d[1])?)));
-        let (high, low) = digits.ok_or_else(|| bad_url("after a \"%\" there are not two hexadecimal digits"))?;
+        let (high, low) =
+            digits.ok_or_else(|| bad_url("after a \"%\" there are not two hexadecimal digits"))?;
         match high << 4 | low {
             0 => return Err(bad_url("%00 is not allowed")),
             byte => bytes.push(byte),
@@ -286,42 +286,43 @@ mod tests {
                     ("target_session_attrs", "any"),
                 ],
             ),
-            ("postgresql:///mydb?host=localhost&port=5433", &[
-                ("dbname", "mydb"),
-                ("host", "localhost"),
-                ("port", "5433"),
-            ]),
-            ("postgresql://user@localhost:5433/mydb?options=-c%20synchronous_commit%3Doff", &[
-                ("user", "user"),
-                ("host", "localhost"),
-                ("port", "5433"),
-                ("dbname", "mydb"),
-                ("options", "-c synchronous_commit=off"),
-            ]),
+            (
+                "postgresql:///mydb?host=localhost&port=5433",
+                &[("dbname", "mydb"), ("host", "localhost"), ("port", "5433")],
+            ),
+            (
+                "postgresql://user@localhost:5433/mydb?options=-c%20synchronous_commit%3Doff",
+                &[
+                    ("user", "user"),
+                    ("host", "localhost"),
+                    ("port", "5433"),
+                    ("dbname", "mydb"),
+                    ("options", "-c synchronous_commit=off"),
+                ],
+            ),
             ("postgresql://[2001:db8::1234]/database", &[("host", "2001:db8::1234"), ("dbname", "database")]),
-            ("postgresql://%2Fvar%2Flib%2Fpostgresql/dbname", &[
-                ("host", "/var/lib/postgresql"),
-                ("dbname", "dbname"),
-            ]),
-            ("postgres://uri-user:secret@[::1]:12345/", &[
-                ("user", "uri-user"),
-                ("password", "secret"),
-                ("host", "::1"),
-                ("port", "12345"),
-            ]),
-            ("postgres://u:p%40ss%2Fw%3Ard@h,[::1]:2,c/d", &[
-                ("user", "u"),
-                ("password", "p@ss/w:rd"),
-                ("host", "h,::1,c"),
-                ("port", ",2,"),
-                ("dbname", "d"),
-            ]),
-            ("postgres://u:p?w@h?ssl=true", &[
-                ("user", "u"),
-                ("password", "p?w"),
-                ("host", "h"),
-                ("sslmode", "require"),
-            ]),
+            (
+                "postgresql://%2Fvar%2Flib%2Fpostgresql/dbname",
+                &[("host", "/var/lib/postgresql"), ("dbname", "dbname")],
+            ),
+            (
+                "postgres://uri-user:secret@[::1]:12345/",
+                &[("user", "uri-user"), ("password", "secret"), ("host", "::1"), ("port", "12345")],
+            ),
+            (
+                "postgres://u:p%40ss%2Fw%3Ard@h,[::1]:2,c/d",
+                &[
+                    ("user", "u"),
+                    ("password", "p@ss/w:rd"),
+                    ("host", "h,::1,c"),
+                    ("port", ",2,"),
+                    ("dbname", "d"),
+                ],
+            ),
+            (
+                "postgres://u:p?w@h?ssl=true",
+                &[("user", "u"), ("password", "p?w"), ("host", "h"), ("sslmode", "require")],
+            ),
             ("postgres://:12345?user=u", &[("port", "12345"), ("user", "u")]),
             ("postgres://@host", &[("host", "host")]),
             ("postgres://h?host=/tmp", &[("host", "/tmp")]),
@@ -336,12 +337,10 @@ mod tests {
         let cases: &[(&str, &[(&'static str, &str)])] = &[
             ("", &[]),
             ("  ", &[]),
-            ("host=localhost port=5432 dbname=mydb connect_timeout=10", &[
-                ("host", "localhost"),
-                ("port", "5432"),
-                ("dbname", "mydb"),
-                ("connect_timeout", "10"),
-            ]),
+            (
+                "host=localhost port=5432 dbname=mydb connect_timeout=10",
+                &[("host", "localhost"), ("port", "5432"), ("dbname", "mydb"), ("connect_timeout", "10")],
+            ),
             ("user = 'a b'password=x", &[("user", "a b"), ("password", "x")]),
             (r"password = 'it\'s \\ here' user=a\ b", &[("password", r"it's \ here"), ("user", "a b")]),
             ("password=a'b", &[("password", "a'b")]),

@@ -91,9 +91,7 @@ impl StdError for Unclassified {
 }
 
 /// The cause in `error`, and the server's hint.
-pub(crate) fn cause_of(
-    error: tokio_postgres::Error,
-) -> (Box<dyn StdError + Send + Sync>, Option<String>) {
+pub(crate) fn cause_of(error: tokio_postgres::Error) -> (Box<dyn StdError + Send + Sync>, Option<String>) {
     if let Some(db) = error.as_db_error() {
         let failure = PgFailure::from(db);
         let hint = failure.hint.clone();
@@ -169,10 +167,7 @@ mod tests {
     #[test]
     fn the_servers_message_is_printed_once() {
         let error = Error::new(ErrorKind::SourceFailed, "copy public.t").because(failure());
-        assert_eq!(
-            error.report(),
-            "copy public.t: ERROR: permission denied for table t (SQLSTATE 42501)"
-        );
+        assert_eq!(error.report(), "copy public.t: ERROR: permission denied for table t (SQLSTATE 42501)");
         assert_eq!(sqlstate(&error), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
         assert!(!is_connection_lost(&error));
     }

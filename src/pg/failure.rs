@@ -132,7 +132,8 @@ fn tls_hint(error: &io::Error) -> Option<&'static str> {
     }
     match inner.downcast_ref::<rustls::Error>()? {
         rustls::Error::InvalidCertificate(
-            rustls::CertificateError::NotValidForName | rustls::CertificateError::NotValidForNameContext { .. },
+            rustls::CertificateError::NotValidForName
+            | rustls::CertificateError::NotValidForNameContext { .. },
         ) => Some("the certificate is for another host: connect by a name in it, or use sslmode=verify-ca"),
         rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
             Some("the authority that signed the server's certificate must be in sslrootcert")
@@ -146,7 +147,9 @@ fn wrong_kind(wanted: TargetSessionAttrs) -> &'static str {
         TargetSessionAttrs::ReadWrite => "the session is read-only",
         TargetSessionAttrs::ReadOnly => "the session is not read-only",
         TargetSessionAttrs::Primary => "the server is in hot standby mode",
-        TargetSessionAttrs::Standby | TargetSessionAttrs::PreferStandby => "the server is not in hot standby mode",
+        TargetSessionAttrs::Standby | TargetSessionAttrs::PreferStandby => {
+            "the server is not in hot standby mode"
+        }
         TargetSessionAttrs::Any => "the server is of the wrong kind",
     }
 }
@@ -168,7 +171,8 @@ impl Attempt {
                 place = place.replacen("\", port", &format!("\" ({ip}), port"), 1);
             }
         }
-        if over_tls {
+        // Without a socket it never came to TLS.
+        if over_tls && !matches!(reason, Reason::Socket(_)) {
             place.push_str(", with TLS");
         }
         Attempt { place, reason }
@@ -192,13 +196,16 @@ impl Failures {
 
     /// Whether a password would help.
     pub(crate) fn want_password(&self) -> bool {
-        self.0.last().is_some_and(|attempt| attempt.reason.login_refused() == Some(LoginRefused::PasswordNeeded))
+        self.0
+            .last()
+            .is_some_and(|attempt| attempt.reason.login_refused() == Some(LoginRefused::PasswordNeeded))
     }
 
     /// One error for all: the cause if there is one attempt, else a list.
     pub(crate) fn into_error(mut self, params: &ConnectParams) -> Error {
         let who = format!("as user \"{}\", database \"{}\"", params.user, params.dbname);
-        let error = |place: &str| Error::new(ErrorKind::SourceUnreachable, format!("connect to {place} {who}"));
+        let error =
+            |place: &str| Error::new(ErrorKind::SourceUnreachable, format!("connect to {place} {who}"));
         let Some(last) = self.0.pop() else { return error("no host") };
         if self.0.is_empty() {
             let (cause, hint) = last.reason.into_cause();

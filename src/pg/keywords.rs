@@ -35,11 +35,7 @@ const fn ignored(name: &'static str, env: Option<&'static str>) -> Keyword {
     Keyword { name, env, treatment: Treatment::Ignored }
 }
 
-const fn refused(
-    name: &'static str,
-    env: Option<&'static str>,
-    unless: &'static [&'static str],
-) -> Keyword {
+const fn refused(name: &'static str, env: Option<&'static str>, unless: &'static [&'static str]) -> Keyword {
     Keyword { name, env, treatment: Treatment::RefusedUnless(unless) }
 }
 

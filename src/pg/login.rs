@@ -39,7 +39,9 @@ pub enum LoginRefused {
 impl fmt::Display for LoginRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let method = match self {
-            LoginRefused::PasswordNeeded => return f.write_str("the server wants a password, and none was given"),
+            LoginRefused::PasswordNeeded => {
+                return f.write_str("the server wants a password, and none was given");
+            }
             LoginRefused::Method(Some(AuthMethod::None)) => {
                 return f.write_str("the server asked for no authentication, which require_auth forbids");
             }
@@ -153,9 +155,10 @@ mod tests {
             let mut bytes = bytes.to_vec();
             let mut watch = LoginWatch::new(accepted.clone(), has_password);
             let (left, right) = bytes.split_at_mut(cut);
-            watch.see(left).and_then(|()| watch.see(right)).map_err(|error| {
-                *error.get_ref().unwrap().downcast_ref::<LoginRefused>().unwrap()
-            })?;
+            watch
+                .see(left)
+                .and_then(|()| watch.see(right))
+                .map_err(|error| *error.get_ref().unwrap().downcast_ref::<LoginRefused>().unwrap())?;
             Ok(bytes)
         };
         let whole = run(0);
@@ -199,6 +202,8 @@ mod tests {
 
     #[test]
     fn an_impossible_length_does_not_end_the_watch_in_panic() {
-        assert!(watch(&RequireAuth::Any, false, &[b'S', 0, 0, 0, 0, b'R', 0xff, 0xff, 0xff, 0xff, 1]).is_ok());
+        assert!(
+            watch(&RequireAuth::Any, false, &[b'S', 0, 0, 0, 0, b'R', 0xff, 0xff, 0xff, 0xff, 1]).is_ok()
+        );
     }
 }

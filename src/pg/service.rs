@@ -35,7 +35,9 @@ impl ServiceFiles {
         }
         Err(Error::new(ErrorKind::Usage, format!("find the service \"{service}\""))
             .because("no service file defines it")
-            .hint("services are defined in ~/.pg_service.conf, PGSERVICEFILE or the system's pg_service.conf"))
+            .hint(
+                "services are defined in ~/.pg_service.conf, PGSERVICEFILE or the system's pg_service.conf",
+            ))
     }
 }
 
@@ -44,8 +46,11 @@ fn read(path: &Path, service: &str, must_exist: bool) -> Result<Option<Settings>
         Ok(bytes) => {
             let content = Zeroizing::new(text::decode(&Zeroizing::new(bytes)));
             parse(&content, service).map_err(|fault| {
-                Error::new(ErrorKind::Usage, format!("read line {} of service file {}", fault.line, path.display()))
-                    .because(fault.why)
+                Error::new(
+                    ErrorKind::Usage,
+                    format!("read line {} of service file {}", fault.line, path.display()),
+                )
+                .because(fault.why)
             })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => Ok(None),
@@ -120,11 +125,10 @@ hots=x
 
     #[test]
     fn a_section_ends_at_the_next_and_the_first_value_counts() {
-        assert_eq!(pairs("mine"), [
-            ("host", "first".to_owned()),
-            ("options", "-c a=b".to_owned()),
-            ("port", "5433".to_owned()),
-        ]);
+        assert_eq!(
+            pairs("mine"),
+            [("host", "first".to_owned()), ("options", "-c a=b".to_owned()), ("port", "5433".to_owned()),]
+        );
         assert!(matches!(parse(CONTENT, "absent"), Ok(None)));
     }
 
@@ -145,7 +149,11 @@ hots=x
         assert_eq!(files.find("a").unwrap().get("host"), Some("user"));
         assert_eq!(files.find("b").unwrap().get("host"), Some("system"));
         assert_eq!(files.find("c").err().unwrap().kind(), ErrorKind::Usage);
-        let files = ServiceFiles { named: Some(directory.path().join("none")), user: Some(user), system: vec![system] };
+        let files = ServiceFiles {
+            named: Some(directory.path().join("none")),
+            user: Some(user),
+            system: vec![system],
+        };
         assert!(files.find("b").is_err(), "a file that was named must exist");
     }
 

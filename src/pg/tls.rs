@@ -18,7 +18,8 @@ use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{
-    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer,
+    UnixTime,
 };
 use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -249,11 +250,16 @@ impl ServerVerifier {
         })
     }
 
-    fn check_name(&self, certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), rustls::Error> {
+    fn check_name(
+        &self,
+        certificate: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+    ) -> Result<(), rustls::Error> {
         if !self.checks_name {
             return Ok(());
         }
-        let alternative = ParsedCertificate::try_from(certificate).and_then(|parsed| verify_server_name(&parsed, name));
+        let alternative =
+            ParsedCertificate::try_from(certificate).and_then(|parsed| verify_server_name(&parsed, name));
         match alternative {
             Err(_) if common_name_fits(certificate, &name.to_str()) => Ok(()),
             other => other,
