@@ -282,8 +282,8 @@ fn common_name_fits(certificate: &CertificateDer<'_>, host: &str) -> bool {
     if has_alternatives {
         return false;
     }
-    let attributes = tbs.subject.0.iter().flat_map(|rdn| rdn.0.iter());
-    let common_name = attributes.filter(|a| a.oid.to_string() == COMMON_NAME).last();
+    let mut attributes = tbs.subject.0.iter().flat_map(|rdn| rdn.0.iter());
+    let common_name = attributes.rfind(|a| a.oid.to_string() == COMMON_NAME);
     common_name.and_then(|a| str::from_utf8(a.value.value()).ok()).is_some_and(|name| name_fits(name, host))
 }
 

@@ -3,6 +3,9 @@
 //! `PGSIPHON_TEST_SERVERS` names the `servers.json` of `scripts/servers`; of it only the programs
 //! are used, since these tests need clusters with a pg_hba.conf and certificates of their own.
 
+// clippy.toml allows it in #[test] functions, which a test without harness has none of.
+#![allow(clippy::unwrap_used)]
+
 mod certificates;
 mod cluster;
 mod fakes;
