@@ -1,3 +1,24 @@
 //! The source: a PostgreSQL server, spoken to by its wire protocol.
+//!
+//! [`conninfo`] finds out where to connect and as whom, as libpq does; [`connect`] opens a
+//! [`connect::Session`], over TLS where it is wanted, on a stream that carries texts of any
+//! encoding ([`wire`], [`text`]). What the server complains about becomes a typed failure in
+//! [`error`].
 
+pub mod connect;
+pub mod conninfo;
+mod connstring;
+pub mod error;
+mod failure;
+mod keywords;
+pub mod login;
+pub mod params;
+mod passfile;
+pub mod secret;
+mod service;
+mod session;
 pub mod text;
+mod tls;
+mod transport;
+pub mod version;
+pub mod wire;

@@ -1,0 +1,252 @@
+//! Why a connection could not be made, told for every attempt.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+
+use super::error::cause_of;
+use super::login::LoginRefused;
+use super::params::{ConnectParams, Host, TargetSessionAttrs};
+use super::transport::{Address, TlsRefused};
+use crate::error::{Error, ErrorKind};
+
+/// What went wrong in an attempt.
+#[derive(Debug)]
+pub(crate) enum Reason {
+    /// The host's name.
+    Lookup(io::Error),
+    /// The socket.
+    Socket(io::Error),
+    /// TLS.
+    Tls(io::Error),
+    /// From the startup message to the first ReadyForQuery.
+    Login(tokio_postgres::Error),
+    Timeout(Duration),
+    /// Not the kind of server that `target_session_attrs` wants.
+    WrongKind(TargetSessionAttrs),
+    /// The server's version cannot be read.
+    Version(String),
+}
+
+impl Reason {
+    /// Tells TLS from the socket in what `Transport::open` returns.
+    pub(crate) fn of_open(error: io::Error) -> Self {
+        let inner = error.get_ref();
+        if inner.is_some_and(|inner| inner.is::<rustls::Error>() || inner.is::<TlsRefused>())
+            || error.kind() == io::ErrorKind::UnexpectedEof
+        {
+            Reason::Tls(error)
+        } else {
+            Reason::Socket(error)
+        }
+    }
+
+    fn io(&self) -> Option<&io::Error> {
+        match self {
+            Reason::Lookup(error) | Reason::Socket(error) | Reason::Tls(error) => Some(error),
+            Reason::Login(error) => error.source().and_then(|source| source.downcast_ref()),
+            Reason::Timeout(_) | Reason::WrongKind(_) | Reason::Version(_) => None,
+        }
+    }
+
+    /// Whether reading or writing failed, rather than the server refused.
+    pub(crate) fn is_io(&self) -> bool {
+        self.io().is_some()
+    }
+
+    /// Whether we gave up the login ourselves.
+    pub(crate) fn login_refused(&self) -> Option<LoginRefused> {
+        self.io()?.get_ref()?.downcast_ref().copied()
+    }
+
+    fn sqlstate(&self) -> Option<&SqlState> {
+        match self {
+            Reason::Login(error) => error.code(),
+            _ => None,
+        }
+    }
+
+    /// Whether other hosts would say the same: as in libpq, a server that answered has the last
+    /// word, unless it is only starting up or shutting down.
+    fn is_final(&self) -> bool {
+        self.login_refused().is_some()
+            || self.sqlstate().is_some_and(|code| *code != SqlState::CANNOT_CONNECT_NOW)
+    }
+
+    fn into_cause(self) -> (Box<dyn StdError + Send + Sync>, Option<String>) {
+        let hint = self.hint().map(str::to_owned);
+        let cause = match self {
+            Reason::Lookup(error) | Reason::Socket(error) | Reason::Tls(error) => error.into(),
+            Reason::Login(error) => {
+                let (cause, server_hint) = cause_of(error);
+                return (cause, server_hint.or(hint));
+            }
+            Reason::Timeout(limit) => format!("no answer within {} s", limit.as_secs_f32()).into(),
+            Reason::WrongKind(wanted) => wrong_kind(wanted).into(),
+            Reason::Version(text) => format!("the server's version \"{text}\" makes no sense").into(),
+        };
+        (cause, hint)
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        if self.login_refused() == Some(LoginRefused::PasswordNeeded) {
+            return Some("give it by PGPASSWORD, a ~/.pgpass file, or in the connection URL");
+        }
+        if let Some(code) = self.sqlstate() {
+            return HINTS.iter().find(|(known, _)| *known == code.code()).map(|(_, hint)| *hint);
+        }
+        match (self, self.io().map(io::Error::kind)) {
+            (Reason::Lookup(_), _) => Some("check the host's name"),
+            (Reason::Socket(_), Some(io::ErrorKind::ConnectionRefused)) => {
+                Some("is the server running on that host, and listening on that port?")
+            }
+            (Reason::Socket(_), Some(io::ErrorKind::NotFound)) => {
+                Some("is the server running on this machine, with its socket there? -h names another host")
+            }
+            (Reason::Socket(_), Some(io::ErrorKind::TimedOut)) | (Reason::Timeout(_), _) => {
+                Some("does a firewall drop the packets, or is the server overloaded?")
+            }
+            (Reason::Tls(error), _) => tls_hint(error),
+            _ => None,
+        }
+    }
+}
+
+/// Hints by SQLSTATE (manual, "PostgreSQL Error Codes").
+const HINTS: &[(&str, &str)] = &[
+    ("28P01", "check the password in PGPASSWORD, ~/.pgpass or the connection URL"),
+    ("28000", "the server's pg_hba.conf must let this user in from here, or the role does not exist"),
+    ("3D000", "the last argument, or PGDATABASE, names the database"),
+    ("53300", "use fewer --jobs, or raise the limit of connections"),
+    ("57P03", "the server starts up or shuts down: try again in a moment"),
+    ("42501", "grant CONNECT on the database to this role"),
+];
+
+fn tls_hint(error: &io::Error) -> Option<&'static str> {
+    let inner = error.get_ref()?;
+    if inner.downcast_ref() == Some(&TlsRefused::NotSupported) {
+        return Some("enable ssl on the server, or choose sslmode=prefer");
+    }
+    match inner.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(
+            rustls::CertificateError::NotValidForName
+            | rustls::CertificateError::NotValidForNameContext { .. },
+        ) => Some("the certificate is for another host: connect by a name in it, or use sslmode=verify-ca"),
+        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
+            Some("the authority that signed the server's certificate must be in sslrootcert")
+        }
+        _ => None,
+    }
+}
+
+fn wrong_kind(wanted: TargetSessionAttrs) -> &'static str {
+    match wanted {
+        TargetSessionAttrs::ReadWrite => "the session is read-only",
+        TargetSessionAttrs::ReadOnly => "the session is not read-only",
+        TargetSessionAttrs::Primary => "the server is in hot standby mode",
+        TargetSessionAttrs::Standby | TargetSessionAttrs::PreferStandby => {
+            "the server is not in hot standby mode"
+        }
+        TargetSessionAttrs::Any => "the server is of the wrong kind",
+    }
+}
+
+/// One address, tried once.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    /// `server at "db" (10.0.0.1), port 5432, with TLS`.
+    place: String,
+    reason: Reason,
+}
+
+impl Attempt {
+    pub(crate) fn new(host: &Host, address: Option<&Address>, over_tls: bool, reason: Reason) -> Self {
+        let mut place = format!("server at {host}");
+        if let Some(Address::Tcp(address)) = address {
+            let ip = address.ip().to_string();
+            if !place.contains(&ip) {
+                place = place.replacen("\", port", &format!("\" ({ip}), port"), 1);
+            }
+        }
+        // Without a socket it never came to TLS.
+        if over_tls && !matches!(reason, Reason::Socket(_)) {
+            place.push_str(", with TLS");
+        }
+        Attempt { place, reason }
+    }
+}
+
+/// All attempts of one pass.
+#[derive(Debug, Default)]
+pub(crate) struct Failures(Vec<Attempt>);
+
+impl Failures {
+    pub(crate) fn push(&mut self, attempt: Attempt) {
+        tracing::debug!("cannot connect to {}: {:?}", attempt.place, attempt.reason);
+        self.0.push(attempt);
+    }
+
+    /// Whether there is no use in trying other hosts.
+    pub(crate) fn are_final(&self) -> bool {
+        self.0.last().is_some_and(|attempt| attempt.reason.is_final())
+    }
+
+    /// Whether a password would help.
+    pub(crate) fn want_password(&self) -> bool {
+        self.0
+            .last()
+            .is_some_and(|attempt| attempt.reason.login_refused() == Some(LoginRefused::PasswordNeeded))
+    }
+
+    /// One error for all: the cause if there is one attempt, else a list.
+    pub(crate) fn into_error(mut self, params: &ConnectParams) -> Error {
+        let who = format!("as user \"{}\", database \"{}\"", params.user, params.dbname);
+        let error =
+            |place: &str| Error::new(ErrorKind::SourceUnreachable, format!("connect to {place} {who}"));
+        let Some(last) = self.0.pop() else { return error("no host") };
+        if self.0.is_empty() {
+            let (cause, hint) = last.reason.into_cause();
+            return with_hint(error(&last.place).because(cause), hint);
+        }
+        self.0.push(last);
+        let mut list = AttemptsFailed(Vec::new());
+        let mut last_hint = None;
+        for attempt in self.0 {
+            let (cause, hint) = attempt.reason.into_cause();
+            list.0.push((attempt.place, cause));
+            last_hint = hint;
+        }
+        with_hint(error("any server").because(list), last_hint)
+    }
+}
+
+fn with_hint(error: Error, hint: Option<String>) -> Error {
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+/// The causes of several attempts, with their places.
+#[derive(Debug)]
+struct AttemptsFailed(Vec<(String, Box<dyn StdError + Send + Sync>)>);
+
+impl fmt::Display for AttemptsFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (place, cause)) in self.0.iter().enumerate() {
+            let separator = if i == 0 { "" } else { "; " };
+            write!(f, "{separator}{place}: {cause}")?;
+            let mut below = cause.source();
+            while let Some(cause) = below {
+                write!(f, ": {cause}")?;
+                below = cause.source();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StdError for AttemptsFailed {}

@@ -1,0 +1,52 @@
+//! A text that must not be seen.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::text;
+
+/// A password: printed as `[redacted]`, wiped from memory when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes the text in. Bytes that are not UTF-8 are held as [`text::decode`] holds them.
+    pub fn new(value: impl Into<String>) -> Self {
+        Secret(Zeroizing::new(value.into()))
+    }
+
+    /// The text itself: for the place that hands it over, and for nothing that prints.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// The bytes that the server is to get.
+    pub fn reveal_bytes(&self) -> Cow<'_, [u8]> {
+        text::encode(&self.0)
+    }
+
+    /// Whether there is nothing to hide; libpq takes an empty password for none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_nothing() {
+        let secret = Secret::new("hunter2");
+        assert_eq!(format!("{secret:?} {:#?}", Some(&secret)), "[redacted] Some(\n    [redacted],\n)");
+        assert_eq!(secret.reveal(), "hunter2");
+    }
+}

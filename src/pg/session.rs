@@ -1,0 +1,252 @@
+//! An open connection.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::task::JoinHandle;
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Connection, SimpleQueryMessage};
+
+use super::connect::ReadyTls;
+use super::error::{self, cause_of};
+use super::params::{ConnectParams, TargetSessionAttrs};
+use super::transport::{Address, Encryption, Transport};
+use super::version::ServerVersion;
+use super::wire::LosslessStream;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How long a server may take over a cancel request or a goodbye.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A connection that is logged in. Dropping it breaks the connection off at once, which ends
+/// its transaction; [`Session::close`] says goodbye.
+pub struct Session {
+    /// For queries.
+    pub client: Client,
+    version: ServerVersion,
+    standard_conforming_strings: bool,
+    in_hot_standby: Option<bool>,
+    default_transaction_read_only: Option<bool>,
+    canceller: Canceller,
+    host: String,
+    over_tls: bool,
+    last_words: LastWords,
+    task: ConnectionTask,
+}
+
+type Stream = LosslessStream<Transport>;
+
+/// What ended the connection: it reaches the connection's task, not the client, to which
+/// everything that comes after is just "closed".
+type LastWords = Arc<Mutex<Option<tokio_postgres::Error>>>;
+
+/// The task that drives the connection, ended on drop.
+struct ConnectionTask(JoinHandle<()>);
+
+impl Drop for ConnectionTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Session {
+    /// Starts to drive the connection. Fails with the version's text if that cannot be read.
+    pub(crate) fn new(
+        client: Client,
+        connection: Connection<Stream, Stream>,
+        canceller: Canceller,
+        host: String,
+        over_tls: bool,
+    ) -> Result<Self, String> {
+        let parameter = |name: &str| connection.parameter(name);
+        let is_on = |name: &str| parameter(name).map(|value| value == "on");
+        let text = parameter("server_version").unwrap_or("");
+        let version = ServerVersion::parse(text).ok_or_else(|| text.to_owned())?;
+        let standard_conforming_strings = is_on("standard_conforming_strings").unwrap_or(true);
+        let in_hot_standby = is_on("in_hot_standby");
+        let default_transaction_read_only = is_on("default_transaction_read_only");
+        let last_words = LastWords::default();
+        let task = tokio::spawn(drive(connection, Arc::clone(&last_words)));
+        Ok(Session {
+            client,
+            version,
+            standard_conforming_strings,
+            in_hot_standby,
+            default_transaction_read_only,
+            canceller,
+            host,
+            over_tls,
+            last_words,
+            task: ConnectionTask(task),
+        })
+    }
+
+    /// The server's version, as it reported at login.
+    pub fn version(&self) -> &ServerVersion {
+        &self.version
+    }
+
+    /// The setting at login; a session may change it later.
+    pub fn standard_conforming_strings(&self) -> bool {
+        self.standard_conforming_strings
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn is_tls(&self) -> bool {
+        self.over_tls
+    }
+
+    /// The host that we are connected to, for messages: `"db", port 5432`.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Cancels what the session is doing, from another task or thread.
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    /// Asks the server to cancel what this session is doing, on a connection of its own.
+    ///
+    /// # Errors
+    /// The server cannot be reached within ten seconds. Whether it did cancel it never says.
+    pub async fn cancel(&self) -> Result<()> {
+        self.canceller.cancel().await
+    }
+
+    /// A failure of the source out of what tokio-postgres reports; of a lost connection this
+    /// knows why it was lost, where [`error::source_failed`] does not.
+    pub fn source_failed(&self, attempted: impl Into<String>, error: tokio_postgres::Error) -> Error {
+        let last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match last_words {
+            Some(reason) if error.is_closed() => error::source_failed(attempted, reason),
+            _ => error::source_failed(attempted, error),
+        }
+    }
+
+    /// Says goodbye, and waits until it is said.
+    pub async fn close(self) {
+        let Session { client, mut task, .. } = self;
+        drop(client);
+        if tokio::time::timeout(PATIENCE, &mut task.0).await.is_err() {
+            tracing::debug!("the connection does not end");
+        }
+    }
+
+    /// Whether the server is of the wanted kind.
+    pub(crate) async fn fits(&self, wanted: TargetSessionAttrs) -> Result<bool, tokio_postgres::Error> {
+        Ok(match wanted {
+            TargetSessionAttrs::Any => true,
+            TargetSessionAttrs::ReadWrite => !self.is_read_only().await?,
+            TargetSessionAttrs::ReadOnly => self.is_read_only().await?,
+            TargetSessionAttrs::Primary => !self.is_standby().await?,
+            TargetSessionAttrs::Standby | TargetSessionAttrs::PreferStandby => self.is_standby().await?,
+        })
+    }
+
+    /// PostgreSQL 14 and later report at login what this asks of older ones.
+    async fn is_read_only(&self) -> Result<bool, tokio_postgres::Error> {
+        match (self.default_transaction_read_only, self.in_hot_standby) {
+            (Some(read_only), Some(standby)) => Ok(read_only || standby),
+            _ => Ok(self.ask("SHOW transaction_read_only").await?.as_deref() == Some("on")),
+        }
+    }
+
+    async fn is_standby(&self) -> Result<bool, tokio_postgres::Error> {
+        match self.in_hot_standby {
+            Some(standby) => Ok(standby),
+            None => Ok(self.ask("SELECT pg_catalog.pg_is_in_recovery()").await?.as_deref() == Some("t")),
+        }
+    }
+
+    async fn ask(&self, query: &str) -> Result<Option<String>, tokio_postgres::Error> {
+        let messages = self.client.simple_query(query).await?;
+        Ok(messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        }))
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("host", &self.host)
+            .field("version", &self.version.text())
+            .field("tls", &self.over_tls)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Drives the connection to its end; notices are logged.
+async fn drive(mut connection: Connection<Stream, Stream>, last_words: LastWords) {
+    let end = {
+        let mut messages = pin!(futures::stream::poll_fn(|cx| connection.poll_message(cx)));
+        loop {
+            match messages.next().await {
+                Some(Ok(AsyncMessage::Notice(notice))) => {
+                    tracing::debug!(
+                        severity = notice.severity(),
+                        sqlstate = notice.code().code(),
+                        "{}",
+                        notice.message().escape_debug()
+                    );
+                }
+                Some(Ok(_)) => {}
+                Some(Err(error)) => break Some(error),
+                None => break None,
+            }
+        }
+    };
+    // The client learns of the end when `connection` is dropped, which is after this.
+    *last_words.lock().unwrap_or_else(PoisonError::into_inner) = end;
+    drop(connection);
+}
+
+/// Sends cancel requests for one session.
+#[derive(Clone)]
+pub struct Canceller {
+    token: CancelToken,
+    params: Arc<ConnectParams>,
+    address: Address,
+    encryption: Encryption,
+}
+
+impl Canceller {
+    pub(crate) fn new(
+        token: CancelToken,
+        params: &ConnectParams,
+        address: Address,
+        encryption: Encryption,
+    ) -> Self {
+        Canceller { token, params: Arc::new(params.clone()), address, encryption }
+    }
+
+    /// As [`Session::cancel`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn cancel(&self) -> Result<()> {
+        let attempted = || Error::new(ErrorKind::SourceUnreachable, "cancel the query");
+        let request = Box::pin(async {
+            let transport = Transport::open(&self.address, &self.encryption, &self.params)
+                .await
+                .map_err(|error| attempted().because(error))?;
+            self.token
+                .cancel_query_raw(transport, ReadyTls)
+                .await
+                .map_err(|error| attempted().because(cause_of(error).0))
+        });
+        tokio::time::timeout(PATIENCE, request)
+            .await
+            .unwrap_or_else(|_| Err(attempted().because("the server does not answer")))
+    }
+}
+
+impl fmt::Debug for Canceller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Canceller").field("address", &self.address).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,125 @@
+//! Certificates of all the kinds that servers and clients show.
+
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
+    SignatureAlgorithm, SigningKey, date_time_ymd,
+};
+use x509_cert::der::asn1::BitString;
+use x509_cert::der::{Decode, Encode};
+
+/// A certificate with its key, both PEM.
+pub(crate) struct Pair {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+    der: Vec<u8>,
+}
+
+impl Pair {
+    fn new(certificate: &Certificate, key: &KeyPair) -> Self {
+        Pair { certificate: certificate.pem(), key: key.serialize_pem(), der: certificate.der().to_vec() }
+    }
+}
+
+/// A certificate authority.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+fn params(common_name: &str, names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params
+}
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        Self::with(name, &rcgen::PKCS_ECDSA_P256_SHA256)
+    }
+
+    /// One that signs by that algorithm.
+    pub(crate) fn with(name: &str, algorithm: &'static SignatureAlgorithm) -> Self {
+        let mut params = params(name, &[]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        Authority(CertifiedIssuer::self_signed(params, KeyPair::generate_for(algorithm).unwrap()).unwrap())
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A server's certificate for these names; an address becomes an IP name.
+    pub(crate) fn server(&self, common_name: &str, names: &[&str]) -> Pair {
+        let key = KeyPair::generate().unwrap();
+        let mut params = params(common_name, names);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.serial_number = Some(SerialNumber::from(4711_u64));
+        Pair::new(&params.signed_by(&key, &self.0).unwrap(), &key)
+    }
+
+    /// The certificate of the role `user`.
+    pub(crate) fn client(&self, user: &str) -> Pair {
+        let key = KeyPair::generate().unwrap();
+        let mut params = params(user, &[]);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        Pair::new(&params.signed_by(&key, &self.0).unwrap(), &key)
+    }
+
+    /// A revocation list with or without the server's certificate.
+    pub(crate) fn revocations(&self, revoke_server: bool) -> String {
+        let revoked = RevokedCertParams {
+            serial_number: SerialNumber::from(4711_u64),
+            revocation_time: date_time_ymd(2024, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2024, 1, 1),
+            next_update: date_time_ymd(2124, 1, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: if revoke_server { vec![revoked] } else { Vec::new() },
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.0).unwrap().pem().unwrap()
+    }
+}
+
+/// What `openssl req -new -x509` makes by default, and the manual recommends for a start: it has
+/// a common name only, and calls itself an authority.
+pub(crate) fn self_signed(common_name: &str) -> Pair {
+    let key = KeyPair::generate().unwrap();
+    let mut params = params(common_name, &[]);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    Pair::new(&params.self_signed(&key).unwrap(), &key)
+}
+
+/// As what `openssl x509 -req` makes without extensions: X.509 version 1.
+pub(crate) fn version_1(common_name: &str) -> Pair {
+    let pair = self_signed(common_name);
+    let key = KeyPair::from_pem(&pair.key).unwrap();
+    let mut certificate = x509_cert::Certificate::from_der(&pair.der).unwrap();
+    certificate.tbs_certificate.version = x509_cert::Version::V1;
+    certificate.tbs_certificate.extensions = None;
+    let signed = certificate.tbs_certificate.to_der().unwrap();
+    certificate.signature = BitString::from_bytes(&key.sign(&signed).unwrap()).unwrap();
+    let der = certificate.to_der().unwrap();
+    Pair { certificate: pem("CERTIFICATE", &der), key: pair.key, der }
+}
+
+/// RFC 7468.
+fn pem(label: &str, der: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in der.chunks(48) {
+        for group in line.chunks(3) {
+            let bits = (0..3).fold(0_u32, |bits, i| bits << 8 | u32::from(*group.get(i).unwrap_or(&0)));
+            for i in 0..4 {
+                let index = usize::try_from(bits >> (18 - 6 * i) & 63).unwrap();
+                text.push(if i <= group.len() { char::from(ALPHABET[index]) } else { '=' });
+            }
+        }
+        text.push('\n');
+    }
+    text + &format!("-----END {label}-----\n")
+}

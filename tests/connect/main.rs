@@ -1,0 +1,61 @@
+//! Connections to a real server: every way to log in, every sslmode, and what goes wrong.
+//!
+//! `PGSIPHON_TEST_SERVERS` names the `servers.json` of `scripts/servers`; of it only the programs
+//! are used, since these tests need clusters with a pg_hba.conf and certificates of their own.
+
+// clippy.toml allows it in #[test] functions, which a test without harness has none of.
+#![allow(clippy::unwrap_used)]
+
+mod certificates;
+mod cluster;
+mod fakes;
+mod logins;
+mod sessions;
+mod tls;
+mod world;
+
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+
+use world::World;
+
+type Test = fn(&World);
+
+const TESTS: &[(&str, Test)] = &[
+    ("logins::every_way_to_log_in", logins::every_way_to_log_in),
+    ("logins::prefer_and_allow_fall_back", logins::prefer_and_allow_fall_back),
+    ("logins::channel_binding", logins::channel_binding),
+    ("logins::require_auth", logins::require_auth),
+    ("logins::failures_say_what_and_never_the_password", logins::failures_say_what_and_never_the_password),
+    ("logins::the_user_is_asked_once", logins::the_user_is_asked_once),
+    ("tls::certificates_are_checked_as_asked", tls::certificates_are_checked_as_asked),
+    ("tls::odd_certificates", tls::odd_certificates),
+    ("tls::client_certificates", tls::client_certificates),
+    ("tls::versions_and_direct_negotiation", tls::versions_and_direct_negotiation),
+    ("sessions::startup_parameters_arrive", sessions::startup_parameters_arrive),
+    ("sessions::several_hosts", sessions::several_hosts),
+    ("sessions::cancel", sessions::cancel),
+    ("sessions::the_reason_of_a_lost_connection", sessions::the_reason_of_a_lost_connection),
+    ("sessions::dropping_ends_the_session", sessions::dropping_ends_the_session),
+    ("sessions::texts_of_any_encoding", sessions::texts_of_any_encoding),
+    ("fakes::a_silent_server_times_out", fakes::a_silent_server_times_out),
+    ("fakes::bytes_before_tls_are_refused", fakes::bytes_before_tls_are_refused),
+    ("fakes::nonsense_is_no_panic", fakes::nonsense_is_no_panic),
+];
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let world = Arc::new(World::default());
+    let trials = TESTS.iter().map(|(name, test)| {
+        let world = Arc::clone(&world);
+        Trial::test(*name, move || {
+            test(&world);
+            Ok(())
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    // Stops the cluster, which exit() would not.
+    drop(world);
+    conclusion.exit();
+}
