@@ -2,7 +2,7 @@ CREATE TABLE p (a int DEFAULT 1, b text NOT NULL, CONSTRAINT pos CHECK (a > 0), 
 CREATE TABLE q (b text NOT NULL, c int DEFAULT 3, CHECK (c > 0));
 CREATE TABLE kid () INHERITS (p, q);
 CREATE TABLE over (a int DEFAULT 2, extra int) INHERITS (p);
-CREATE TABLE grand (z int) INHERITS (kid, over);
+CREATE TABLE grand (z int, a int DEFAULT 9) INHERITS (kid, over);
 CREATE TABLE no_default () INHERITS (p);
 ALTER TABLE no_default ALTER a DROP DEFAULT;
 CREATE TABLE late (a int DEFAULT 1, b text NOT NULL, CONSTRAINT pos CHECK (a > 0), mine int);
