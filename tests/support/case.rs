@@ -45,7 +45,7 @@ pub(crate) struct Manifest {
 enum RoundTrip {
     Always(bool),
     Never(String),
-    NotOn(BTreeMap<u32, String>),
+    NotOn(BTreeMap<String, String>),
 }
 
 impl Default for RoundTrip {
@@ -179,7 +179,7 @@ impl Case {
         match &self.manifest.round_trip {
             RoundTrip::Always(yes) => *yes,
             RoundTrip::Never(_) => false,
-            RoundTrip::NotOn(reasons) => !reasons.contains_key(&major),
+            RoundTrip::NotOn(reasons) => !reasons.contains_key(&major.to_string()),
         }
     }
 }
