@@ -44,5 +44,5 @@ SELECT '2024-01-01 00:00:00+00'::timestamptz + g * interval '97 seconds',
     ('10.' || g % 250 || '.' || g % 199 || '.' || 1 + g % 97)::inet,
     jsonb_build_object('path', '/p/' || g % 5000, 'ms', round((random() * 900)::numeric, 3), 'agent', 'Browser/' || g % 40,
         'session', md5((g / 7)::text), 'tags', jsonb_build_array('web', g % 3, NULL), 'referrer', 'https://shop.example/c/' || g % 60)
-FROM generate_series(1, 180000 * :scale) g;
+FROM generate_series(1, 270000 * :scale) g;
 COMMIT;
