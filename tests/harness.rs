@@ -42,6 +42,16 @@ fn header_lines_among_the_rows_are_compared() {
 }
 
 #[test]
+fn times_may_differ_where_the_head_has_one() {
+    let timed = |time: &str| {
+        format!("{}-- Started on {time}\n\nrow\n-- Completed on {time}\n", HEAD.replace("SET x = 0;\n", ""))
+    };
+    assert_eq!(compare(&timed("2020-01-01 00:00:00 UTC"), &timed("2020-01-01 00:00:01 UTC")), None);
+    let untimed = |time: &str| format!("{HEAD}{}-- Completed on {time}\n", "row\n".repeat(20));
+    assert!(compare(&untimed("2020-01-01 00:00:00 UTC"), &untimed("2020-01-01 00:00:01 UTC")).is_some());
+}
+
+#[test]
 fn one_changed_missing_or_added_byte_is_seen() {
     let theirs = format!("{HEAD}{}", "1\tä\n".repeat(1000));
     for ours in [

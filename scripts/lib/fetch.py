@@ -213,7 +213,7 @@ def _extract_below_first_folder(tar: tarfile.TarFile, tree: Path) -> None:
     root = tree.resolve()
     if hasattr(tarfile, "fully_trusted_filter"):
         # The digest vouches for the archive; newer Pythons want the choice spelt out.
-        tar.extraction_filter = staticmethod(tarfile.fully_trusted_filter)
+        tar.extraction_filter = tarfile.fully_trusted_filter
     for member in tar:
         _, _, member.name = member.name.partition("/")
         if not member.name:

@@ -19,9 +19,11 @@ const SHOWN_LINES: usize = 120;
 const SHOWN_LINE_BYTES: usize = 300;
 /// The lines of a dump's head in which the two "Dumped" lines stand.
 const HEAD_LINES: u64 = 12;
+const STARTED: &[u8] = b"-- Started on ";
+const COMPLETED: &[u8] = b"-- Completed on ";
 
-/// Whether two dumps are equal but for the two `-- Dumped` lines and the key of `\restrict`;
-/// if not, the text shows how `ours` differs from `theirs`.
+/// Whether two dumps are equal but for the two `-- Dumped` lines, the key of `\restrict` and, with
+/// `-v`, the times; if not, the text shows how `ours` differs from `theirs`.
 pub(crate) fn of_dumps(theirs: &Path, ours: &Path) -> Outcome<Option<String>> {
     let mut left = DumpLines::open(theirs)?;
     let mut right = DumpLines::open(ours)?;
@@ -52,13 +54,15 @@ struct DumpLines {
     path: String,
     number: u64,
     key: Option<Vec<u8>>,
+    /// `-v` was given: the head says when the dump started, and the end when it was completed.
+    is_timed: bool,
 }
 
 impl DumpLines {
     fn open(path: &Path) -> Outcome<Self> {
         let file = File::open(path).map_err(|e| format!("open {}: {e}", path.display()))?;
         let reader = BufReader::with_capacity(1 << 20, file);
-        Ok(DumpLines { reader, path: path.display().to_string(), number: 0, key: None })
+        Ok(DumpLines { reader, path: path.display().to_string(), number: 0, key: None, is_timed: false })
     }
 
     fn next_line(&mut self) -> Outcome<Option<Vec<u8>>> {
@@ -79,12 +83,19 @@ impl DumpLines {
                     return [head, b"N\n"].concat();
                 }
             }
+            if line.starts_with(STARTED) {
+                self.is_timed = true;
+                return [STARTED, b"TIME\n"].concat();
+            }
             if let Some(key) = line.strip_prefix(b"\\restrict ")
                 && self.key.is_none()
                 && key.trim_ascii_end().iter().all(u8::is_ascii_alphanumeric)
             {
                 self.key = Some(key.to_vec());
             }
+        }
+        if self.is_timed && line.starts_with(COMPLETED) {
+            return [COMPLETED, b"TIME\n"].concat();
         }
         for command in [&b"\\restrict "[..], b"\\unrestrict "] {
             if self.key.is_some() && line.strip_prefix(command) == self.key.as_deref() {
