@@ -11,11 +11,11 @@ use support::{Outcome, case::Case};
 const HEAD: &str = "--\n-- PostgreSQL database dump\n--\n\n\\restrict KEY\n\n-- Dumped from database version 18.6\n-- Dumped by pg_dump version 18.6\n\nSET x = 0;\n";
 
 fn compare(theirs: &str, ours: &str) -> Option<String> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let paths: Vec<PathBuf> = ["theirs", "ours"].iter().map(|name| folder.path().join(name)).collect();
-    std::fs::write(&paths[0], theirs).unwrap();
-    std::fs::write(&paths[1], ours).unwrap();
-    of_dumps(&paths[0], &paths[1]).unwrap()
+    std::fs::write(&paths[0], theirs).expect("write theirs");
+    std::fs::write(&paths[1], ours).expect("write ours");
+    of_dumps(&paths[0], &paths[1]).expect("compare")
 }
 
 #[test]
