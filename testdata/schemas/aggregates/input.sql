@@ -1,0 +1,17 @@
+DO $$ BEGIN CREATE ROLE cs_aggregates_r; EXCEPTION WHEN duplicate_object THEN END $$;
+CREATE AGGREGATE mysum(int) (SFUNC = int4pl, STYPE = int4, INITCOND = '0', PARALLEL = safe, COMBINEFUNC = int4pl);
+CREATE AGGREGATE moving(float8) (SFUNC = float8pl, STYPE = float8, MSFUNC = float8pl, MINVFUNC = float8mi, MSTYPE = float8, MINITCOND = '0', SSPACE = 64, MSSPACE = 32);
+CREATE AGGREGATE smallest(int) (SFUNC = int4smaller, STYPE = int4, SORTOP = <);
+CREATE AGGREGATE counter(*) (SFUNC = int8inc, STYPE = int8, INITCOND = '0', FINALFUNC = int8abs, FINALFUNC_MODIFY = shareable);
+CREATE FUNCTION concat_step(text[], text, VARIADIC text[]) RETURNS text[] LANGUAGE sql IMMUTABLE AS 'SELECT $1 || $2 || $3';
+CREATE AGGREGATE "Odd Agg"(text, VARIADIC text[]) (SFUNC = concat_step, STYPE = text[], INITCOND = '{"it''s"}');
+CREATE AGGREGATE pct(float8 ORDER BY anyelement) (SFUNC = ordered_set_transition, STYPE = internal, FINALFUNC = percentile_disc_final, FINALFUNC_EXTRA = true);
+CREATE AGGREGATE hyp(VARIADIC "any" ORDER BY VARIADIC "any") (SFUNC = ordered_set_transition_multi, STYPE = internal, FINALFUNC = rank_final, FINALFUNC_EXTRA = true, HYPOTHETICAL);
+CREATE AGGREGATE stat(numeric) (SFUNC = numeric_accum, STYPE = internal, FINALFUNC = numeric_avg, COMBINEFUNC = numeric_combine, SERIALFUNC = numeric_serialize, DESERIALFUNC = numeric_deserialize, PARALLEL = restricted);
+CREATE FUNCTION keep(int, int, text) RETURNS int LANGUAGE sql AS 'SELECT coalesce($1, $2)';
+CREATE AGGREGATE named(first int, second text) (SFUNC = keep, STYPE = int);
+COMMENT ON AGGREGATE mysum(int) IS 'a sum';
+COMMENT ON AGGREGATE counter(*) IS 'a count';
+ALTER AGGREGATE moving(float8) OWNER TO cs_aggregates_r;
+REVOKE ALL ON FUNCTION pct(float8, anyelement) FROM PUBLIC;
+GRANT ALL ON FUNCTION named(int, text) TO cs_aggregates_r;

@@ -1,0 +1,15 @@
+CREATE TYPE byte3;
+CREATE FUNCTION byte3_in(cstring) RETURNS byte3 LANGUAGE internal IMMUTABLE STRICT AS 'int4in';
+CREATE FUNCTION byte3_out(byte3) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'int4out';
+CREATE FUNCTION byte3_recv(internal) RETURNS byte3 LANGUAGE internal IMMUTABLE STRICT AS 'int4recv';
+CREATE FUNCTION byte3_send(byte3) RETURNS bytea LANGUAGE internal IMMUTABLE STRICT AS 'int4send';
+CREATE TYPE byte3 (INPUT = byte3_in, OUTPUT = byte3_out, RECEIVE = byte3_recv, SEND = byte3_send, INTERNALLENGTH = 4, PASSEDBYVALUE, ALIGNMENT = int4, CATEGORY = 'N', PREFERRED = false, DEFAULT = '7', DELIMITER = ';');
+CREATE TYPE blurb;
+CREATE FUNCTION blurb_in(cstring) RETURNS blurb LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+CREATE FUNCTION blurb_out(blurb) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout';
+CREATE TYPE blurb (INPUT = blurb_in, OUTPUT = blurb_out, STORAGE = extended, COLLATABLE = true, INTERNALLENGTH = VARIABLE);
+CREATE TYPE waiting;
+COMMENT ON TYPE byte3 IS 'has four';
+CREATE TABLE t (a byte3, b blurb COLLATE "C", c byte3[]);
+INSERT INTO t VALUES ('5', 'x y', '{1;2}');
+CREATE FUNCTION uses_shell(byte3) RETURNS waiting LANGUAGE internal AS 'int4in';

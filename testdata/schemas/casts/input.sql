@@ -1,0 +1,13 @@
+CREATE TYPE pair AS (a int, b int);
+CREATE TYPE other AS (a int, b int);
+CREATE DOMAIN dom AS int;
+CREATE FUNCTION to_pair(text) RETURNS pair LANGUAGE sql IMMUTABLE AS $$SELECT (1, 2)::pair$$;
+CREATE FUNCTION pair_int(pair, int, boolean) RETURNS int LANGUAGE sql AS 'SELECT ($1).a';
+CREATE CAST (text AS pair) WITH FUNCTION to_pair(text) AS ASSIGNMENT;
+CREATE CAST (pair AS int) WITH FUNCTION pair_int(pair, int, boolean) AS IMPLICIT;
+CREATE CAST (pair AS jsonb) WITH INOUT;
+CREATE TYPE color AS ENUM ('red');
+CREATE CAST (color AS text) WITH INOUT AS IMPLICIT;
+CREATE CAST (int AS color) WITH INOUT AS ASSIGNMENT;
+COMMENT ON CAST (text AS pair) IS 'a cast';
+CREATE CAST (bigint AS money[]) WITH INOUT;

@@ -1,0 +1,10 @@
+CREATE TABLE t (a int PRIMARY KEY, b text);
+COMMENT ON TABLE t IS E'two\nlines\r\nand\ttabs -- and dashes; \\ '' $$ ünï';
+COMMENT ON COLUMN t.b IS '';
+COMMENT ON COLUMN t.a IS '\.';
+COMMENT ON CONSTRAINT t_pkey ON t IS 'on the constraint';
+COMMENT ON INDEX t_pkey IS 'on the index';
+COMMENT ON EXTENSION plpgsql IS 'changed on plpgsql';
+COMMENT ON SCHEMA public IS 'changed on public';
+COMMENT ON SCHEMA pg_catalog IS 'not dumped';
+COMMENT ON FUNCTION pg_catalog.now() IS 'not dumped';

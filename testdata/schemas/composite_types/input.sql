@@ -1,0 +1,11 @@
+CREATE TYPE point3 AS (x float8, y float8, z float8);
+CREATE TYPE person AS (name text COLLATE "C", "Home Address" varchar(30)[], at point3);
+CREATE TYPE empty AS ();
+ALTER TYPE person ADD ATTRIBUTE age int;
+ALTER TYPE point3 DROP ATTRIBUTE z;
+COMMENT ON TYPE person IS 'someone';
+COMMENT ON COLUMN person.name IS 'given and family';
+COMMENT ON COLUMN person."Home Address" IS 'lines';
+CREATE TABLE t (p person, ps point3[], e empty);
+INSERT INTO t VALUES (ROW('a "b"', '{x,"y z"}', ROW(1, 2.5), 3), ARRAY[ROW(0, 'NaN')::point3, NULL], ROW()), (NULL, '{}', NULL);
+CREATE FUNCTION dist(point3) RETURNS float8 LANGUAGE sql IMMUTABLE AS 'SELECT sqrt(($1).x ^ 2 + ($1).y ^ 2)';

@@ -1,0 +1,17 @@
+CREATE EXTENSION btree_gist;
+CREATE TABLE t (a int NOT NULL, b int CONSTRAINT "B must" NOT NULL, c int CONSTRAINT only_here NOT NULL NO INHERIT, d int);
+ALTER TABLE t ADD CONSTRAINT later NOT NULL d NOT VALID;
+COMMENT ON CONSTRAINT "B must" ON t IS 'named';
+COMMENT ON CONSTRAINT t_a_not_null ON t IS 'named by default';
+CREATE TABLE kid (a int NOT NULL, e int NOT NULL) INHERITS (t);
+CREATE TABLE renamed (x int NOT NULL);
+ALTER TABLE renamed RENAME x TO y;
+CREATE TABLE keyed (id int CONSTRAINT id_set NOT NULL PRIMARY KEY);
+CREATE TABLE unenforced (a int, CONSTRAINT never CHECK (a > 0) NOT ENFORCED, k int REFERENCES keyed NOT ENFORCED);
+CREATE TABLE rooms (id int, during daterange, PRIMARY KEY (id, during WITHOUT OVERLAPS));
+CREATE TABLE bookings (id int, room int, during daterange, UNIQUE (room, during WITHOUT OVERLAPS), FOREIGN KEY (room, PERIOD during) REFERENCES rooms (id, PERIOD during));
+INSERT INTO rooms VALUES (1, '[2020-01-01,2021-01-01)');
+INSERT INTO bookings VALUES (1, 1, '[2020-02-01,2020-03-01)');
+CREATE TABLE part (a int NOT NULL, b int CONSTRAINT pb NOT NULL) PARTITION BY LIST (a);
+CREATE TABLE part1 PARTITION OF part FOR VALUES IN (1);
+CREATE TABLE like_it (LIKE t INCLUDING ALL);

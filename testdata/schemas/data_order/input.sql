@@ -1,0 +1,12 @@
+CREATE TABLE z_first (id int PRIMARY KEY);
+CREATE TABLE a_second (id int PRIMARY KEY, z int REFERENCES z_first);
+CREATE TABLE m_third (id int PRIMARY KEY, a int REFERENCES a_second, self int REFERENCES m_third);
+CREATE TABLE b_loop (id int PRIMARY KEY, c int);
+CREATE TABLE c_loop (id int PRIMARY KEY, b int REFERENCES b_loop);
+ALTER TABLE b_loop ADD FOREIGN KEY (c) REFERENCES c_loop DEFERRABLE;
+INSERT INTO z_first VALUES (3), (1), (2);
+INSERT INTO a_second VALUES (1, 3);
+INSERT INTO m_third VALUES (2, 1, NULL), (1, 1, 2);
+INSERT INTO b_loop VALUES (1, NULL);
+INSERT INTO c_loop VALUES (1, 1);
+UPDATE z_first SET id = 4 WHERE id = 3 AND false;

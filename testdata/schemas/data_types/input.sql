@@ -1,0 +1,18 @@
+CREATE TABLE floats (a real, b float8);
+INSERT INTO floats VALUES ('NaN', 'NaN'), ('Infinity', '-Infinity'), (0.1, 0.1), (1e-40, 5e-324), (3.4028235e38, 1.7976931348623157e308), ('-0', '-0'), (1.0/3, 1.0/3), (1e10, 123456789012345678), (NULL, 1e22);
+CREATE TABLE numbers (a numeric, b numeric(20,5), c smallint, d bigint, e money, f int);
+INSERT INTO numbers VALUES ('NaN', 1.5, -32768, -9223372036854775808, '-1234.56', -2147483648), (123456789012345678901234567890.123456789, 0, 32767, 9223372036854775807, 0, 2147483647), (1e-30, -0.00001, 0, 0, NULL, 0), (1e100, NULL, NULL, NULL, NULL, NULL);
+CREATE TABLE times (a date, b time, c timetz, d timestamp, e timestamptz, f interval);
+INSERT INTO times VALUES ('infinity', '00:00', '12:00:00+05:30', 'infinity', '-infinity', '1 year 2 mons -3 days 04:05:06.789'), ('4713-01-01 BC', '24:00', '23:59:59.999999-12', '294276-12-31 23:59:59.999999', '0001-01-01 00:00:00+00 BC', '-1 mon'), ('5874897-12-31', '23:59:59.999999', NULL, '1582-10-15 00:00:00', '2020-03-29 02:30:00+02', '00:00:00'), ('2000-02-29', NULL, NULL, NULL, '1900-01-01 00:00:00+00', '178000000 years');
+CREATE TABLE bytes (a bytea, b bit(5), c varbit, d boolean, e uuid);
+INSERT INTO bytes VALUES ('\x', B'10101', B'', true, '00000000-0000-0000-0000-000000000000'), ('\x00ff5c270a0d', B'00000', B'1', false, 'ffffffff-ffff-ffff-ffff-ffffffffffff'), (NULL, NULL, NULL, NULL, NULL);
+CREATE TABLE arrays (a int[], b text[], c int[][], d timestamptz[], e text[]);
+INSERT INTO arrays VALUES ('{}', '{}', '{{1,2},{3,4}}', '{NULL}', ARRAY['a,b', 'c"d', 'e\f', NULL, 'NULL', '', '{}', E'g\nh', ' i ']), ('[2:3]={7,8}', ARRAY[E'\t'], '[0:0][5:6]={{1,2}}', NULL, NULL);
+CREATE TABLE jsons (a json, b jsonb, c jsonpath);
+INSERT INTO jsons VALUES ('{"a":  1, "a": 2}', '{"b": [1, 2.50, null], "a": "\u00e9\\ \" \n"}', '$.a[*] ? (@ > 1)'), ('null', '"x"', NULL), (E'[1,\n 2]', '1e3', 'strict $');
+CREATE TABLE net (a inet, b cidr, c macaddr, d macaddr8);
+INSERT INTO net VALUES ('192.168.1.5/24', '10.0.0.0/8', '08:00:2b:01:02:03', '08:00:2b:01:02:03:04:05'), ('::1', 'fe80::/10', NULL, NULL);
+CREATE TABLE geo (a point, b line, c lseg, d box, e path, f polygon, g circle);
+INSERT INTO geo VALUES ('(1,2.5)', '{1,-1,0}', '[(0,0),(1,1)]', '(1,1),(0,0)', '[(0,0),(1,1)]', '((0,0),(1,1),(1,0))', '<(0,0),5>'), ('(NaN,-Infinity)', NULL, NULL, NULL, '((0,0),(1,1))', NULL, NULL);
+CREATE TABLE misc (a tsvector, b tsquery, c int4range, d tsrange, e numrange[], f xml, g regclass, h oid, i pg_lsn, j name, k regtype, l tid, m xid);
+INSERT INTO misc VALUES ('a:1A b:2,3 ''it''''s''', 'a & !(b | c:*)', '[1,5)', '["2020-01-01 00:00",infinity)', '{"[1,2)",empty}', '<a b="c">&lt;</a>', 'pg_class', 4294967295, '16/B374D848', 'n', 'int', '(0,1)', '5'), ('', '', 'empty', '(,)', '{}', 'text only', NULL, 0, NULL, NULL, 'text[]', NULL, NULL);

@@ -1,0 +1,16 @@
+DO $$ BEGIN CREATE ROLE cs_database_level_a; EXCEPTION WHEN duplicate_object THEN END $$;
+DO $$ BEGIN CREATE ROLE "cs_database_level B"; EXCEPTION WHEN duplicate_object THEN END $$;
+COMMENT ON DATABASE :"DBNAME" IS 'it''s a database';
+ALTER DATABASE :"DBNAME" SET work_mem = '7MB';
+ALTER DATABASE :"DBNAME" SET search_path = public, "Odd Schema", '$user';
+ALTER DATABASE :"DBNAME" SET datestyle = 'ISO, DMY';
+ALTER DATABASE :"DBNAME" SET "my.Setting" = 'a''b\c';
+ALTER DATABASE :"DBNAME" SET default_tablespace = '';
+ALTER ROLE cs_database_level_a IN DATABASE :"DBNAME" SET lock_timeout = '3s';
+ALTER ROLE "cs_database_level B" IN DATABASE :"DBNAME" SET search_path = '';
+ALTER DATABASE :"DBNAME" CONNECTION LIMIT 17;
+ALTER DATABASE :"DBNAME" OWNER TO cs_database_level_a;
+GRANT CREATE ON DATABASE :"DBNAME" TO "cs_database_level B" WITH GRANT OPTION;
+REVOKE TEMPORARY ON DATABASE :"DBNAME" FROM PUBLIC;
+CREATE TABLE t (a int);
+INSERT INTO t VALUES (1);

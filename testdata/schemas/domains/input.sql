@@ -1,0 +1,11 @@
+CREATE DOMAIN posint AS integer CONSTRAINT positive CHECK (VALUE > 0);
+CREATE DOMAIN small AS posint DEFAULT 7 NOT NULL CHECK (VALUE < 100) CONSTRAINT even CHECK (VALUE % 2 = 0 OR VALUE = 7);
+CREATE DOMAIN word AS varchar(20) COLLATE "C" CONSTRAINT no_blank CHECK (VALUE !~ '\s');
+CREATE DOMAIN money2 AS numeric(10,2) DEFAULT 0.00;
+CREATE DOMAIN ids AS integer[] CHECK (array_length(VALUE, 1) < 5);
+CREATE DOMAIN stamp AS timestamptz DEFAULT now();
+ALTER DOMAIN word ADD CONSTRAINT late CHECK (VALUE <> 'x') NOT VALID;
+COMMENT ON DOMAIN small IS 'two digits';
+COMMENT ON CONSTRAINT even ON DOMAIN small IS 'or seven';
+CREATE TABLE t (a small, w word, m money2, i ids, s stamp, n word[]);
+INSERT INTO t VALUES (8, 'ab', 3.1, '{1,2}', '2020-01-01 00:00:00+00', '{a,b}'), (7, NULL, NULL, NULL, NULL, NULL);

@@ -1,0 +1,1 @@
+-- Nothing: the frame of a dump is all there is.

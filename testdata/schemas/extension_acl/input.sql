@@ -1,0 +1,10 @@
+DO $$ BEGIN CREATE ROLE cs_extension_acl_r; EXCEPTION WHEN duplicate_object THEN END $$;
+CREATE EXTENSION pg_stat_statements;
+CREATE EXTENSION pg_trgm;
+CREATE EXTENSION pg_buffercache;
+GRANT SELECT ON pg_stat_statements TO cs_extension_acl_r;
+REVOKE SELECT ON pg_stat_statements_info FROM PUBLIC;
+REVOKE ALL ON FUNCTION similarity(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION similarity(text, text) TO cs_extension_acl_r;
+GRANT EXECUTE ON FUNCTION pg_buffercache_pages() TO cs_extension_acl_r;
+GRANT SELECT (userid) ON pg_stat_statements TO cs_extension_acl_r;

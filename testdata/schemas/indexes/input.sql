@@ -1,0 +1,15 @@
+CREATE TABLE t (a int, b text, c jsonb, d int[], e tsvector, f point, g timestamptz, h text);
+CREATE INDEX i_plain ON t (a);
+CREATE UNIQUE INDEX i_unique ON t (a, b DESC NULLS LAST, g NULLS FIRST);
+CREATE INDEX i_expr ON t (lower(b), ((a + 1)), (b || h)) WHERE a > 0 AND b IS NOT NULL;
+CREATE INDEX i_include ON t (a) INCLUDE (b, "h");
+CREATE INDEX i_coll ON t (b COLLATE "C" text_pattern_ops, h varchar_pattern_ops);
+CREATE INDEX i_hash ON t USING hash (b) WITH (fillfactor = 50);
+CREATE INDEX i_gin ON t USING gin (c jsonb_path_ops, d) WITH (fastupdate = off, gin_pending_list_limit = 128);
+CREATE INDEX i_gist ON t USING gist (f) WITH (buffering = on);
+CREATE INDEX i_spgist ON t USING spgist (f kd_point_ops);
+CREATE INDEX i_brin ON t USING brin (g) WITH (pages_per_range = 4, autosummarize = on);
+CREATE INDEX "i Quoted ""x""" ON t ((c ->> 'it''s'));
+ALTER INDEX i_expr ALTER COLUMN 1 SET STATISTICS 100;
+ALTER INDEX i_expr ALTER COLUMN 3 SET STATISTICS 5;
+COMMENT ON INDEX i_plain IS 'plain';

@@ -1,0 +1,16 @@
+DO $$ BEGIN CREATE ROLE cs_large_objects_a; EXCEPTION WHEN duplicate_object THEN END $$;
+DO $$ BEGIN CREATE ROLE cs_large_objects_b; EXCEPTION WHEN duplicate_object THEN END $$;
+CREATE TABLE t (a int, blob oid);
+SELECT lo_from_bytea(5001, '\x00ff275c0a');
+SELECT lo_from_bytea(5002, decode(repeat('0123456789abcdef', 5000), 'hex'));
+SELECT lo_create(5003);
+SELECT lo_from_bytea(5010, 'x'), lo_from_bytea(5009, 'y'), lo_from_bytea(5011, 'z');
+SELECT lo_create(5020); SELECT lo_put(5020, 40000, 'behind a hole');
+INSERT INTO t VALUES (1, 5001);
+ALTER LARGE OBJECT 5002 OWNER TO cs_large_objects_a;
+ALTER LARGE OBJECT 5011 OWNER TO cs_large_objects_a;
+GRANT SELECT ON LARGE OBJECT 5001 TO cs_large_objects_b;
+GRANT ALL ON LARGE OBJECT 5009 TO cs_large_objects_b WITH GRANT OPTION;
+REVOKE UPDATE ON LARGE OBJECT 5003 FROM postgres;
+COMMENT ON LARGE OBJECT 5001 IS 'a large object';
+COMMENT ON LARGE OBJECT 5011 IS 'of another owner';

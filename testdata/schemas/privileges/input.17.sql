@@ -1,0 +1,1 @@
+GRANT MAINTAIN ON t TO cs_privileges_b;

@@ -1,0 +1,12 @@
+DO $$ BEGIN CREATE ROLE cs_publications_r; EXCEPTION WHEN duplicate_object THEN END $$;
+CREATE SCHEMA s;
+CREATE TABLE t (a int PRIMARY KEY, b text, c int);
+CREATE TABLE s.u (a int);
+CREATE TABLE p (a int) PARTITION BY LIST (a);
+CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);
+CREATE PUBLICATION everything FOR ALL TABLES;
+CREATE PUBLICATION none;
+CREATE PUBLICATION "Some Of" FOR TABLE t, s.u WITH (publish = 'insert, delete');
+CREATE PUBLICATION truncating FOR TABLE ONLY t WITH (publish = 'truncate,update');
+COMMENT ON PUBLICATION none IS 'a publication';
+ALTER PUBLICATION none OWNER TO cs_publications_r;

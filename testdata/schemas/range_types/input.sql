@@ -1,0 +1,10 @@
+CREATE FUNCTION time_diff(time, time) RETURNS float8 LANGUAGE sql IMMUTABLE STRICT AS 'SELECT EXTRACT(epoch FROM $1 - $2)::float8';
+CREATE TYPE timerange AS RANGE (subtype = time, subtype_diff = time_diff);
+CREATE TYPE textrange AS RANGE (subtype = text, collation = "C", subtype_opclass = text_pattern_ops);
+CREATE TYPE floats AS RANGE (subtype = float8, subtype_diff = float8mi, multirange_type_name = many_floats);
+CREATE TYPE "Odd Range" AS RANGE (subtype = int4);
+COMMENT ON TYPE timerange IS 'of a day';
+COMMENT ON TYPE many_floats IS 'several';
+CREATE TABLE t (a timerange, b textrange, c floats, d many_floats, e int4range, f int8multirange, g tstzrange[]);
+INSERT INTO t VALUES ('[08:00,09:30)', '["a,b","c""d"]', '(,1.5]', '{[1,2),[3,4)}', 'empty', '{}', '{"[2020-01-01 00:00:00+00,)"}');
+CREATE INDEX ON t USING gist (a);

@@ -1,0 +1,18 @@
+DO $$ BEGIN CREATE ROLE cs_row_security_a; EXCEPTION WHEN duplicate_object THEN END $$;
+DO $$ BEGIN CREATE ROLE "cs_row_security_B b"; EXCEPTION WHEN duplicate_object THEN END $$;
+CREATE TABLE t (a int, owner name DEFAULT CURRENT_USER);
+CREATE TABLE other (a int);
+ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+ALTER TABLE t FORCE ROW LEVEL SECURITY;
+CREATE POLICY everything ON t USING (true);
+CREATE POLICY see ON t FOR SELECT TO cs_row_security_a, "cs_row_security_B b" USING (owner = CURRENT_USER);
+CREATE POLICY "Add It" ON t AS RESTRICTIVE FOR INSERT TO cs_row_security_a WITH CHECK (a > (SELECT max(a) FROM other));
+CREATE POLICY change ON t FOR UPDATE USING (a > 0) WITH CHECK (a < 10);
+CREATE POLICY remove ON t FOR DELETE TO PUBLIC USING (false);
+CREATE POLICY sleeping ON other USING (a = 1);
+COMMENT ON POLICY see ON t IS 'a policy';
+INSERT INTO t VALUES (1, 'x');
+CREATE TABLE on_only (a int);
+ALTER TABLE on_only ENABLE ROW LEVEL SECURITY;
+CREATE TABLE force_only (a int);
+ALTER TABLE force_only FORCE ROW LEVEL SECURITY;

@@ -1,0 +1,4 @@
+DROP SCHEMA public;
+CREATE SCHEMA app;
+CREATE TABLE app.t (a int);
+INSERT INTO app.t VALUES (1);

@@ -1,0 +1,13 @@
+DO $$ BEGIN CREATE ROLE cs_schemas_owner; EXCEPTION WHEN duplicate_object THEN END $$;
+DO $$ BEGIN CREATE ROLE cs_schemas_reader; EXCEPTION WHEN duplicate_object THEN END $$;
+CREATE SCHEMA app AUTHORIZATION cs_schemas_owner;
+CREATE SCHEMA "Mixed Case";
+CREATE SCHEMA audit;
+CREATE SCHEMA nothing_in_it;
+COMMENT ON SCHEMA app IS 'the application''s own';
+GRANT USAGE ON SCHEMA app TO cs_schemas_reader;
+GRANT CREATE, USAGE ON SCHEMA audit TO cs_schemas_reader WITH GRANT OPTION;
+GRANT USAGE ON SCHEMA "Mixed Case" TO PUBLIC;
+CREATE TABLE app.t (a int);
+CREATE TABLE "Mixed Case"."T" ("A" int);
+CREATE VIEW audit.v AS SELECT * FROM app.t;

@@ -1,0 +1,14 @@
+CREATE SEQUENCE plain;
+CREATE SEQUENCE "Odd Seq" AS smallint INCREMENT 5 MINVALUE -10 MAXVALUE 100 START 0 CACHE 3 CYCLE;
+CREATE SEQUENCE down INCREMENT -1;
+CREATE SEQUENCE down_bounded AS int INCREMENT -2 MINVALUE -100 MAXVALUE -1;
+CREATE SEQUENCE big MAXVALUE 9223372036854775806;
+CREATE SEQUENCE whole AS integer MINVALUE -2147483648 MAXVALUE 2147483647;
+CREATE SEQUENCE by_zero MINVALUE 0 START 0;
+CREATE TABLE t (a int, b int);
+CREATE SEQUENCE owned OWNED BY t.b;
+CREATE SEQUENCE used_not_owned;
+ALTER TABLE t ALTER a SET DEFAULT nextval('used_not_owned');
+SELECT nextval('plain'), nextval('plain'), nextval('"Odd Seq"'), nextval('down');
+SELECT setval('big', 77, false), setval('owned', 5), setval('whole', -2147483648, true);
+COMMENT ON SEQUENCE plain IS 'one by one';

@@ -1,0 +1,14 @@
+CREATE TABLE t (a int, gone text, b text DEFAULT 'x', gone2 int NOT NULL, c int CHECK (c > 0));
+INSERT INTO t VALUES (1, 'g', 'b', 2, 3);
+ALTER TABLE t DROP COLUMN gone, DROP COLUMN gone2;
+ALTER TABLE t ADD COLUMN d int DEFAULT 5;
+COMMENT ON COLUMN t.c IS 'third now';
+CREATE INDEX ON t (c, d);
+CREATE TABLE parent (x int, y int, z int);
+CREATE TABLE child () INHERITS (parent);
+ALTER TABLE parent DROP COLUMN y;
+INSERT INTO child VALUES (1, 3);
+CREATE TABLE all_gone (a int);
+INSERT INTO all_gone VALUES (1), (2);
+ALTER TABLE all_gone DROP COLUMN a;
+CREATE VIEW v AS SELECT * FROM t;

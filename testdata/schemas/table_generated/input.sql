@@ -1,0 +1,10 @@
+CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2';
+CREATE TABLE t (a int, b int GENERATED ALWAYS AS (twice(a)) STORED, c text DEFAULT 'c', d text GENERATED ALWAYS AS (c || '!') STORED NOT NULL);
+INSERT INTO t (a, c) VALUES (1, 'x'), (2, DEFAULT);
+CREATE INDEX ON t (b);
+COMMENT ON COLUMN t.b IS 'computed';
+CREATE TABLE only_generated (g int GENERATED ALWAYS AS (1 + 1) STORED);
+INSERT INTO only_generated DEFAULT VALUES;
+INSERT INTO only_generated DEFAULT VALUES;
+CREATE TABLE kid (e int) INHERITS (t);
+INSERT INTO kid (a, c, e) VALUES (3, 'k', 4);

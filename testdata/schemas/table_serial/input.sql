@@ -1,0 +1,17 @@
+DO $$ BEGIN CREATE ROLE cs_table_serial_r; EXCEPTION WHEN duplicate_object THEN END $$;
+CREATE SCHEMA other;
+CREATE TABLE t (a smallserial, b serial PRIMARY KEY, c bigserial, "D d" serial);
+INSERT INTO t DEFAULT VALUES;
+INSERT INTO t DEFAULT VALUES;
+CREATE TABLE u (id serial, v int);
+ALTER SEQUENCE u_id_seq RENAME TO "Renamed Seq";
+CREATE TABLE dropped_default (id serial);
+ALTER TABLE dropped_default ALTER id DROP DEFAULT;
+CREATE TABLE other_default (id serial);
+ALTER TABLE other_default ALTER id SET DEFAULT nextval('t_b_seq') * 2;
+CREATE TABLE owned (id serial);
+ALTER TABLE owned OWNER TO cs_table_serial_r;
+GRANT USAGE ON SEQUENCE owned_id_seq TO PUBLIC;
+CREATE SEQUENCE free;
+CREATE TABLE other.borrows (id int DEFAULT nextval('free'));
+SELECT setval('t_c_seq', 100, false);

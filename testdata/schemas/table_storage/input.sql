@@ -1,0 +1,11 @@
+CREATE TABLE t (a text, b text COMPRESSION pglz, c bytea, d jsonb, e numeric, f int) WITH (fillfactor = 70, autovacuum_enabled = false, toast.autovacuum_enabled = false, toast.vacuum_truncate = true, autovacuum_vacuum_scale_factor = 0.05);
+ALTER TABLE t ALTER a SET STORAGE EXTERNAL, ALTER c SET STORAGE PLAIN, ALTER d SET STORAGE MAIN, ALTER e SET STORAGE EXTENDED;
+ALTER TABLE t ALTER a SET STATISTICS 500, ALTER f SET STATISTICS 0, ALTER f SET (n_distinct = -0.5, n_distinct_inherited = 3);
+ALTER TABLE t ALTER a SET (n_distinct = 10);
+CREATE UNLOGGED TABLE u (a int PRIMARY KEY, b serial);
+INSERT INTO u VALUES (1, 1);
+INSERT INTO t VALUES ('a', 'b', '\x01', '{}', 1.5, 2);
+CREATE TABLE v (a int) WITH (parallel_workers = 3, user_catalog_table = true);
+CREATE INDEX i ON t (f, (lower(a))) WITH (fillfactor = 50);
+ALTER INDEX i ALTER COLUMN 2 SET STATISTICS 33;
+CREATE VIEW vw WITH (security_barrier) AS SELECT a FROM t;

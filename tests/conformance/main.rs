@@ -1,0 +1,52 @@
+//! Every case in `testdata/schemas/` × every running PostgreSQL: our text is pg_dump's text, and
+//! what psql makes of it is the same database again.
+//!
+//! `scripts/conformance` uses the same program as a tool on any database: see `compare.rs`.
+
+mod compare;
+mod trial;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use support::Outcome;
+use support::case::Case;
+use support::servers::Servers;
+
+const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/schemas");
+const PGSIPHON: &str = env!("CARGO_BIN_EXE_pgsiphon");
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some("compare") {
+        return compare::main(arguments.collect());
+    }
+    let arguments = Arguments::from_args();
+    let trials =
+        trials().unwrap_or_else(|text| vec![Trial::test("preparation", move || Err(Failed::from(text)))]);
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trials() -> Outcome<Vec<Trial>> {
+    let servers = Servers::from_environment()?;
+    let mut trials = Vec::new();
+    for case in Case::read_all(Path::new(CASES))? {
+        let case = Arc::new(case);
+        for (&major, server) in &servers.postgres {
+            if case.concerns(major) {
+                let (case, server) = (Arc::clone(&case), server.clone());
+                let name = format!("{}::pg{major}", case.name);
+                trials.push(Trial::test(name, move || Ok(trial::run(&case, &server, major, PGSIPHON)?)));
+            }
+        }
+    }
+    if trials.is_empty() {
+        return Err(format!("no case in {CASES} concerns the running servers"));
+    }
+    Ok(trials)
+}

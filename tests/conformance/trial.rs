@@ -1,0 +1,94 @@
+//! One case on one server.
+
+use std::path::Path;
+
+use crate::support::Outcome;
+use crate::support::case::{Case, FlagSet};
+use crate::support::database::{self, Database, Settings};
+use crate::support::difference;
+use crate::support::oracle::{self, Pair, Source, Subject};
+use crate::support::servers::Postgres;
+
+/// Loads the case, compares all its flag sets, and makes the round trips. All that differs is in
+/// the error, not only the first.
+pub(crate) fn run(case: &Case, server: &Postgres, major: u32, built: &str) -> Outcome<()> {
+    let folder = tempfile::tempdir().map_err(|e| format!("make a temporary folder: {e}"))?;
+    let settings =
+        Settings { encoding: case.manifest.encoding.clone(), locale: case.manifest.locale.clone() };
+    let mut original = Database::create(server, &format!("cs_{}", case.name), &settings)?;
+    let inputs = case.inputs(major);
+    original.load(&inputs.iter().map(AsRef::as_ref).collect::<Vec<&Path>>())?;
+
+    let subject = Subject::from_environment(built, &server.bindir);
+    let mut complaints = Vec::new();
+    for flags in case.flag_sets(major) {
+        if let Some(text) = compare(&original, &subject, &flags, folder.path())? {
+            complaints.push(format!("── flags {:?} ──\n{text}", flags.args));
+        }
+    }
+    if complaints.is_empty() && case.round_trips(major) {
+        complaints.extend(round_trip(&original, &subject, &settings, folder.path())?);
+    }
+    if complaints.is_empty() && case.manifest.round_trip_create {
+        complaints.extend(round_trip_create(&mut original, &subject, folder.path())?);
+    }
+    if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n")) }
+}
+
+/// None if both texts are the same and hold what the flag set says they must.
+fn compare(
+    database: &Database,
+    subject: &Subject,
+    flags: &FlagSet,
+    folder: &Path,
+) -> Outcome<Option<String>> {
+    let mut source = Source::database(database.server(), database.name());
+    source.environment = flags.env.clone();
+    let args: Vec<String> = flags.args.iter().map(|a| a.replace("{db}", database.name())).collect();
+    let pair = Pair::dump(&source, subject, &args, folder)?;
+    if let Some(difference) = pair.difference(flags.fails)? {
+        return Ok(Some(difference));
+    }
+    let text = std::fs::read(&pair.ours.text).map_err(|e| format!("read our dump: {e}"))?;
+    let holds = |piece: &String| text.windows(piece.len()).any(|window| window == piece.as_bytes());
+    let missing = flags.like.iter().filter(|p| !holds(p)).map(|p| format!("lacks {p:?}\n"));
+    let present = flags.unlike.iter().filter(|p| holds(p)).map(|p| format!("holds {p:?}\n"));
+    let wrong: String = missing.chain(present).collect();
+    Ok((!wrong.is_empty()).then_some(wrong))
+}
+
+/// Restores our dump into an empty database, which pg_dump then has to find the same.
+fn round_trip(
+    original: &Database,
+    subject: &Subject,
+    settings: &Settings,
+    folder: &Path,
+) -> Outcome<Option<String>> {
+    let server = original.server();
+    let first = Pair::dump(&Source::database(server, original.name()), subject, &[], folder)?;
+    let restored = Database::create(server, "cs_restored", settings)?;
+    if let Err(text) = restored.load(&[&first.ours.text]) {
+        return Ok(Some(format!("── restore ──\n{text}")));
+    }
+    let source = Source::database(server, restored.name());
+    let second = oracle::pg_dump(&source, &[], folder, "restored")?;
+    let difference = difference::of_dumps(&first.theirs.text, &second.text)?;
+    Ok(difference.map(|text| format!("── after the round trip (pg_dump of both) ──\n{text}")))
+}
+
+/// The same with `-C`: the original gives up its name, and the restore makes it anew.
+fn round_trip_create(original: &mut Database, subject: &Subject, folder: &Path) -> Outcome<Option<String>> {
+    let server = original.server().clone();
+    let flags = ["-C".to_owned()];
+    let source = Source::database(&server, original.name());
+    let first = Pair::dump(&source, subject, &flags, folder)?;
+    let name = original.name().to_owned();
+    original.rename(&format!("{name}_old"))?;
+    let _restored = Database::expected(&server, &name);
+    if let Err(text) = database::run_files(&server, "postgres", &[&first.ours.text]) {
+        return Ok(Some(format!("── restore with -C ──\n{text}")));
+    }
+    let second = oracle::pg_dump(&source, &flags, folder, "restored")?;
+    let difference = difference::of_dumps(&first.theirs.text, &second.text)?;
+    Ok(difference.map(|text| format!("── after the round trip with -C ──\n{text}")))
+}

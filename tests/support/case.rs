@@ -1,0 +1,189 @@
+//! A conformance case: a folder in `testdata/schemas/`.
+//!
+//! * `input.sql` is loaded by psql into an empty database; `input.N.sql` after it on majors ≥ N.
+//! * `case.json` says why the case exists, and what is special about it (see [`Manifest`]).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Outcome;
+
+/// The flag sets that every case is tried with.
+const DEFAULT_FLAGS: &[&[&str]] =
+    &[&[], &["-s"], &["-a"], &["-C", "-c", "--if-exists"], &["-O", "-x"], &["--inserts"]];
+
+/// What `case.json` may say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    /// Why the case exists.
+    about: String,
+    /// The first and last major that it is for.
+    min_version: Option<u32>,
+    max_version: Option<u32>,
+    /// Of the database; the cluster's are UTF8 and C.
+    pub(crate) encoding: Option<String>,
+    pub(crate) locale: Option<String>,
+    /// Flag sets besides the default ones.
+    #[serde(default)]
+    flags: Vec<FlagSet>,
+    /// Leaves the default flag sets out, but for the one without flags.
+    #[serde(default)]
+    only_these_flags: bool,
+    /// `true`, or why even pg_dump's own output does not come back as it was, or that by major.
+    #[serde(default)]
+    round_trip: RoundTrip,
+    /// Whether `-C` comes back under the same name: for what belongs to the database itself.
+    #[serde(default)]
+    pub(crate) round_trip_create: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum RoundTrip {
+    Always(bool),
+    Never(String),
+    NotOn(BTreeMap<String, String>),
+}
+
+impl Default for RoundTrip {
+    fn default() -> Self {
+        RoundTrip::Always(true)
+    }
+}
+
+/// One way to call pg_dump, and what must be true of the text. A plain list is the arguments.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(from = "FlagSetForm")]
+pub(crate) struct FlagSet {
+    /// `{db}` stands for the database's name.
+    pub(crate) args: Vec<String>,
+    pub(crate) env: BTreeMap<String, String>,
+    min_version: Option<u32>,
+    max_version: Option<u32>,
+    /// pg_dump refuses it, and so must we.
+    pub(crate) fails: bool,
+    /// Pieces of text that must, and that must not, be in the output.
+    pub(crate) like: Vec<String>,
+    pub(crate) unlike: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FlagSetForm {
+    Args(Vec<String>),
+    Full(FlagSetFields),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FlagSetFields {
+    args: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    min_version: Option<u32>,
+    max_version: Option<u32>,
+    #[serde(default)]
+    fails: bool,
+    #[serde(default)]
+    like: Vec<String>,
+    #[serde(default)]
+    unlike: Vec<String>,
+}
+
+impl From<FlagSetForm> for FlagSet {
+    fn from(form: FlagSetForm) -> Self {
+        match form {
+            FlagSetForm::Args(args) => FlagSet { args, ..FlagSet::default() },
+            FlagSetForm::Full(f) => FlagSet {
+                args: f.args,
+                env: f.env,
+                min_version: f.min_version,
+                max_version: f.max_version,
+                fails: f.fails,
+                like: f.like,
+                unlike: f.unlike,
+            },
+        }
+    }
+}
+
+/// A case with its place.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    folder: PathBuf,
+    pub(crate) manifest: Manifest,
+}
+
+impl Case {
+    /// All cases below `folder`, by name. A folder that is no case is an error, so that none is
+    /// lost to a slip of the pen.
+    pub(crate) fn read_all(folder: &Path) -> Outcome<Vec<Case>> {
+        let entries = std::fs::read_dir(folder).map_err(|e| format!("list {}: {e}", folder.display()))?;
+        let mut cases = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|e| format!("list {}: {e}", folder.display()))?.path();
+            if path.is_dir() {
+                cases.push(Case::read(&path)?);
+            }
+        }
+        cases.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(cases)
+    }
+
+    fn read(folder: &Path) -> Outcome<Case> {
+        let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let path = folder.join("case.json");
+        let text = std::fs::read_to_string(&path).map_err(|e| format!("read {}: {e}", path.display()))?;
+        let manifest: Manifest =
+            serde_json::from_str(&text).map_err(|e| format!("parse {}: {e}", path.display()))?;
+        if manifest.about.trim().is_empty() {
+            return Err(format!("{} does not say why the case exists", path.display()));
+        }
+        if !folder.join("input.sql").is_file() {
+            return Err(format!("{} has no input.sql", folder.display()));
+        }
+        Ok(Case { name, folder: folder.to_owned(), manifest })
+    }
+
+    /// Whether the case is for that major.
+    pub(crate) fn concerns(&self, major: u32) -> bool {
+        within(major, self.manifest.min_version, self.manifest.max_version)
+    }
+
+    /// The files to load on that major, in order.
+    pub(crate) fn inputs(&self, major: u32) -> Vec<PathBuf> {
+        let first = std::iter::once(self.folder.join("input.sql"));
+        let later = (12..=major).map(|n| self.folder.join(format!("input.{n}.sql"))).filter(|p| p.is_file());
+        first.chain(later).collect()
+    }
+
+    /// The flag sets to try on that major, the one without flags first.
+    pub(crate) fn flag_sets(&self, major: u32) -> Vec<FlagSet> {
+        let taken = if self.manifest.only_these_flags { 1 } else { DEFAULT_FLAGS.len() };
+        let plain = |args: &&[&str]| FlagSet {
+            args: args.iter().map(|&a| a.to_owned()).collect(),
+            ..FlagSet::default()
+        };
+        let mut sets: Vec<FlagSet> = DEFAULT_FLAGS[..taken].iter().map(plain).collect();
+        let more = self.manifest.flags.iter().filter(|f| within(major, f.min_version, f.max_version));
+        sets.extend(more.cloned());
+        sets
+    }
+
+    /// Whether what is dumped without flags comes back the same.
+    pub(crate) fn round_trips(&self, major: u32) -> bool {
+        match &self.manifest.round_trip {
+            RoundTrip::Always(yes) => *yes,
+            RoundTrip::Never(_) => false,
+            RoundTrip::NotOn(reasons) => !reasons.contains_key(&major.to_string()),
+        }
+    }
+}
+
+fn within(major: u32, min: Option<u32>, max: Option<u32>) -> bool {
+    min.is_none_or(|m| major >= m) && max.is_none_or(|m| major <= m)
+}

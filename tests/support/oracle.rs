@@ -1,0 +1,155 @@
+//! The real pg_dump beside us: both dump the same database, and the texts are compared.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use super::servers::{Postgres, clean_command};
+use super::{Outcome, difference};
+
+/// Names another program to be compared with pg_dump. `pg_dump` alone means the oracle itself:
+/// then everything must pass, which tests the tests.
+pub(crate) const BINARY_VARIABLE: &str = "PGSIPHON_BIN";
+
+/// Where to find the database that is dumped, and with which pg_dump.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    /// The directory that holds pg_dump.
+    pub(crate) bindir: PathBuf,
+    /// The options that lead to the database, the same for pg_dump and for us.
+    pub(crate) connection: Vec<String>,
+    /// More environment for both.
+    pub(crate) environment: BTreeMap<String, String>,
+}
+
+impl Source {
+    pub(crate) fn database(server: &Postgres, name: &str) -> Self {
+        let mut connection = server.connection_options().to_vec();
+        connection.extend(["-d".to_owned(), name.to_owned()]);
+        Source { bindir: server.bindir.clone(), connection, environment: BTreeMap::new() }
+    }
+}
+
+/// The program under test, and how it is told to dump.
+#[derive(Debug, Clone)]
+pub(crate) enum Subject {
+    /// A pgsiphon: `dump` comes first.
+    Pgsiphon(PathBuf),
+    /// A pg_dump, or what calls itself so.
+    PgDump(PathBuf),
+}
+
+impl Subject {
+    /// The binary that cargo built for this test run (`built`), or the one in `PGSIPHON_BIN`.
+    pub(crate) fn from_environment(built: &str, bindir: &Path) -> Self {
+        let Some(given) = std::env::var_os(BINARY_VARIABLE) else {
+            return Subject::Pgsiphon(built.into());
+        };
+        if given == "pg_dump" {
+            return Subject::PgDump(bindir.join("pg_dump"));
+        }
+        let path = PathBuf::from(given);
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.starts_with("pg_dump") { Subject::PgDump(path) } else { Subject::Pgsiphon(path) }
+    }
+
+    fn command(&self) -> Command {
+        match self {
+            Subject::Pgsiphon(path) => {
+                let mut command = clean_command(path);
+                command.arg("dump");
+                command
+            }
+            Subject::PgDump(path) => clean_command(path),
+        }
+    }
+}
+
+/// What one program made of a database.
+#[derive(Debug)]
+pub(crate) struct Dumped {
+    /// The file that holds its standard output.
+    pub(crate) text: PathBuf,
+    pub(crate) status: ExitStatus,
+    pub(crate) stderr: String,
+}
+
+/// Both programs' dumps with the same flags.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) theirs: Dumped,
+    pub(crate) ours: Dumped,
+}
+
+impl Pair {
+    /// Runs pg_dump and the subject at the same time; their outputs go to files in `folder`.
+    pub(crate) fn dump(source: &Source, subject: &Subject, flags: &[String], folder: &Path) -> Outcome<Self> {
+        let theirs =
+            Running::start(clean_command(source.bindir.join("pg_dump")), source, flags, folder, "pg_dump")?;
+        let ours = Running::start(subject.command(), source, flags, folder, "pgsiphon")?;
+        Ok(Pair { theirs: theirs.finish()?, ours: ours.finish()? })
+    }
+
+    /// None if both succeeded with equal texts, or if both failed and that was `expected_to_fail`.
+    pub(crate) fn difference(&self, expected_to_fail: bool) -> Outcome<Option<String>> {
+        if self.theirs.status.success() == expected_to_fail {
+            let wanted = if expected_to_fail { "succeeded but should fail" } else { "failed" };
+            return Err(format!(
+                "the real pg_dump {wanted} ({})\n{}",
+                self.theirs.status, self.theirs.stderr
+            ));
+        }
+        if self.ours.status.success() == expected_to_fail {
+            let got = if expected_to_fail { "succeeded where pg_dump fails with" } else { "failed with" };
+            let text = if expected_to_fail { &self.theirs.stderr } else { &self.ours.stderr };
+            return Ok(Some(format!("{got} ({}):\n{text}", self.ours.status)));
+        }
+        if expected_to_fail {
+            return Ok(None);
+        }
+        difference::of_dumps(&self.theirs.text, &self.ours.text)
+    }
+}
+
+/// Dumps with the real pg_dump alone.
+pub(crate) fn pg_dump(source: &Source, flags: &[String], folder: &Path, name: &str) -> Outcome<Dumped> {
+    let command = clean_command(source.bindir.join("pg_dump"));
+    let dumped = Running::start(command, source, flags, folder, name)?.finish()?;
+    if dumped.status.success() {
+        return Ok(dumped);
+    }
+    Err(format!("pg_dump failed ({}):\n{}", dumped.status, dumped.stderr))
+}
+
+struct Running {
+    child: Child,
+    text: PathBuf,
+    errors: PathBuf,
+}
+
+impl Running {
+    fn start(
+        mut command: Command,
+        source: &Source,
+        flags: &[String],
+        folder: &Path,
+        name: &str,
+    ) -> Outcome<Self> {
+        let text = folder.join(format!("{name}.sql"));
+        let errors = folder.join(format!("{name}.stderr"));
+        let create = |path: &Path| File::create(path).map_err(|e| format!("create {}: {e}", path.display()));
+        command.args(flags).args(&source.connection).envs(&source.environment);
+        command.stdin(Stdio::null()).stdout(create(&text)?).stderr(create(&errors)?);
+        let program = command.get_program().to_owned();
+        let child = command.spawn().map_err(|e| format!("start {}: {e}", program.display()))?;
+        Ok(Running { child, text, errors })
+    }
+
+    fn finish(mut self) -> Outcome<Dumped> {
+        let status = self.child.wait().map_err(|e| format!("wait for a dump: {e}"))?;
+        let stderr =
+            std::fs::read(&self.errors).map_err(|e| format!("read {}: {e}", self.errors.display()))?;
+        Ok(Dumped { text: self.text, status, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+    }
+}
