@@ -18,8 +18,11 @@
 
 pub mod codec;
 pub mod error;
+pub mod options;
+pub mod pattern;
 pub mod pg;
 pub mod pipeline;
+pub mod quote;
 pub mod sink;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,145 @@
+//! How identifiers and literals are spelled.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// Quotes as the server of this dump would: it needs to know that server's keywords.
+#[derive(Debug, Clone, Default)]
+pub struct Quoter {
+    keywords: HashSet<String>,
+    all: bool,
+    standard_conforming_strings: bool,
+}
+
+impl Quoter {
+    /// `keywords` are those that can't stand unquoted as a name everywhere (all but the
+    /// unreserved ones of `pg_get_keywords()`); `all` is `--quote-all-identifiers`.
+    pub fn new(keywords: HashSet<String>, all: bool, standard_conforming_strings: bool) -> Self {
+        Quoter { keywords, all, standard_conforming_strings }
+    }
+
+    /// Does a backslash in a plain literal stand for itself?
+    pub fn standard_conforming_strings(&self) -> bool {
+        self.standard_conforming_strings
+    }
+
+    /// An identifier, quoted if it must be.
+    pub fn id<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        let safe = name.bytes().all(plain)
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && !name.is_empty()
+            && !self.all
+            && !self.keywords.contains(name);
+        if safe { Cow::Borrowed(name) } else { Cow::Owned(quoted(name)) }
+    }
+
+    /// `namespace.name`, or the name alone.
+    pub fn qualified(&self, namespace: Option<&str>, name: &str) -> String {
+        match namespace {
+            Some(namespace) if !namespace.is_empty() => format!("{}.{}", self.id(namespace), self.id(name)),
+            _ => self.id(name).into_owned(),
+        }
+    }
+
+    /// Identifiers, separated by commas.
+    pub fn ids<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> String {
+        let quoted: Vec<_> = names.into_iter().map(|name| self.id(name)).collect();
+        quoted.join(", ")
+    }
+
+    /// A string literal for a session with the source's `standard_conforming_strings`, as the
+    /// dump sets it.
+    pub fn literal(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len() + 2);
+        out.push('\'');
+        self.push_escaped(&mut out, text);
+        out.push('\'');
+        out
+    }
+
+    /// Appends the inside of a string literal.
+    pub fn push_escaped(&self, out: &mut String, text: &str) {
+        for c in text.chars() {
+            if c == '\'' || (c == '\\' && !self.standard_conforming_strings) {
+                out.push(c);
+            }
+            out.push(c);
+        }
+    }
+
+    /// A dollar-quoted literal, with the shortest delimiter that does not occur in the text.
+    pub fn dollar(&self, text: &str) -> String {
+        let mut delimiter = "$".to_owned();
+        let mut suffix = "_XXXXXXX".chars().cycle();
+        while text.contains(&delimiter) {
+            delimiter.extend(suffix.next());
+        }
+        delimiter.push('$');
+        format!("{delimiter}{text}{delimiter}")
+    }
+}
+
+/// An identifier in double quotes, whatever it is.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A string literal that means the same with any `standard_conforming_strings`: an `E''` one if
+/// it holds backslashes.
+pub fn portable_literal(text: &str) -> String {
+    let doubled = text.replace('\'', "''");
+    if doubled.contains('\\') {
+        format!("E'{}'", doubled.replace('\\', "\\\\"))
+    } else {
+        format!("'{doubled}'")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn quoter() -> Quoter {
+        Quoter::new(HashSet::from(["table".to_owned()]), false, true)
+    }
+
+    #[test]
+    fn identifiers() {
+        let q = quoter();
+        for (name, expected) in [
+            ("a_1", "a_1"),
+            ("_a", "_a"),
+            ("1a", "\"1a\""),
+            ("A", "\"A\""),
+            ("", "\"\""),
+            ("table", "\"table\""),
+            ("é", "\"é\""),
+            ("a\"b", "\"a\"\"b\""),
+        ] {
+            assert_eq!(q.id(name), expected);
+        }
+        assert_eq!(q.qualified(Some("s"), "T"), "s.\"T\"");
+    }
+
+    #[test]
+    fn literals() {
+        assert_eq!(quoter().literal("a'b\\"), "'a''b\\'");
+        let old = Quoter::new(HashSet::new(), false, false);
+        assert_eq!(old.literal("a'b\\"), "'a''b\\\\'");
+        assert_eq!(portable_literal("a\\'"), "E'a\\\\'''");
+        assert_eq!(quoter().dollar("a$b"), "$_$a$b$_$");
+        assert_eq!(quoter().dollar("a$_b$_X"), "$_XX$a$_b$_X$_XX$");
+    }
+
+    proptest! {
+        #[test]
+        fn a_dollar_quoted_text_ends_where_it_should(text: String) {
+            let quoted = quoter().dollar(&text);
+            let delimiter = &quoted[..=quoted[1..].find('$').unwrap() + 1];
+            let inside = &quoted[delimiter.len()..];
+            prop_assert_eq!(inside.find(delimiter).map(|i| &inside[..i]), Some(text.as_str()));
+        }
+    }
+}
