@@ -16,6 +16,7 @@
 //!
 //! [`dump`] is the one place that wires them together.
 
+pub mod catalog;
 pub mod codec;
 pub mod error;
 pub mod options;

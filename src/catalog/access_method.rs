@@ -1,0 +1,30 @@
+//! `pg_am`: access methods.
+
+use super::read::Reader;
+use super::{Catalog, CatalogId, Components, Kind, class};
+use crate::error::Result;
+
+/// An access method.
+#[derive(Debug)]
+pub struct AccessMethod {
+    /// `amtype`: i (index) or t (table).
+    pub amtype: char,
+    /// Its handler function.
+    pub handler: String,
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let sql =
+        "SELECT oid, amname, amtype, amhandler::pg_catalog.regproc::text AS handler FROM pg_catalog.pg_am";
+    for row in r.query("pg_am", sql).await? {
+        let method = AccessMethod { amtype: row.char("amtype")?, handler: row.text("handler")? };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_AM, oid: row.oid("oid")? },
+            row.text("amname")?,
+            None,
+            Kind::AccessMethod(method),
+        );
+        r.selection.global_object(catalog, id, Components::empty());
+    }
+    Ok(())
+}

@@ -1,0 +1,399 @@
+//! `pg_attribute` and `pg_attrdef`: columns, their defaults and NOT NULLs, and what of that a
+//! table has from its parents.
+
+use super::constraint;
+use super::read::Reader;
+use super::row::CatalogRow;
+use super::{
+    Catalog, CatalogId, Components, DumpId, Kind, Oid, RelKind, Relation, TypeDetail, class, relation,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::RowFormat;
+
+/// A column.
+#[derive(Debug, Clone)]
+pub struct Attribute {
+    /// Number, from 1.
+    pub attnum: i64,
+    /// Name.
+    pub attname: String,
+    /// Type with its modifier.
+    pub type_name: String,
+    /// Type; of a domain, what it is over in the end. Only for INSERT.
+    pub base_type: Oid,
+    /// Statistics target, if set.
+    pub attstattarget: Option<i64>,
+    /// `attstorage`
+    pub attstorage: char,
+    /// The type's `typstorage`.
+    pub typstorage: char,
+    /// Dropped: there is nothing left but its number.
+    pub attisdropped: bool,
+    /// Defined by the table itself, whether or not inherited too.
+    pub attislocal: bool,
+    /// Collation, if it isn't the type's, or 0.
+    pub collation: Oid,
+    /// `attcompression`: p, l or NUL.
+    pub attcompression: char,
+    /// `attidentity`: a, d or NUL.
+    pub attidentity: char,
+    /// `attgenerated`: s, v or NUL.
+    pub attgenerated: char,
+    /// Options such as n_distinct, ready to be printed.
+    pub options: String,
+    /// Options for the foreign-data wrapper, ready to be printed.
+    pub fdw_options: String,
+    /// The default or generation expression.
+    pub default: Option<DumpId>,
+    /// The NOT NULL constraint.
+    pub not_null: Option<NotNull>,
+    /// There is one that is NOT VALID, a constraint object of its own.
+    pub has_invalid_not_null: bool,
+}
+
+/// A valid NOT NULL constraint of a column.
+#[derive(Debug, Clone)]
+pub struct NotNull {
+    /// Its name, where that must be said: from version 18 on, if it isn't the default one.
+    pub name: Option<String>,
+    /// NO INHERIT
+    pub no_inherit: bool,
+    /// Not only inherited.
+    pub is_local: bool,
+    /// Comment on it.
+    pub comment: Option<String>,
+}
+
+/// A column's default.
+#[derive(Debug)]
+pub struct AttrDef {
+    /// The table.
+    pub table: DumpId,
+    /// The column's number, from 1.
+    pub adnum: i64,
+    /// The expression, as the server deparses it.
+    pub expression: String,
+    /// Printed by its own `ALTER TABLE`, not within `CREATE TABLE`.
+    pub separate: bool,
+}
+
+impl Relation {
+    /// Is the column part of `CREATE TABLE`? Inherited ones are not, except for partitions, which
+    /// are created as tables and then attached.
+    pub fn prints(&self, attribute: &Attribute) -> bool {
+        !attribute.attisdropped && (attribute.attislocal || self.relispartition)
+    }
+
+    fn attribute_mut(&mut self, attnum: i64) -> Option<&mut Attribute> {
+        self.attributes.get_mut(usize::try_from(attnum - 1).ok()?)
+    }
+
+    /// The column with this number.
+    pub fn attribute(&self, attnum: i64) -> Option<&Attribute> {
+        self.attributes.get(usize::try_from(attnum - 1).ok()?)
+    }
+}
+
+/// The name of a column, or of a system column.
+pub fn attribute_name(relation: &Relation, attnum: i64) -> &str {
+    match attnum {
+        -1 => "ctid",
+        -2 => "xmin",
+        -3 => "cmin",
+        -4 => "xmax",
+        -5 => "cmax",
+        -6 => "tableoid",
+        _ => relation.attribute(attnum).map_or("", |a| a.attname.as_str()),
+    }
+}
+
+fn columns_sql(r: &Reader<'_>) -> String {
+    let compression = if r.major >= 14 { "a.attcompression" } else { "''::\"char\"" };
+    // Before 17 an unset target was -1.
+    let target = if r.major >= 17 { "a.attstattarget" } else { "NULLIF(a.attstattarget, -1)" };
+    let not_null = if r.major >= 18 {
+        "co.conname AS notnull_name, co.conname IS NOT NULL AS has_notnull, co.connoinherit AS notnull_noinherit,
+         co.conislocal AS notnull_islocal, co.convalidated IS NOT FALSE AS notnull_valid,
+         CASE WHEN co.convalidated THEN pg_catalog.obj_description(co.oid, 'pg_constraint') END AS notnull_comment"
+    } else {
+        "NULL::text AS notnull_name, a.attnotnull AS has_notnull, false AS notnull_noinherit,
+         true AS notnull_islocal, true AS notnull_valid, NULL::text AS notnull_comment"
+    };
+    // How a value is spelled in INSERT depends on what a domain is over.
+    let base_type = if r.options.rows == RowFormat::Copy {
+        "a.atttypid"
+    } else {
+        "CASE WHEN t.typtype = 'd' THEN (
+            WITH RECURSIVE b AS (
+                SELECT t.typbasetype AS oid
+                UNION ALL
+                SELECT n.typbasetype FROM b JOIN pg_catalog.pg_type n ON n.oid = b.oid WHERE n.typtype = 'd')
+            SELECT b.oid FROM b JOIN pg_catalog.pg_type n ON n.oid = b.oid WHERE n.typtype <> 'd')
+         ELSE a.atttypid END"
+    };
+    let join = if r.major >= 18 {
+        "LEFT JOIN pg_catalog.pg_constraint co
+           ON co.conrelid = a.attrelid AND co.contype = 'n' AND co.conkey = array[a.attnum]"
+    } else {
+        ""
+    };
+    format!(
+        "SELECT a.attrelid, a.attnum, a.attname, {base_type} AS base_type, {target} AS attstattarget, a.attstorage, t.typstorage,
+                a.attisdropped, a.attislocal, a.atthasdef, a.attidentity, a.attgenerated,
+                {compression} AS attcompression,
+                pg_catalog.format_type(t.oid, a.atttypmod) AS type_name,
+                pg_catalog.array_to_string(a.attoptions, ', ') AS options,
+                CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation END AS collation,
+                {fdw_options} AS fdw_options, {not_null}
+           FROM pg_catalog.pg_attribute a
+           LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+           {join}
+          WHERE a.attrelid = ANY ($1) AND a.attnum > 0
+          ORDER BY a.attrelid, a.attnum",
+        fdw_options = super::foreign::options_sql("a.attfdwoptions"),
+    )
+}
+
+fn attribute_from(row: &CatalogRow) -> Result<Attribute> {
+    let not_null = NotNull {
+        name: row.opt_text("notnull_name")?,
+        no_inherit: row.bool("notnull_noinherit")?,
+        is_local: row.bool("notnull_islocal")?,
+        comment: row.opt_text("notnull_comment")?,
+    };
+    Ok(Attribute {
+        attnum: row.int("attnum")?,
+        attname: row.text("attname")?,
+        type_name: row.opt_text("type_name")?.unwrap_or_default(),
+        base_type: row.oid("base_type")?,
+        attstattarget: row.opt_int("attstattarget")?,
+        attstorage: row.char("attstorage")?,
+        typstorage: row.char("typstorage")?,
+        attisdropped: row.bool("attisdropped")?,
+        attislocal: row.bool("attislocal")?,
+        collation: row.oid("collation")?,
+        attcompression: row.char("attcompression")?,
+        attidentity: row.char("attidentity")?,
+        attgenerated: row.char("attgenerated")?,
+        options: row.opt_text("options")?.unwrap_or_default(),
+        fdw_options: row.opt_text("fdw_options")?.unwrap_or_default(),
+        default: None,
+        not_null: (row.bool("has_notnull")? && row.bool("notnull_valid")?).then_some(not_null),
+        has_invalid_not_null: row.bool("has_notnull")? && !row.bool("notnull_valid")?,
+    })
+}
+
+/// Reads the columns of all interesting relations, then defaults and constraints.
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let interesting = relation::oids(catalog, |_, rel| rel.interesting && rel.relkind != RelKind::Sequence);
+    let mut with_defaults: Vec<Oid> = Vec::new();
+    for row in r.query_oids("pg_attribute", &columns_sql(r), interesting).await? {
+        let oid = row.oid("attrelid")?;
+        let mut attribute = attribute_from(&row)?;
+        if row.bool("atthasdef")? && with_defaults.last() != Some(&oid) {
+            with_defaults.push(oid);
+        }
+        let Some(id) = catalog.find(class::PG_CLASS, oid) else { continue };
+        let table_name = catalog.object(id).name.clone();
+        let Some(relation) = catalog.relation_mut(id) else { continue };
+        if relation.attributes.len() as i64 + 1 != attribute.attnum {
+            return Err(Error::new(
+                ErrorKind::SourceFailed,
+                format!("read the columns of table {table_name}"),
+            )
+            .because("their numbers have gaps: the system catalogs may be damaged"));
+        }
+        if let Some(not_null) = &mut attribute.not_null
+            && not_null.comment.is_none()
+            && not_null.name.as_ref() == Some(&format!("{table_name}_{}_not_null", attribute.attname))
+        {
+            not_null.name = None;
+        }
+        relation.needs_override |= attribute.attidentity == 'a';
+        relation.attributes.push(attribute);
+    }
+    // Without definitions nothing needs them.
+    if r.options.schema {
+        read_defaults(r, catalog, with_defaults).await?;
+        constraint::read_of_tables(r, catalog).await?;
+    }
+    Ok(())
+}
+
+async fn read_defaults(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> Result<()> {
+    let sql = "SELECT oid, adrelid, adnum, pg_catalog.pg_get_expr(adbin, adrelid) AS expression
+                 FROM pg_catalog.pg_attrdef WHERE adrelid = ANY ($1) ORDER BY adrelid, adnum";
+    for row in r.query_oids("pg_attrdef", sql, oids).await? {
+        let Some(table) = catalog.find(class::PG_CLASS, row.oid("adrelid")?) else { continue };
+        let Some(relation) = catalog.relation(table) else { continue };
+        let adnum = row.int("adnum")?;
+        let Some(attribute) = relation.attribute(adnum).filter(|a| !a.attisdropped) else { continue };
+        let separate = attribute.attgenerated == '\0'
+            && (relation.relkind == RelKind::View || !relation.prints(attribute));
+        let expression = row.opt_text("expression")?.unwrap_or_default();
+        let attr_def = AttrDef { table, adnum, expression, separate };
+        let id =
+            add_default(catalog, CatalogId { classoid: class::PG_ATTRDEF, oid: row.oid("oid")? }, attr_def);
+        if !separate {
+            // Generated columns too, although `separate` makes little sense for them: the
+            // table needs what the expression needs.
+            catalog.add_dependency(table, id);
+        }
+    }
+    Ok(())
+}
+
+fn add_default(catalog: &mut Catalog, catalog_id: CatalogId, attr_def: AttrDef) -> DumpId {
+    let (table, adnum) = (attr_def.table, attr_def.adnum);
+    let object = catalog.object(table);
+    let (name, namespace, dump) = (object.name.clone(), object.namespace, object.dump);
+    let id = catalog.add(catalog_id, name, namespace, Kind::AttrDef(attr_def));
+    catalog.object_mut(id).dump = dump;
+    if let Some(attribute) = catalog.relation_mut(table).and_then(|rel| rel.attribute_mut(adnum)) {
+        attribute.default = Some(id);
+    }
+    id
+}
+
+/// What the parents of a table have for a column of the same name.
+#[derive(Default)]
+struct FromParents {
+    not_null: bool,
+    invalid_not_null: bool,
+    default: bool,
+    same_expression: bool,
+    other_expression: bool,
+}
+
+/// Finds what columns have from their parents: such NOT NULLs and generation expressions are not
+/// printed again, and a default that the child lacks must be taken away explicitly.
+pub(super) fn flag_inherited(r: &Reader<'_>, catalog: &mut Catalog) {
+    for id in catalog.relations.clone() {
+        let Some(relation) = catalog.relation(id) else { continue };
+        let skipped = matches!(relation.relkind, RelKind::Sequence | RelKind::View | RelKind::MatView);
+        if skipped || catalog.object(id).dump.is_empty() || relation.parents.is_empty() {
+            continue;
+        }
+        for position in 0..relation.attributes.len() {
+            flag_inherited_column(r, catalog, id, position);
+        }
+    }
+}
+
+fn flag_inherited_column(r: &Reader<'_>, catalog: &mut Catalog, id: DumpId, position: usize) {
+    let Some(relation) = catalog.relation(id) else { return };
+    let attribute = &relation.attributes[position];
+    if attribute.attisdropped {
+        return;
+    }
+    let found = from_parents(r, catalog, relation, attribute);
+    let (attnum, has_default) = (attribute.attnum, attribute.default.is_some());
+    let (printed, is_partition) = (relation.prints(attribute), relation.relispartition);
+    // From 18 on the catalog says which constraints are local; but one that is valid here and in
+    // no parent must be said here.
+    let is_local = match r.major {
+        18.. => (found.invalid_not_null && !found.not_null).then_some(true),
+        _ => found.not_null.then_some(false),
+    };
+    let not_null = catalog.relation_mut(id).and_then(|rel| rel.attribute_mut(attnum)?.not_null.as_mut());
+    if let (Some(not_null), Some(is_local)) = (not_null, is_local) {
+        not_null.is_local = is_local;
+    }
+    if found.default && !has_default && r.options.schema {
+        let attr_def =
+            AttrDef { table: id, adnum: attnum, expression: "NULL".to_owned(), separate: !printed };
+        let attr_def = add_default(catalog, CatalogId::default(), attr_def);
+        // pg_dump from 17 on lets the table depend on it like on other inline defaults.
+        if !printed {
+            catalog.add_dependency(attr_def, id);
+        }
+    }
+    // Up to 15 a child's expression is its parent's by necessity.
+    let inherited = if r.dialect >= 16 {
+        found.same_expression && !found.other_expression
+    } else {
+        found.same_expression || found.other_expression
+    };
+    if inherited
+        && !is_partition
+        && let Some(attribute) = catalog.relation_mut(id).and_then(|rel| rel.attribute_mut(attnum))
+    {
+        attribute.default = None;
+    }
+}
+
+fn from_parents(
+    r: &Reader<'_>,
+    catalog: &Catalog,
+    relation: &Relation,
+    attribute: &Attribute,
+) -> FromParents {
+    let mut found = FromParents::default();
+    let own = attribute.default.and_then(|d| catalog.attr_def(d));
+    for &parent in &relation.parents {
+        let Some(parent) = catalog.relation(parent) else { continue };
+        let Some(inherited) = parent.attributes.iter().find(|a| a.attname == attribute.attname) else {
+            continue;
+        };
+        found.not_null |= inherited.not_null.is_some();
+        found.invalid_not_null |= inherited.has_invalid_not_null;
+        let default = inherited.default.and_then(|d| catalog.attr_def(d));
+        if inherited.attgenerated == '\0' {
+            found.default |= default.is_some_and(|d| r.dialect < 16 || d.expression != "NULL");
+        } else if default.is_some() && default.map(|d| &d.expression) == own.map(|d| &d.expression) {
+            found.same_expression = true;
+        } else {
+            found.other_expression = true;
+        }
+    }
+    found
+}
+
+/// Reads the columns of composite types.
+pub(super) async fn read_composites(r: &Reader<'_>, catalog: &mut Catalog, types: Vec<Oid>) -> Result<()> {
+    let mut type_of = std::collections::HashMap::new();
+    for oid in types {
+        if let Some(typ) = catalog.find(class::PG_TYPE, oid).and_then(|id| catalog.typ_mut(id)) {
+            typ.detail = TypeDetail::Composite(Vec::new());
+            type_of.insert(typ.typrelid, oid);
+        }
+    }
+    let relations = type_of.keys().copied().collect();
+    for row in r.query_oids("pg_attribute", &columns_sql(r), relations).await? {
+        let attribute = attribute_from(&row)?;
+        let Some(&oid) = type_of.get(&row.oid("attrelid")?) else { continue };
+        let typ = catalog.find(class::PG_TYPE, oid).and_then(|id| catalog.typ_mut(id));
+        if let Some(super::Type { detail: TypeDetail::Composite(attributes), .. }) = typ {
+            attributes.push(attribute);
+        }
+    }
+    Ok(())
+}
+
+/// Marks relations that have privileges on single columns, and reads those.
+pub(super) async fn read_acls(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let rows = r
+        .query(
+            "pg_attribute",
+            "SELECT a.attrelid, a.attname, a.attacl::text[] AS acl, '{}'::text[] AS acldefault,
+                    pip.initprivs::text[] AS initprivs
+               FROM pg_catalog.pg_attribute a
+               LEFT JOIN pg_catalog.pg_init_privs pip
+                 ON pip.objoid = a.attrelid AND pip.objsubid = a.attnum
+                AND pip.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
+              WHERE NOT a.attisdropped AND (a.attacl IS NOT NULL OR pip.initprivs IS NOT NULL)
+              ORDER BY a.attrelid, a.attnum",
+        )
+        .await?;
+    for row in rows {
+        let Some(id) = catalog.find(class::PG_CLASS, row.oid("attrelid")?) else { continue };
+        let mut acl = super::Acl::from_row(&row)?;
+        acl.initial = row.opt_texts("initprivs")?;
+        let attname = row.text("attname")?;
+        catalog.object_mut(id).components |= Components::ACL;
+        if let Some(relation) = catalog.relation_mut(id) {
+            relation.column_acls.push((attname, acl));
+        }
+    }
+    Ok(())
+}

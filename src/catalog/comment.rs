@@ -1,0 +1,90 @@
+//! `pg_description`, `pg_seclabel`, `pg_init_privs`: what is attached to objects of any kind.
+
+use super::read::Reader;
+use super::{Catalog, CatalogId, Components, DumpId, Kind, RelKind, class};
+use crate::error::Result;
+
+/// A comment or a security label.
+#[derive(Debug, Clone)]
+pub struct Label {
+    /// The column that it is on, or 0 for the object itself.
+    pub objsubid: i64,
+    /// The label's provider; empty for comments.
+    pub provider: String,
+    /// The text.
+    pub text: String,
+}
+
+pub(super) async fn read_comments(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let sql = "SELECT classoid, objoid, objsubid, '' AS provider, description AS label
+                 FROM pg_catalog.pg_description ORDER BY classoid, objoid, objsubid";
+    for row in r.query("pg_description", sql).await? {
+        if let Some((id, label)) = labelled(catalog, &row, Components::COMMENT)? {
+            catalog.comments.entry(id).or_default().push(label);
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn read_security_labels(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let sql = "SELECT classoid, objoid, objsubid, provider, label
+                 FROM pg_catalog.pg_seclabels ORDER BY classoid, objoid, objsubid";
+    for row in r.query("pg_seclabels", sql).await? {
+        if let Some((id, label)) = labelled(catalog, &row, Components::SECURITY_LABEL)? {
+            catalog.security_labels.entry(id).or_default().push(label);
+        }
+    }
+    Ok(())
+}
+
+fn labelled(
+    catalog: &mut Catalog,
+    row: &super::row::CatalogRow,
+    component: Components,
+) -> Result<Option<(CatalogId, Label)>> {
+    let catalog_id = CatalogId { classoid: row.oid("classoid")?, oid: row.oid("objoid")? };
+    let Some(id) = catalog.find(catalog_id.classoid, catalog_id.oid) else { return Ok(None) };
+    let objsubid = row.int("objsubid")?;
+    // Labels on a composite type's columns are on its relation, but are dumped with the type.
+    let owner = match catalog.relation(id) {
+        Some(relation) if objsubid != 0 && relation.relkind == RelKind::CompositeType => {
+            catalog.find(class::PG_TYPE, relation.reltype)
+        }
+        _ => Some(id),
+    };
+    if let Some(owner) = owner {
+        catalog.object_mut(owner).components |= component;
+    }
+    let label = Label { objsubid, provider: row.text("provider")?, text: row.text("label")? };
+    Ok(Some((catalog_id, label)))
+}
+
+/// Reads the privileges that `initdb` and extensions gave, which dumps need not repeat.
+pub(super) async fn read_initial_privileges(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let sql = "SELECT classoid, objoid, initprivs::text[] AS initprivs
+                 FROM pg_catalog.pg_init_privs WHERE objsubid = 0";
+    for row in r.query("pg_init_privs", sql).await? {
+        let Some(id) = catalog.find(row.oid("classoid")?, row.oid("objoid")?) else { continue };
+        let initial = row.opt_texts("initprivs")?;
+        set_initial_privileges(catalog, id, initial, r.dialect < 15);
+    }
+    super::attribute::read_acls(r, catalog).await
+}
+
+/// From 15 on, what schema public starts with depends on its owner (namespace.rs).
+fn set_initial_privileges(catalog: &mut Catalog, id: DumpId, initial: Option<Vec<String>>, of_public: bool) {
+    let object = catalog.object_mut(id);
+    let is_public = object.name == "public";
+    let acl = match &mut object.kind {
+        Kind::Namespace(it) if !is_public || of_public => &mut it.acl,
+        Kind::Type(it) => &mut it.acl,
+        Kind::Routine(it) => &mut it.acl,
+        Kind::Aggregate(it) => &mut it.acl,
+        Kind::Relation(it) => &mut it.acl,
+        Kind::Language(it) => &mut it.acl,
+        Kind::ForeignDataWrapper(it) => &mut it.acl,
+        Kind::ForeignServer(it) => &mut it.acl,
+        _ => return,
+    };
+    acl.initial = initial;
+}

@@ -1,0 +1,212 @@
+//! `pg_constraint`: checks, foreign keys, and the constraints that stand on an index.
+
+use super::read::Reader;
+use super::row::CatalogRow;
+use super::{Catalog, CatalogId, DumpId, Kind, Oid, RelKind, TypeDetail, class, relation};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a constraint constrains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConstraintOwner {
+    /// A table.
+    Table(DumpId),
+    /// A domain.
+    Domain(DumpId),
+}
+
+/// A constraint.
+#[derive(Debug)]
+pub struct Constraint {
+    /// What it constrains.
+    pub owner: ConstraintOwner,
+    /// `contype`: c, f, n, p, u or x.
+    pub contype: char,
+    /// As the server deparses it; for p and u it is composed from the index.
+    pub definition: Option<String>,
+    /// For a foreign key: the referenced table.
+    pub confrelid: Oid,
+    /// For p, u and x: the index.
+    pub index: Option<DumpId>,
+    /// DEFERRABLE
+    pub condeferrable: bool,
+    /// INITIALLY DEFERRED
+    pub condeferred: bool,
+    /// WITHOUT OVERLAPS
+    pub conperiod: bool,
+    /// Not only inherited.
+    pub conislocal: bool,
+    /// Printed by its own command, not within CREATE TABLE or CREATE DOMAIN.
+    pub separate: bool,
+}
+
+impl Constraint {
+    /// The table that it constrains, if it isn't a domain.
+    pub fn table(&self) -> Option<DumpId> {
+        match self.owner {
+            ConstraintOwner::Table(id) => Some(id),
+            ConstraintOwner::Domain(_) => None,
+        }
+    }
+
+    fn check(owner: ConstraintOwner, row: &CatalogRow) -> Result<Constraint> {
+        Ok(Constraint {
+            owner,
+            contype: row.char("contype")?,
+            definition: row.opt_text("definition")?,
+            confrelid: 0,
+            index: None,
+            condeferrable: false,
+            condeferred: false,
+            conperiod: false,
+            conislocal: row.bool("conislocal")?,
+            separate: !row.bool("convalidated")?,
+        })
+    }
+}
+
+fn add(catalog: &mut Catalog, row: &CatalogRow, constraint: Constraint) -> Result<DumpId> {
+    let (ConstraintOwner::Table(owner) | ConstraintOwner::Domain(owner)) = constraint.owner;
+    let (namespace, dump) = (catalog.object(owner).namespace, catalog.object(owner).dump);
+    let on_table = constraint.table().is_some();
+    let kind =
+        if constraint.contype == 'f' { Kind::ForeignKey(constraint) } else { Kind::Constraint(constraint) };
+    let catalog_id = CatalogId { classoid: class::PG_CONSTRAINT, oid: row.oid("oid")? };
+    let id = catalog.add(catalog_id, row.text("conname")?, namespace, kind);
+    if on_table {
+        catalog.object_mut(id).dump = dump;
+    }
+    Ok(id)
+}
+
+/// Reads the check constraints of interesting tables and, from version 18 on, NOT NULL
+/// constraints that are not validated.
+pub(super) async fn read_of_tables(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let with_checks = relation::oids(catalog, |_, rel| rel.interesting && rel.relchecks > 0);
+    let not_null = if r.major >= 18 {
+        "OR contype = 'n' AND NOT convalidated AND conrelid = ANY ($2)"
+    } else {
+        "AND $2::pg_catalog.oid[] IS NOT NULL"
+    };
+    let interesting = if r.major >= 18 {
+        relation::oids(catalog, |_, rel| rel.interesting && rel.relkind != RelKind::Sequence)
+    } else {
+        Vec::new()
+    };
+    if with_checks.is_empty() && interesting.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "SELECT oid, conrelid, conname, contype, pg_catalog.pg_get_constraintdef(oid) AS definition,
+                conislocal, convalidated
+           FROM pg_catalog.pg_constraint
+          WHERE contype = 'c' AND conrelid = ANY ($1) {not_null}
+          ORDER BY conrelid, conname"
+    );
+    for row in r.query_params("pg_constraint", &sql, &[&with_checks, &interesting]).await? {
+        let Some(table) = catalog.find(class::PG_CLASS, row.oid("conrelid")?) else { continue };
+        let constraint = Constraint::check(ConstraintOwner::Table(table), &row)?;
+        let (separate, contype) = (constraint.separate, constraint.contype);
+        let id = add(catalog, &row, constraint)?;
+        if !separate {
+            catalog.add_dependency(table, id);
+        }
+        if contype == 'c'
+            && let Some(relation) = catalog.relation_mut(table)
+        {
+            relation.checks.push(id);
+        }
+    }
+    expect_all_checks(catalog)
+}
+
+fn expect_all_checks(catalog: &Catalog) -> Result<()> {
+    for &id in &catalog.relations {
+        let Some(relation) = catalog.relation(id).filter(|rel| rel.interesting) else { continue };
+        if relation.relchecks != relation.checks.len() as i64 {
+            let name = &catalog.object(id).name;
+            return Err(Error::new(ErrorKind::SourceFailed, format!("read the check constraints of {name}"))
+                .because(format!("expected {} but found {}", relation.relchecks, relation.checks.len()))
+                .hint("the system catalogs may be damaged"));
+        }
+    }
+    Ok(())
+}
+
+/// Reads the constraints of domains; those that hold for all values already are part of the
+/// domain's definition.
+pub(super) async fn read_of_domains(r: &Reader<'_>, catalog: &mut Catalog, domains: Vec<Oid>) -> Result<()> {
+    let contypes = if r.dialect >= 18 { "'c', 'n'" } else { "'c'" };
+    let sql = format!(
+        "SELECT oid, contypid, conname, contype, pg_catalog.pg_get_constraintdef(oid) AS definition,
+                true AS conislocal, convalidated
+           FROM pg_catalog.pg_constraint
+          WHERE contypid = ANY ($1) AND contype IN ({contypes})
+          ORDER BY contypid, conname"
+    );
+    for row in r.query_oids("pg_constraint", &sql, domains).await? {
+        let Some(domain) = catalog.find(class::PG_TYPE, row.oid("contypid")?) else { continue };
+        let constraint = Constraint::check(ConstraintOwner::Domain(domain), &row)?;
+        let (separate, contype) = (constraint.separate, constraint.contype);
+        let definition = constraint.definition.clone();
+        let id = add(catalog, &row, constraint)?;
+        if !separate {
+            catalog.add_dependency(domain, id);
+        }
+        let default_name = format!("{}_not_null", catalog.object(domain).name);
+        let name = row.text("conname")?;
+        let Some(super::Type { detail: TypeDetail::Domain(detail), .. }) = catalog.typ_mut(domain) else {
+            continue;
+        };
+        if contype == 'n' {
+            detail.not_null = Some(definition.filter(|_| name != default_name));
+            detail.not_null_constraint = Some(id);
+        } else {
+            detail.checks.push(id);
+        }
+    }
+    Ok(())
+}
+
+/// Reads foreign keys, after the indexes: a key that references a partitioned table needs the
+/// attachments of the partitions' indexes.
+pub(super) async fn read_foreign_keys(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let tables = relation::oids(catalog, |object, rel| {
+        object.dump.contains(super::Components::DEFINITION)
+            && match rel.relkind {
+                RelKind::PartitionedTable => true,
+                // A key that is NOT ENFORCED has no triggers.
+                RelKind::Table => rel.relhastriggers || r.major >= 18,
+                _ => rel.relhastriggers,
+            }
+    });
+    let sql = "SELECT oid, conrelid, conname, contype, confrelid, conindid,
+                      pg_catalog.pg_get_constraintdef(oid) AS definition, true AS conislocal, false AS convalidated
+                 FROM pg_catalog.pg_constraint
+                WHERE contype = 'f' AND conparentid = 0 AND conrelid = ANY ($1)
+                ORDER BY conrelid, conname";
+    for row in r.query_oids("pg_constraint", sql, tables).await? {
+        let Some(table) = catalog.find(class::PG_CLASS, row.oid("conrelid")?) else { continue };
+        let confrelid = row.oid("confrelid")?;
+        let constraint = Constraint { confrelid, ..Constraint::check(ConstraintOwner::Table(table), &row)? };
+        let id = add(catalog, &row, constraint)?;
+        let referenced = catalog.find(class::PG_CLASS, confrelid);
+        let partitioned = referenced
+            .and_then(|t| catalog.relation(t))
+            .is_some_and(|rel| rel.relkind == RelKind::PartitionedTable);
+        if let (true, Some(index)) = (partitioned, catalog.find(class::PG_CLASS, row.oid("conindid")?)) {
+            depend_on_attachments(catalog, id, index);
+        }
+    }
+    Ok(())
+}
+
+fn depend_on_attachments(catalog: &mut Catalog, key: DumpId, index: DumpId) {
+    let attachments = catalog.index(index).map(|i| i.attachments.clone()).unwrap_or_default();
+    for attachment in attachments {
+        catalog.add_dependency(key, attachment);
+        if let Kind::IndexAttach(attach) = &catalog.object(attachment).kind {
+            let partition = attach.partition;
+            depend_on_attachments(catalog, key, partition);
+        }
+    }
+}

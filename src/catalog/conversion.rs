@@ -1,0 +1,40 @@
+//! `pg_conversion`: encoding conversions.
+
+use super::read::Reader;
+use super::{Catalog, CatalogId, Kind, class, namespace};
+use crate::error::Result;
+
+/// An encoding conversion.
+#[derive(Debug)]
+#[allow(missing_docs)] // named as the columns of pg_conversion
+pub struct Conversion {
+    pub owner: String,
+    pub for_encoding: String,
+    pub to_encoding: String,
+    pub conproc: String,
+    pub condefault: bool,
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let sql = "SELECT oid, conname, connamespace, conowner, condefault, conproc::text,
+                      pg_catalog.pg_encoding_to_char(conforencoding)::text AS for_encoding,
+                      pg_catalog.pg_encoding_to_char(contoencoding)::text AS to_encoding
+                 FROM pg_catalog.pg_conversion";
+    for row in r.query("pg_conversion", sql).await? {
+        let conversion = Conversion {
+            owner: catalog.role(row.oid("conowner")?),
+            for_encoding: row.text("for_encoding")?,
+            to_encoding: row.text("to_encoding")?,
+            conproc: row.text("conproc")?,
+            condefault: row.bool("condefault")?,
+        };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_CONVERSION, oid: row.oid("oid")? },
+            row.text("conname")?,
+            namespace::find(catalog, row.oid("connamespace")?),
+            Kind::Conversion(conversion),
+        );
+        r.selection.object(catalog, id);
+    }
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! `pg_default_acl`: what ALTER DEFAULT PRIVILEGES set.
+
+use super::read::Reader;
+use super::{Acl, Catalog, CatalogId, Components, Kind, class, namespace};
+use crate::error::Result;
+
+/// Default privileges of one role, for one kind of object, in one schema or everywhere.
+#[derive(Debug)]
+pub struct DefaultAcl {
+    /// The role whose objects get them.
+    pub role: String,
+    /// `defaclobjtype`: r, S, f, T, n or L.
+    pub defaclobjtype: char,
+    /// The privileges.
+    pub acl: Acl,
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let rows = r
+        .query(
+            "pg_default_acl",
+            "SELECT oid, defaclrole, defaclnamespace, defaclobjtype, defaclacl::text[] AS acl,
+                    CASE WHEN defaclnamespace = 0 THEN pg_catalog.acldefault(
+                        CASE defaclobjtype WHEN 'S' THEN 's'::\"char\" ELSE defaclobjtype END,
+                        defaclrole)::text[] ELSE '{}' END AS acldefault
+               FROM pg_catalog.pg_default_acl",
+        )
+        .await?;
+    for row in rows {
+        let defaclobjtype = row.char("defaclobjtype")?;
+        let default_acl = DefaultAcl {
+            role: catalog.role(row.oid("defaclrole")?),
+            defaclobjtype,
+            acl: Acl::from_row(&row)?,
+        };
+        let nspoid = row.oid("defaclnamespace")?;
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_DEFAULT_ACL, oid: row.oid("oid")? },
+            defaclobjtype.to_string(),
+            (nspoid != 0).then(|| namespace::find(catalog, nspoid)).flatten(),
+            Kind::DefaultAcl(default_acl),
+        );
+        let selected = super::select::contents_of_namespace(catalog, id);
+        let object = catalog.object_mut(id);
+        object.components |= Components::ACL;
+        object.dump = selected.unwrap_or_else(|| r.selection.everything());
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! `pg_depend`: what must come before what.
+
+use super::read::Reader;
+use super::{Catalog, Kind};
+use crate::error::Result;
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    // Membership in extensions was dealt with; members of operator classes stand for their
+    // families.
+    let rows = r
+        .query(
+            "pg_depend",
+            "SELECT classid, objid, refclassid, refobjid, deptype
+               FROM pg_catalog.pg_depend WHERE deptype <> 'p' AND deptype <> 'e'
+             UNION ALL
+             SELECT 'pg_catalog.pg_opfamily'::pg_catalog.regclass, o.amopfamily, d.refclassid, d.refobjid, d.deptype
+               FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_amop o ON o.oid = d.objid
+              WHERE d.deptype NOT IN ('p', 'e', 'i') AND d.classid = 'pg_catalog.pg_amop'::pg_catalog.regclass
+                AND NOT (d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass AND o.amopfamily = d.refobjid)
+             UNION ALL
+             SELECT 'pg_catalog.pg_opfamily'::pg_catalog.regclass, p.amprocfamily, d.refclassid, d.refobjid, d.deptype
+               FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_amproc p ON p.oid = d.objid
+              WHERE d.deptype NOT IN ('p', 'e', 'i') AND d.classid = 'pg_catalog.pg_amproc'::pg_catalog.regclass
+                AND NOT (d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass AND p.amprocfamily = d.refobjid)
+             ORDER BY 1, 2",
+        )
+        .await?;
+    for row in rows {
+        let dependent = catalog.find(row.oid("classid")?, row.oid("objid")?);
+        let referenced = catalog.find(row.oid("refclassid")?, row.oid("refobjid")?);
+        let (Some(dependent), Some(referenced)) = (dependent, referenced) else { continue };
+        let deptype = row.char("deptype")?;
+        if deptype == 'x' {
+            catalog.object_mut(dependent).depends_on_extension = true;
+        }
+        let row_type = matches!(catalog.object(dependent).kind, Kind::Relation(_))
+            && matches!(catalog.object(referenced).kind, Kind::Type(_));
+        if deptype == 'i' && row_type {
+            // A composite type's relation depends on the type; for us it is the other way round.
+            catalog.add_dependency(referenced, dependent);
+        } else {
+            catalog.add_dependency(dependent, referenced);
+        }
+    }
+    read_extensions(r, catalog).await
+}
+
+/// Reads what `ALTER … DEPENDS ON EXTENSION` recorded.
+async fn read_extensions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    if !catalog.ids().any(|id| catalog.object(id).depends_on_extension) {
+        return Ok(());
+    }
+    let rows = r
+        .query(
+            "pg_depend",
+            "SELECT d.classid, d.objid, e.extname
+               FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+              WHERE d.deptype = 'x' AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass",
+        )
+        .await?;
+    for row in rows {
+        let Some(id) = catalog.find(row.oid("classid")?, row.oid("objid")?) else { continue };
+        let extension = row.text("extname")?;
+        match &mut catalog.object_mut(id).kind {
+            Kind::Routine(it) => {
+                if let Some(detail) = &mut it.detail {
+                    detail.depends_on_extensions.push(extension);
+                }
+            }
+            Kind::Trigger(it) => it.depends_on_extensions.push(extension),
+            Kind::Index(it) => it.depends_on_extensions.push(extension),
+            Kind::Relation(it) => it.depends_on_extensions.push(extension),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Puts every object on its side of the section boundaries.
+pub(super) fn add_boundaries(catalog: &mut Catalog, dialect: u32) {
+    let ids: Vec<_> = catalog.ids().collect();
+    let boundary = |catalog: &mut Catalog, name: &str, kind| {
+        catalog.add(super::CatalogId::default(), name.to_owned(), None, kind)
+    };
+    let pre = boundary(catalog, "PRE-DATA BOUNDARY", Kind::PreDataBoundary);
+    let post = boundary(catalog, "POST-DATA BOUNDARY", Kind::PostDataBoundary);
+    catalog.pre_data_boundary = Some(pre);
+    catalog.post_data_boundary = Some(post);
+    for id in ids {
+        match &catalog.object(id).kind {
+            // Large objects are created in the pre-data section until 16.
+            Kind::LargeObjects(_) if dialect < 17 => catalog.add_dependency(pre, id),
+            Kind::TableData(_) | Kind::SequenceSet(_) | Kind::LargeObjects(_) | Kind::LargeObjectData(_) => {
+                catalog.add_dependency(id, pre);
+                catalog.add_dependency(post, id);
+            }
+            Kind::Index(_)
+            | Kind::IndexAttach(_)
+            | Kind::ExtendedStatistics(_)
+            | Kind::RefreshMatView(_)
+            | Kind::Trigger(_)
+            | Kind::EventTrigger(_)
+            | Kind::DefaultAcl(_)
+            | Kind::Policy(_)
+            | Kind::Publication(_)
+            | Kind::PublicationRel(_)
+            | Kind::PublicationNamespace(_)
+            | Kind::Subscription(_) => catalog.add_dependency(id, post),
+            Kind::Rule(rule) => {
+                if rule.separate {
+                    catalog.add_dependency(id, post);
+                }
+            }
+            Kind::Constraint(constraint) | Kind::ForeignKey(constraint) => {
+                if constraint.separate {
+                    catalog.add_dependency(id, post);
+                }
+            }
+            _ => catalog.add_dependency(pre, id),
+        }
+    }
+    catalog.add_dependency(post, pre);
+}

@@ -1,0 +1,49 @@
+//! `pg_event_trigger`: event triggers.
+
+use super::read::Reader;
+use super::{Catalog, CatalogId, Kind, class};
+use crate::error::Result;
+
+/// An event trigger.
+#[derive(Debug)]
+pub struct EventTrigger {
+    /// The owner's name.
+    pub owner: String,
+    /// The event.
+    pub evtevent: String,
+    /// The filter's tags, ready to be printed, or empty.
+    pub tags: String,
+    /// The function.
+    pub function: String,
+    /// `evtenabled`: O, D, R or A.
+    pub evtenabled: char,
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let rows = r
+        .query(
+            "pg_event_trigger",
+            "SELECT oid, evtname, evtowner, evtevent, evtenabled, evtfoid::pg_catalog.regproc::text AS function,
+                    pg_catalog.array_to_string(ARRAY(
+                        SELECT pg_catalog.quote_literal(tag) FROM pg_catalog.unnest(evttags) AS tag), ', ') AS tags
+               FROM pg_catalog.pg_event_trigger ORDER BY oid",
+        )
+        .await?;
+    for row in rows {
+        let trigger = EventTrigger {
+            owner: catalog.role(row.oid("evtowner")?),
+            evtevent: row.text("evtevent")?,
+            tags: row.text("tags")?,
+            function: row.text("function")?,
+            evtenabled: row.char("evtenabled")?,
+        };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_EVENT_TRIGGER, oid: row.oid("oid")? },
+            row.text("evtname")?,
+            None,
+            Kind::EventTrigger(trigger),
+        );
+        r.selection.object(catalog, id);
+    }
+    Ok(())
+}

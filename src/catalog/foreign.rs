@@ -1,0 +1,123 @@
+//! `pg_foreign_data_wrapper`, `pg_foreign_server`, `pg_user_mapping`.
+
+use super::read::Reader;
+use super::{Acl, Catalog, CatalogId, Components, Kind, class};
+use crate::error::Result;
+
+/// A foreign-data wrapper; functions are `-` for none.
+#[derive(Debug)]
+#[allow(missing_docs)] // named as the columns of pg_foreign_data_wrapper
+pub struct ForeignDataWrapper {
+    pub owner: String,
+    pub acl: Acl,
+    pub fdwhandler: String,
+    pub fdwvalidator: String,
+    pub options: String,
+}
+
+/// A foreign server.
+#[derive(Debug)]
+#[allow(missing_docs)] // named as the columns of pg_foreign_server
+pub struct ForeignServer {
+    pub owner: String,
+    pub acl: Acl,
+    pub fdwname: String,
+    pub srvtype: Option<String>,
+    pub srvversion: Option<String>,
+    pub options: String,
+    pub user_mappings: Vec<UserMapping>,
+}
+
+/// A user mapping of a foreign server.
+#[derive(Debug)]
+pub struct UserMapping {
+    /// The user's name, or `public`.
+    pub user: String,
+    /// Options, ready to be printed.
+    pub options: String,
+}
+
+/// SQL that spells an options array for printing between `OPTIONS (` and `)`.
+pub(super) fn options_sql(column: &str) -> String {
+    format!(
+        "pg_catalog.array_to_string(ARRAY(
+            SELECT pg_catalog.quote_ident(option_name) || ' ' || pg_catalog.quote_literal(option_value)
+              FROM pg_catalog.pg_options_to_table({column}) ORDER BY option_name), E',\\n    ')"
+    )
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let sql = format!(
+        "SELECT oid, fdwname, fdwowner, fdwhandler::pg_catalog.regproc::text AS fdwhandler,
+                fdwvalidator::pg_catalog.regproc::text AS fdwvalidator, fdwacl::text[] AS acl,
+                pg_catalog.acldefault('F', fdwowner)::text[] AS acldefault, {} AS options
+           FROM pg_catalog.pg_foreign_data_wrapper",
+        options_sql("fdwoptions")
+    );
+    for row in r.query("pg_foreign_data_wrapper", &sql).await? {
+        let acl = Acl::from_row(&row)?;
+        let has_acl = acl.acl.is_some();
+        let wrapper = ForeignDataWrapper {
+            owner: catalog.role(row.oid("fdwowner")?),
+            acl,
+            fdwhandler: row.text("fdwhandler")?,
+            fdwvalidator: row.text("fdwvalidator")?,
+            options: row.text("options")?,
+        };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_FOREIGN_DATA_WRAPPER, oid: row.oid("oid")? },
+            row.text("fdwname")?,
+            None,
+            Kind::ForeignDataWrapper(wrapper),
+        );
+        r.selection.object(catalog, id);
+        catalog.object_mut(id).components.set(Components::ACL, has_acl);
+    }
+    read_servers(r, catalog).await
+}
+
+async fn read_servers(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let sql = format!(
+        "SELECT s.oid, s.srvname, s.srvowner, w.fdwname, s.srvtype, s.srvversion, s.srvacl::text[] AS acl,
+                pg_catalog.acldefault('S', s.srvowner)::text[] AS acldefault, {} AS options
+           FROM pg_catalog.pg_foreign_server s
+           JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw",
+        options_sql("s.srvoptions")
+    );
+    for row in r.query("pg_foreign_server", &sql).await? {
+        let acl = Acl::from_row(&row)?;
+        let has_acl = acl.acl.is_some();
+        let server = ForeignServer {
+            owner: catalog.role(row.oid("srvowner")?),
+            acl,
+            fdwname: row.text("fdwname")?,
+            srvtype: row.nonempty("srvtype")?,
+            srvversion: row.nonempty("srvversion")?,
+            options: row.text("options")?,
+            user_mappings: Vec::new(),
+        };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_FOREIGN_SERVER, oid: row.oid("oid")? },
+            row.text("srvname")?,
+            None,
+            Kind::ForeignServer(server),
+        );
+        r.selection.object(catalog, id);
+        let object = catalog.object_mut(id);
+        object.components |= Components::USER_MAPPING;
+        object.components.set(Components::ACL, has_acl);
+    }
+    // The view hides options that the user may not see, where the table refuses outright.
+    let sql = format!(
+        "SELECT srvid, usename, {} AS options FROM pg_catalog.pg_user_mappings ORDER BY srvid, usename",
+        options_sql("umoptions")
+    );
+    for row in r.query("pg_user_mappings", &sql).await? {
+        let mapping = UserMapping { user: row.text("usename")?, options: row.text("options")? };
+        let id = catalog.find(class::PG_FOREIGN_SERVER, row.oid("srvid")?);
+        if let Some(Kind::ForeignServer(server)) = id.map(|id| &mut catalog.object_mut(id).kind) {
+            server.user_mappings.push(mapping);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! `pg_inherits`: which tables are whose children and partitions, and what follows from that.
+
+use super::read::Reader;
+use super::{Catalog, CatalogId, DumpId, Kind, RelKind, class};
+use crate::error::Result;
+
+/// The attachment of a partition to its partitioned table, a command of its own.
+#[derive(Debug)]
+pub struct TableAttach {
+    /// The partitioned table.
+    pub parent: DumpId,
+    /// The partition.
+    pub partition: DumpId,
+}
+
+/// The attachment of a partition's index to the partitioned table's index.
+#[derive(Debug)]
+pub struct IndexAttach {
+    /// The partitioned table's index.
+    pub parent: DumpId,
+    /// The partition's index.
+    pub partition: DumpId,
+}
+
+/// Finds parents, and makes attachment objects for partitions.
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let rows = r
+        .query(
+            "pg_inherits",
+            "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno",
+        )
+        .await?;
+    for row in rows {
+        let child = catalog.find(class::PG_CLASS, row.oid("inhrelid")?);
+        let parent = catalog.find(class::PG_CLASS, row.oid("inhparent")?);
+        let (Some(child), Some(parent)) = (child, parent) else { continue };
+        let dumped = !catalog.object(child).dump.is_empty();
+        let Some(relation) = catalog.relation_mut(child) else { continue };
+        // Sub-partitioned tables lead to the root even when they are not dumped themselves.
+        let leads_to_root = relation.relkind == RelKind::PartitionedTable && relation.relispartition;
+        if !dumped && !leads_to_root {
+            continue;
+        }
+        relation.parents.push(parent);
+        if dumped && let Some(parent) = catalog.relation_mut(parent) {
+            parent.interesting = true;
+        }
+    }
+    for id in catalog.relations.clone() {
+        let object = catalog.object(id);
+        let Some(relation) = catalog.relation(id) else { continue };
+        let (false, true, &[parent]) =
+            (object.dump.is_empty(), relation.relispartition, &relation.parents[..])
+        else {
+            continue;
+        };
+        let (name, namespace) = (object.name.clone(), object.namespace);
+        let attach = Kind::TableAttach(TableAttach { parent, partition: id });
+        let attach = catalog.add(CatalogId::default(), name, namespace, attach);
+        catalog.add_dependency(attach, id);
+        catalog.add_dependency(attach, parent);
+    }
+    Ok(())
+}
+
+/// Makes attachment objects for partitions' indexes, after all indexes are known.
+pub(super) fn attach_indexes(catalog: &mut Catalog) {
+    for id in catalog.relations.clone() {
+        let Some(relation) = catalog.relation(id) else { continue };
+        if !relation.relispartition || relation.parents.is_empty() {
+            continue;
+        }
+        for index in relation.indexes.clone() {
+            let Some(parent_oid) = catalog.index(index).map(|i| i.parent_oid) else { continue };
+            let Some(parent) = catalog.find(class::PG_CLASS, parent_oid) else { continue };
+            let Some(parent_table) = catalog.index(parent).map(|i| i.table) else { continue };
+            let object = catalog.object(index);
+            let (name, namespace) = (object.name.clone(), object.namespace);
+            let attach = Kind::IndexAttach(IndexAttach { parent, partition: index });
+            let attach = catalog.add(CatalogId::default(), name, namespace, attach);
+            for on in [index, parent, id, parent_table] {
+                catalog.add_dependency(attach, on);
+            }
+            if let Some(parent) = catalog.index_mut(parent) {
+                parent.attachments.push(attach);
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `pg_language`, `pg_cast`, `pg_transform`: languages, and how values cross between types and
+//! into languages.
+
+use super::read::Reader;
+use super::{Acl, Catalog, CatalogId, Components, Kind, Oid, class};
+use crate::error::Result;
+
+/// A procedural language.
+#[derive(Debug)]
+pub struct Language {
+    /// The owner's name.
+    pub owner: String,
+    /// Its privileges.
+    pub acl: Acl,
+    /// TRUSTED
+    pub lanpltrusted: bool,
+    /// Handler, inline handler and validator, each a function's OID or 0.
+    pub functions: [Oid; 3],
+}
+
+/// A cast.
+#[derive(Debug)]
+pub struct Cast {
+    /// Source type.
+    pub castsource: Oid,
+    /// Target type.
+    pub casttarget: Oid,
+    /// Function, or 0.
+    pub castfunc: Oid,
+    /// `castcontext`: e, a or i.
+    pub castcontext: char,
+    /// `castmethod`: f, i or b.
+    pub castmethod: char,
+}
+
+/// A transform.
+#[derive(Debug)]
+pub struct Transform {
+    /// The type.
+    pub trftype: Oid,
+    /// The language's name.
+    pub lanname: String,
+    /// FROM SQL function, or 0.
+    pub trffromsql: Oid,
+    /// TO SQL function, or 0.
+    pub trftosql: Oid,
+}
+
+pub(super) async fn read_languages(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let sql = "SELECT oid, lanname, lanpltrusted, lanplcallfoid, laninline, lanvalidator, lanowner,
+                      lanacl::text[] AS acl, pg_catalog.acldefault('l', lanowner)::text[] AS acldefault
+                 FROM pg_catalog.pg_language WHERE lanispl ORDER BY oid";
+    for row in r.query("pg_language", sql).await? {
+        let acl = Acl::from_row(&row)?;
+        let has_acl = acl.acl.is_some();
+        let language = Language {
+            owner: catalog.role(row.oid("lanowner")?),
+            acl,
+            lanpltrusted: row.bool("lanpltrusted")?,
+            functions: [row.oid("lanplcallfoid")?, row.oid("laninline")?, row.oid("lanvalidator")?],
+        };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_LANGUAGE, oid: row.oid("oid")? },
+            row.text("lanname")?,
+            None,
+            Kind::Language(language),
+        );
+        r.selection.global_object(catalog, id, Components::ACL);
+        catalog.object_mut(id).components.set(Components::ACL, has_acl);
+    }
+    Ok(())
+}
+
+pub(super) async fn read_casts(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    // A range type brings the cast to its multirange with it.
+    let own = if r.major >= 14 {
+        "WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_range r
+                            WHERE r.rngtypid = c.castsource AND r.rngmultitypid = c.casttarget)"
+    } else {
+        ""
+    };
+    let sql = format!(
+        "SELECT oid, castsource, casttarget, castfunc, castcontext, castmethod
+           FROM pg_catalog.pg_cast c {own} ORDER BY castsource, casttarget"
+    );
+    for row in r.query("pg_cast", &sql).await? {
+        let cast = Cast {
+            castsource: row.oid("castsource")?,
+            casttarget: row.oid("casttarget")?,
+            castfunc: row.oid("castfunc")?,
+            castcontext: row.char("castcontext")?,
+            castmethod: row.char("castmethod")?,
+        };
+        let type_name = |oid| catalog.find(class::PG_TYPE, oid).map(|id| catalog.object(id).name.as_str());
+        let name = match (type_name(cast.castsource), type_name(cast.casttarget)) {
+            (Some(source), Some(target)) => format!("{source} {target}"),
+            _ => String::new(),
+        };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_CAST, oid: row.oid("oid")? },
+            name,
+            None,
+            Kind::Cast(cast),
+        );
+        r.selection.global_object(catalog, id, Components::empty());
+    }
+    Ok(())
+}
+
+pub(super) async fn read_transforms(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let sql = "SELECT t.oid, t.trftype, l.lanname, t.trffromsql::pg_catalog.oid, t.trftosql::pg_catalog.oid
+                 FROM pg_catalog.pg_transform t JOIN pg_catalog.pg_language l ON l.oid = t.trflang
+                ORDER BY t.trftype, t.trflang";
+    for row in r.query("pg_transform", sql).await? {
+        let transform = Transform {
+            trftype: row.oid("trftype")?,
+            lanname: row.text("lanname")?,
+            trffromsql: row.oid("trffromsql")?,
+            trftosql: row.oid("trftosql")?,
+        };
+        let name = match catalog.find(class::PG_TYPE, transform.trftype) {
+            Some(typ) => {
+                format!("{} {}", catalog.object(typ).name, r.quoter.id(&transform.lanname))
+            }
+            None => String::new(),
+        };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_TRANSFORM, oid: row.oid("oid")? },
+            name,
+            None,
+            Kind::Transform(transform),
+        );
+        r.selection.object(catalog, id);
+    }
+    Ok(())
+}

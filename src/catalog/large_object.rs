@@ -1,0 +1,77 @@
+//! `pg_largeobject_metadata`: large objects, one by one or in groups.
+
+use super::read::Reader;
+use super::{Acl, Catalog, CatalogId, Components, Kind, Oid, class};
+use crate::error::Result;
+
+/// From version 17 on, large objects of equal owner and privileges are dumped in groups of at
+/// most this many.
+const GROUP_SIZE: usize = 1000;
+
+/// A large object, or a group of them with equal owner and privileges.
+#[derive(Debug)]
+pub struct LargeObjects {
+    /// The owner's name.
+    pub owner: String,
+    /// Their privileges.
+    pub acl: Acl,
+    /// Their OIDs, ascending.
+    pub oids: Vec<Oid>,
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let grouped = r.dialect >= 17;
+    // Groups are runs of equal owner and privileges in this order.
+    let order = if grouped { "ORDER BY lomowner, lomacl::pg_catalog.text, oid" } else { "ORDER BY oid" };
+    let sql = format!(
+        "SELECT oid, lomowner, lomacl::text[] AS acl,
+                pg_catalog.acldefault('L', lomowner)::text[] AS acldefault
+           FROM pg_catalog.pg_largeobject_metadata {order}"
+    );
+    let mut groups: Vec<LargeObjects> = Vec::new();
+    for row in r.query("pg_largeobject_metadata", &sql).await? {
+        let oid = row.oid("oid")?;
+        let owner = catalog.role(row.oid("lomowner")?);
+        let acl = Acl::from_row(&row)?;
+        match groups.last_mut() {
+            Some(group)
+                if grouped
+                    && group.oids.len() < GROUP_SIZE
+                    && group.owner == owner
+                    && group.acl.acl == acl.acl =>
+            {
+                group.oids.push(oid);
+            }
+            _ => groups.push(LargeObjects { owner, acl, oids: vec![oid] }),
+        }
+    }
+    let any = !groups.is_empty();
+    for group in groups {
+        add_group(catalog, group, grouped);
+    }
+    if any && !grouped {
+        let data = catalog.add(CatalogId::default(), "BLOBS".to_owned(), None, Kind::LargeObjectData(None));
+        catalog.object_mut(data).components |= Components::DATA;
+    }
+    Ok(())
+}
+
+fn add_group(catalog: &mut Catalog, group: LargeObjects, grouped: bool) {
+    let (Some(&first), Some(&last)) = (group.oids.first(), group.oids.last()) else { return };
+    let name = if first == last { first.to_string() } else { format!("{first}..{last}") };
+    let has_acl = group.acl.acl.is_some();
+    let catalog_id = CatalogId { classoid: class::PG_LARGEOBJECT, oid: first };
+    let oids = group.oids.clone();
+    let id = catalog.add(catalog_id, name.clone(), None, Kind::LargeObjects(group));
+    for oid in oids {
+        catalog.by_catalog_id.insert(CatalogId { classoid: class::PG_LARGEOBJECT, oid }, id);
+    }
+    let object = catalog.object_mut(id);
+    object.components |= Components::DATA;
+    object.components.set(Components::ACL, has_acl);
+    if grouped {
+        let data = catalog.add(CatalogId::default(), name, None, Kind::LargeObjectData(Some(id)));
+        catalog.add_dependency(data, id);
+        catalog.object_mut(data).components |= Components::DATA;
+    }
+}

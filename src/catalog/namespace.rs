@@ -1,0 +1,74 @@
+//! `pg_namespace`: schemas.
+
+use super::read::Reader;
+use super::{Acl, Catalog, CatalogId, Components, DumpId, Kind, Oid, class};
+use crate::error::Result;
+
+/// A schema.
+#[derive(Debug)]
+pub struct Namespace {
+    /// The owner's name.
+    pub owner: String,
+    /// Its privileges.
+    pub acl: Acl,
+    /// False for `public`, which every new database has, unless it was asked for by name.
+    pub create: bool,
+    /// What its objects are selected for.
+    pub dump_contents: Components,
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let rows = r
+        .query(
+            "pg_namespace",
+            "SELECT oid, nspname, nspowner, nspacl::text[] AS acl,
+                    pg_catalog.acldefault('n', nspowner)::text[] AS acldefault
+               FROM pg_catalog.pg_namespace",
+        )
+        .await?;
+    for row in rows {
+        let oid = row.oid("oid")?;
+        let name = row.text("nspname")?;
+        let nspowner = row.oid("nspowner")?;
+        let owner = catalog.role(nspowner);
+        let mut acl = Acl::from_row(&row)?;
+        let has_acl = acl.acl.is_some();
+        let public = name == "public";
+        // Until 14 only its privileges were dumped, as a difference from pg_init_privs.
+        let public_is_dumped = public && r.dialect >= 15;
+        if public_is_dumped {
+            acl.initial = Some(initial_privileges_of_public(&owner));
+        }
+        let (mut dump, dump_contents) = r.selection.namespace(oid, &name, nspowner);
+        if r.selection.comes_with_database(&name) && !public_is_dumped {
+            dump &= Components::ACL;
+        }
+        let namespace =
+            Namespace { owner, acl, create: !r.selection.comes_with_database(&name), dump_contents };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_NAMESPACE, oid },
+            name,
+            None,
+            Kind::Namespace(namespace),
+        );
+        let object = catalog.object_mut(id);
+        object.dump = dump;
+        object.components.set(Components::ACL, has_acl || public_is_dumped);
+        let comes_with_database = r.selection.comes_with_database(&object.name);
+        object.components.set(Components::COMMENT, public_is_dumped && comes_with_database);
+        super::select::member_of_extension(catalog, id);
+    }
+    Ok(())
+}
+
+/// What `initdb` grants on `public`, spelled for its present owner: the dump then says how the
+/// privileges differ from those of a new database.
+fn initial_privileges_of_public(owner: &str) -> Vec<String> {
+    let owner = super::acl::quote_role(owner);
+    vec![format!("{owner}=UC/{owner}"), format!("=U/{owner}")]
+}
+
+/// The namespace with this OID.
+pub(super) fn find(catalog: &Catalog, oid: Oid) -> Option<DumpId> {
+    catalog.find(class::PG_NAMESPACE, oid)
+}

@@ -1,0 +1,273 @@
+//! `pg_operator`, `pg_opclass`, `pg_opfamily`: operators and how index methods use them.
+
+use super::read::Reader;
+use super::{Catalog, CatalogId, Components, Kind, Oid, class, namespace};
+use crate::error::Result;
+
+/// An operator. What only a definition needs is read for all: there are few of the user's.
+#[derive(Debug)]
+#[allow(missing_docs)] // named as the columns of pg_operator
+pub struct Operator {
+    pub owner: String,
+    pub oprkind: char,
+    pub oprleft: Oid,
+    pub oprright: Oid,
+    pub oprcode: Oid,
+    pub detail: Option<OperatorDetail>,
+}
+
+/// The definition of an operator; functions and types as the server spells them.
+#[derive(Debug)]
+#[allow(missing_docs)] // named as the columns of pg_operator
+pub struct OperatorDetail {
+    pub function: String,
+    pub left_type: String,
+    pub right_type: String,
+    pub oprcom: Oid,
+    pub oprnegate: Oid,
+    pub oprrest: String,
+    pub oprjoin: String,
+    pub oprcanmerge: bool,
+    pub oprcanhash: bool,
+}
+
+/// A member operator of a class or family.
+#[derive(Debug)]
+pub struct OpMember {
+    /// Strategy number.
+    pub strategy: i64,
+    /// The operator with its types.
+    pub operator: String,
+    /// Sort family, (schema, name), for an ordering operator.
+    pub sort_family: Option<(String, String)>,
+}
+
+/// A member function of a class or family.
+#[derive(Debug)]
+pub struct ProcMember {
+    /// Support function number.
+    pub number: i64,
+    /// Left type.
+    pub left_type: String,
+    /// Right type.
+    pub right_type: String,
+    /// The function with its types.
+    pub function: String,
+}
+
+/// An operator class.
+#[derive(Debug)]
+#[allow(missing_docs)] // named as the columns of pg_opclass
+pub struct Opclass {
+    pub owner: String,
+    pub method: Oid,
+    pub amname: String,
+    pub opcdefault: bool,
+    pub input_type: String,
+    pub key_type: String,
+    pub family: Option<(String, String)>,
+    pub operators: Vec<OpMember>,
+    pub functions: Vec<ProcMember>,
+}
+
+/// An operator family.
+#[derive(Debug)]
+#[allow(missing_docs)] // named as the columns of pg_opfamily
+pub struct Opfamily {
+    pub owner: String,
+    pub method: Oid,
+    pub amname: String,
+    pub operators: Vec<OpMember>,
+    pub functions: Vec<ProcMember>,
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    read_operators(r, catalog).await?;
+    read_opclasses(r, catalog).await?;
+    read_opfamilies(r, catalog).await?;
+    read_member_operators(r, catalog).await?;
+    read_member_functions(r, catalog).await
+}
+
+async fn read_operators(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let sql = "SELECT oid, oprname, oprnamespace, oprowner, oprkind, oprleft, oprright,
+                      oprcode::pg_catalog.oid AS oprcode
+                 FROM pg_catalog.pg_operator";
+    let mut dumped = Vec::new();
+    for row in r.query("pg_operator", sql).await? {
+        let oid = row.oid("oid")?;
+        let operator = Operator {
+            owner: catalog.role(row.oid("oprowner")?),
+            oprkind: row.char("oprkind")?,
+            oprleft: row.oid("oprleft")?,
+            oprright: row.oid("oprright")?,
+            oprcode: row.oid("oprcode")?,
+            detail: None,
+        };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_OPERATOR, oid },
+            row.text("oprname")?,
+            namespace::find(catalog, row.oid("oprnamespace")?),
+            Kind::Operator(Box::new(operator)),
+        );
+        r.selection.object(catalog, id);
+        if catalog.object(id).dump.contains(Components::DEFINITION) {
+            dumped.push(oid);
+        }
+    }
+    let sql = "SELECT oid, oprcode::pg_catalog.regprocedure::text AS function,
+                      oprleft::pg_catalog.regtype::text AS left_type, oprright::pg_catalog.regtype::text AS right_type,
+                      oprcom, oprnegate, oprcanmerge, oprcanhash,
+                      oprrest::pg_catalog.regprocedure::text, oprjoin::pg_catalog.regprocedure::text
+                 FROM pg_catalog.pg_operator WHERE oid = ANY ($1)";
+    for row in r.query_oids("pg_operator", sql, dumped).await? {
+        let detail = OperatorDetail {
+            function: row.text("function")?,
+            left_type: row.text("left_type")?,
+            right_type: row.text("right_type")?,
+            oprcom: row.oid("oprcom")?,
+            oprnegate: row.oid("oprnegate")?,
+            oprrest: row.text("oprrest")?,
+            oprjoin: row.text("oprjoin")?,
+            oprcanmerge: row.bool("oprcanmerge")?,
+            oprcanhash: row.bool("oprcanhash")?,
+        };
+        let id = catalog.find(class::PG_OPERATOR, row.oid("oid")?);
+        if let Some(operator) = id.and_then(|id| catalog.operator_mut(id)) {
+            operator.detail = Some(detail);
+        }
+    }
+    Ok(())
+}
+
+async fn read_opclasses(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let sql = "SELECT c.oid, c.opcname, c.opcnamespace, c.opcowner, c.opcmethod, am.amname, c.opcdefault,
+                      c.opcintype::pg_catalog.regtype::text AS input_type,
+                      c.opckeytype::pg_catalog.regtype::text AS key_type,
+                      f.opfname, n.nspname AS opfnsp
+                 FROM pg_catalog.pg_opclass c
+                 JOIN pg_catalog.pg_am am ON am.oid = c.opcmethod
+                 LEFT JOIN pg_catalog.pg_opfamily f ON f.oid = c.opcfamily
+                 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = f.opfnamespace";
+    for row in r.query("pg_opclass", sql).await? {
+        let opclass = Opclass {
+            owner: catalog.role(row.oid("opcowner")?),
+            method: row.oid("opcmethod")?,
+            amname: row.text("amname")?,
+            opcdefault: row.bool("opcdefault")?,
+            input_type: row.text("input_type")?,
+            key_type: row.text("key_type")?,
+            family: row.opt_text("opfnsp")?.zip(row.opt_text("opfname")?),
+            operators: Vec::new(),
+            functions: Vec::new(),
+        };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_OPCLASS, oid: row.oid("oid")? },
+            row.text("opcname")?,
+            namespace::find(catalog, row.oid("opcnamespace")?),
+            Kind::Opclass(Box::new(opclass)),
+        );
+        r.selection.object(catalog, id);
+    }
+    Ok(())
+}
+
+async fn read_opfamilies(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let sql = "SELECT f.oid, f.opfname, f.opfnamespace, f.opfowner, f.opfmethod, am.amname
+                 FROM pg_catalog.pg_opfamily f JOIN pg_catalog.pg_am am ON am.oid = f.opfmethod";
+    for row in r.query("pg_opfamily", sql).await? {
+        let opfamily = Opfamily {
+            owner: catalog.role(row.oid("opfowner")?),
+            method: row.oid("opfmethod")?,
+            amname: row.text("amname")?,
+            operators: Vec::new(),
+            functions: Vec::new(),
+        };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_OPFAMILY, oid: row.oid("oid")? },
+            row.text("opfname")?,
+            namespace::find(catalog, row.oid("opfnamespace")?),
+            Kind::Opfamily(Box::new(opfamily)),
+        );
+        r.selection.object(catalog, id);
+    }
+    Ok(())
+}
+
+/// OIDs of the classes and families that will be dumped, by catalog.
+fn dumped_sets(catalog: &Catalog) -> (Vec<Oid>, Vec<Oid>) {
+    let of = |classoid| {
+        let wanted = |id: &super::DumpId| {
+            let object = catalog.object(*id);
+            object.catalog_id.classoid == classoid && object.dump.contains(Components::DEFINITION)
+        };
+        catalog.ids().filter(wanted).map(|id| catalog.object(id).catalog_id.oid).collect()
+    };
+    (of(class::PG_OPCLASS), of(class::PG_OPFAMILY))
+}
+
+async fn read_member_operators(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let (classes, families) = dumped_sets(catalog);
+    if classes.is_empty() && families.is_empty() {
+        return Ok(());
+    }
+    // Who a member belongs to is told by pg_depend: to a class if it came with it, else to the
+    // family.
+    let sql = "SELECT d.refclassid, d.refobjid, ao.amopstrategy, ao.amopopr::pg_catalog.regoperator::text AS operator,
+                      f.opfname, n.nspname AS opfnsp
+                 FROM pg_catalog.pg_amop ao
+                 JOIN pg_catalog.pg_depend d
+                   ON d.classid = 'pg_catalog.pg_amop'::pg_catalog.regclass AND d.objid = ao.oid
+                 LEFT JOIN pg_catalog.pg_opfamily f ON f.oid = ao.amopsortfamily
+                 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = f.opfnamespace
+                WHERE d.refclassid = 'pg_catalog.pg_opclass'::pg_catalog.regclass AND d.refobjid = ANY ($1)
+                   OR d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass AND d.refobjid = ANY ($2)
+                  AND ao.amopfamily = d.refobjid
+                ORDER BY ao.amopstrategy";
+    for row in r.query_params("pg_amop", sql, &[&classes, &families]).await? {
+        let member = OpMember {
+            strategy: row.int("amopstrategy")?,
+            operator: row.text("operator")?,
+            sort_family: row.opt_text("opfnsp")?.zip(row.opt_text("opfname")?),
+        };
+        let Some(id) = catalog.find(row.oid("refclassid")?, row.oid("refobjid")?) else { continue };
+        match &mut catalog.object_mut(id).kind {
+            Kind::Opclass(it) => it.operators.push(member),
+            Kind::Opfamily(it) => it.operators.push(member),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn read_member_functions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let (classes, families) = dumped_sets(catalog);
+    if classes.is_empty() && families.is_empty() {
+        return Ok(());
+    }
+    let sql =
+        "SELECT d.refclassid, d.refobjid, ap.amprocnum, ap.amproc::pg_catalog.regprocedure::text AS function,
+                      ap.amproclefttype::pg_catalog.regtype::text AS left_type,
+                      ap.amprocrighttype::pg_catalog.regtype::text AS right_type
+                 FROM pg_catalog.pg_amproc ap
+                 JOIN pg_catalog.pg_depend d
+                   ON d.classid = 'pg_catalog.pg_amproc'::pg_catalog.regclass AND d.objid = ap.oid
+                WHERE d.refclassid = 'pg_catalog.pg_opclass'::pg_catalog.regclass AND d.refobjid = ANY ($1)
+                   OR d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass AND d.refobjid = ANY ($2)
+                ORDER BY ap.amprocnum";
+    for row in r.query_params("pg_amproc", sql, &[&classes, &families]).await? {
+        let member = ProcMember {
+            number: row.int("amprocnum")?,
+            left_type: row.text("left_type")?,
+            right_type: row.text("right_type")?,
+            function: row.text("function")?,
+        };
+        let Some(id) = catalog.find(row.oid("refclassid")?, row.oid("refobjid")?) else { continue };
+        match &mut catalog.object_mut(id).kind {
+            Kind::Opclass(it) => it.functions.push(member),
+            Kind::Opfamily(it) => it.functions.push(member),
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! `pg_policy`: row security, whether it is enabled and its policies.
+
+use super::read::Reader;
+use super::{Catalog, CatalogId, Components, DumpId, Kind, RelKind, class, relation};
+use crate::error::Result;
+
+/// A policy, or that row security is enabled at all.
+#[derive(Debug)]
+pub struct Policy {
+    /// The table.
+    pub table: DumpId,
+    /// `None`: ENABLE ROW LEVEL SECURITY.
+    pub rule: Option<PolicyRule>,
+}
+
+/// What a policy says.
+#[derive(Debug)]
+pub struct PolicyRule {
+    /// `polcmd`: r, a, w, d or *.
+    pub polcmd: char,
+    /// PERMISSIVE, not RESTRICTIVE.
+    pub polpermissive: bool,
+    /// Roles, ready to be printed; `None` for PUBLIC.
+    pub roles: Option<String>,
+    /// USING
+    pub using: Option<String>,
+    /// WITH CHECK
+    pub check: Option<String>,
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    if r.options.no_policies {
+        return Ok(());
+    }
+    let tables = relation::oids(catalog, |object, rel| {
+        object.dump.contains(Components::POLICY)
+            && matches!(rel.relkind, RelKind::Table | RelKind::PartitionedTable)
+    });
+    for &oid in &tables {
+        let Some(table) = catalog.find(class::PG_CLASS, oid) else { continue };
+        if !catalog.relation(table).is_some_and(|rel| rel.relrowsecurity) {
+            continue;
+        }
+        let object = catalog.object_mut(table);
+        object.components |= Components::POLICY;
+        let (name, namespace) = (object.name.clone(), object.namespace);
+        catalog.add(
+            CatalogId { classoid: 0, oid },
+            name,
+            namespace,
+            Kind::Policy(Policy { table, rule: None }),
+        );
+    }
+    let sql = "SELECT oid, polrelid, polname, polcmd, polpermissive,
+                      CASE WHEN polroles <> '{0}' THEN pg_catalog.array_to_string(ARRAY(
+                        SELECT pg_catalog.quote_ident(rolname) FROM pg_catalog.pg_roles
+                         WHERE oid = ANY (polroles)), ', ') END AS roles,
+                      pg_catalog.pg_get_expr(polqual, polrelid) AS qual,
+                      pg_catalog.pg_get_expr(polwithcheck, polrelid) AS with_check
+                 FROM pg_catalog.pg_policy WHERE polrelid = ANY ($1)";
+    for row in r.query_oids("pg_policy", sql, tables).await? {
+        let Some(table) = catalog.find(class::PG_CLASS, row.oid("polrelid")?) else { continue };
+        let rule = PolicyRule {
+            polcmd: row.char("polcmd")?,
+            polpermissive: row.bool("polpermissive")?,
+            roles: row.opt_text("roles")?,
+            using: row.opt_text("qual")?,
+            check: row.opt_text("with_check")?,
+        };
+        let object = catalog.object_mut(table);
+        object.components |= Components::POLICY;
+        let namespace = object.namespace;
+        catalog.add(
+            CatalogId { classoid: class::PG_POLICY, oid: row.oid("oid")? },
+            row.text("polname")?,
+            namespace,
+            Kind::Policy(Policy { table, rule: Some(rule) }),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! `pg_publication`, `pg_publication_rel`, `pg_publication_namespace`.
+
+use super::read::Reader;
+use super::{Catalog, CatalogId, Components, DumpId, Kind, class};
+use crate::error::Result;
+
+/// A publication.
+#[derive(Debug)]
+pub struct Publication {
+    /// The owner's name.
+    pub owner: String,
+    /// FOR ALL TABLES
+    pub puballtables: bool,
+    /// What it publishes: insert, update, delete, truncate.
+    pub publish: Vec<&'static str>,
+    /// publish_via_partition_root
+    pub pubviaroot: bool,
+    /// `pubgencols`: n or s, from version 18 on.
+    pub pubgencols: char,
+}
+
+/// A table of a publication.
+#[derive(Debug)]
+pub struct PublicationRel {
+    /// The publication.
+    pub publication: DumpId,
+    /// The table.
+    pub table: DumpId,
+    /// Names of the published columns, if not all.
+    pub columns: Option<Vec<String>>,
+    /// Row filter.
+    pub filter: Option<String>,
+}
+
+/// A schema of a publication.
+#[derive(Debug)]
+pub struct PublicationNamespace {
+    /// The publication.
+    pub publication: DumpId,
+    /// The schema.
+    pub schema: DumpId,
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    if r.options.no_publications {
+        return Ok(());
+    }
+    let viaroot = if r.major >= 13 { "pubviaroot" } else { "false AS pubviaroot" };
+    let gencols = if r.major >= 18 { "pubgencols" } else { "'n'::\"char\" AS pubgencols" };
+    let sql = format!(
+        "SELECT oid, pubname, pubowner, puballtables, pubinsert, pubupdate, pubdelete, pubtruncate,
+                {viaroot}, {gencols}
+           FROM pg_catalog.pg_publication"
+    );
+    for row in r.query("pg_publication", &sql).await? {
+        let mut publish = Vec::new();
+        for (column, action) in [
+            ("pubinsert", "insert"),
+            ("pubupdate", "update"),
+            ("pubdelete", "delete"),
+            ("pubtruncate", "truncate"),
+        ] {
+            if row.bool(column)? {
+                publish.push(action);
+            }
+        }
+        let publication = Publication {
+            owner: catalog.role(row.oid("pubowner")?),
+            puballtables: row.bool("puballtables")?,
+            publish,
+            pubviaroot: row.bool("pubviaroot")?,
+            pubgencols: row.char("pubgencols")?,
+        };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_PUBLICATION, oid: row.oid("oid")? },
+            row.text("pubname")?,
+            None,
+            Kind::Publication(publication),
+        );
+        r.selection.object(catalog, id);
+    }
+    read_relations(r, catalog).await?;
+    read_namespaces(r, catalog).await
+}
+
+async fn read_relations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let details = if r.major >= 15 {
+        "pg_catalog.pg_get_expr(prqual, prrelid) AS filter,
+         CASE WHEN prattrs IS NOT NULL THEN ARRAY(
+            SELECT a.attname::text FROM pg_catalog.unnest(prattrs::pg_catalog.int2[]) WITH ORDINALITY AS k(attnum, i)
+              JOIN pg_catalog.pg_attribute a ON a.attrelid = prrelid AND a.attnum = k.attnum ORDER BY i)
+          END AS columns"
+    } else {
+        "NULL::text AS filter, NULL::text[] AS columns"
+    };
+    let sql = format!("SELECT oid, prpubid, prrelid, {details} FROM pg_catalog.pg_publication_rel");
+    for row in r.query("pg_publication_rel", &sql).await? {
+        let publication = catalog.find(class::PG_PUBLICATION, row.oid("prpubid")?);
+        let table = catalog.find(class::PG_CLASS, row.oid("prrelid")?);
+        let (Some(publication), Some(table)) = (publication, table) else { continue };
+        let object = catalog.object(table);
+        // From 18 on a publication keeps the tables that are left out of the dump.
+        if r.dialect < 18 && !object.dump.contains(Components::DEFINITION) {
+            continue;
+        }
+        let (name, namespace) = (object.name.clone(), object.namespace);
+        let member = PublicationRel {
+            publication,
+            table,
+            columns: row.opt_texts("columns")?,
+            filter: row.opt_text("filter")?,
+        };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_PUBLICATION_REL, oid: row.oid("oid")? },
+            name,
+            namespace,
+            Kind::PublicationRel(member),
+        );
+        r.selection.global_object(catalog, id, Components::all());
+    }
+    Ok(())
+}
+
+async fn read_namespaces(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    if r.major < 15 {
+        return Ok(());
+    }
+    let sql = "SELECT oid, pnpubid, pnnspid FROM pg_catalog.pg_publication_namespace";
+    for row in r.query("pg_publication_namespace", sql).await? {
+        let publication = catalog.find(class::PG_PUBLICATION, row.oid("pnpubid")?);
+        let schema = super::namespace::find(catalog, row.oid("pnnspid")?);
+        let (Some(publication), Some(schema)) = (publication, schema) else { continue };
+        if r.dialect < 18 && catalog.object(schema).dump.is_empty() {
+            continue;
+        }
+        let name = catalog.object(schema).name.clone();
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_PUBLICATION_NAMESPACE, oid: row.oid("oid")? },
+            name,
+            None,
+            Kind::PublicationNamespace(PublicationNamespace { publication, schema }),
+        );
+        r.selection.global_object(catalog, id, Components::all());
+    }
+    Ok(())
+}

@@ -1,0 +1,365 @@
+//! `pg_class`: tables, views, materialised views, foreign tables, sequences, composite types.
+
+use super::attribute::Attribute;
+use super::read::Reader;
+use super::{Acl, Catalog, CatalogId, Components, DumpId, Kind, Oid, class, namespace};
+use crate::error::{Error, ErrorKind, Result};
+
+/// `pg_class.relkind`, as far as dumps know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelKind {
+    /// `r`
+    Table,
+    /// `p`
+    PartitionedTable,
+    /// `v`
+    View,
+    /// `m`
+    MatView,
+    /// `f`
+    ForeignTable,
+    /// `S`
+    Sequence,
+    /// `c`
+    CompositeType,
+}
+
+impl RelKind {
+    fn from_char(relkind: char) -> Result<RelKind> {
+        Ok(match relkind {
+            'r' => RelKind::Table,
+            'p' => RelKind::PartitionedTable,
+            'v' => RelKind::View,
+            'm' => RelKind::MatView,
+            'f' => RelKind::ForeignTable,
+            'S' => RelKind::Sequence,
+            'c' => RelKind::CompositeType,
+            other => {
+                return Err(Error::new(ErrorKind::SourceFailed, "read pg_class")
+                    .because(format!("relkind {other:?} is unknown to this version of pgsiphon")));
+            }
+        })
+    }
+
+    /// The SQL keyword of the kind.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            RelKind::View => "VIEW",
+            RelKind::MatView => "MATERIALIZED VIEW",
+            RelKind::ForeignTable => "FOREIGN TABLE",
+            RelKind::Sequence => "SEQUENCE",
+            RelKind::Table | RelKind::PartitionedTable | RelKind::CompositeType => "TABLE",
+        }
+    }
+}
+
+/// What a foreign table has beside a table's things.
+#[derive(Debug)]
+pub struct ForeignTable {
+    /// The server's OID.
+    pub server_oid: Oid,
+    /// The server's name.
+    pub server: String,
+    /// Its options, ready to be printed between `OPTIONS (` and `)`.
+    pub options: String,
+}
+
+/// A relation other than an index.
+#[derive(Debug)]
+pub struct Relation {
+    /// What it is.
+    pub relkind: RelKind,
+    /// The owner's name.
+    pub owner: String,
+    /// Its privileges.
+    pub acl: Acl,
+    /// Privileges on single columns, by column number.
+    pub column_acls: Vec<(String, Acl)>,
+    /// The OID of its row type.
+    pub reltype: Oid,
+    /// The type that a typed table is of, or 0.
+    pub reloftype: Oid,
+    /// Its size in pages, an estimate.
+    pub relpages: i64,
+    /// Its TOAST table's size in pages, an estimate.
+    pub toast_pages: i64,
+    /// UNLOGGED?
+    pub unlogged: bool,
+    /// Has a materialised view been filled?
+    pub relispopulated: bool,
+    /// `relreplident`: d, n, f or i.
+    pub relreplident: char,
+    /// Row security is enabled.
+    pub relrowsecurity: bool,
+    /// Row security is forced on the owner.
+    pub relforcerowsecurity: bool,
+    /// Is it a partition?
+    pub relispartition: bool,
+    /// Number of check constraints.
+    pub relchecks: i64,
+    /// It has, or had, indexes.
+    pub relhasindex: bool,
+    /// It has, or had, triggers.
+    pub relhastriggers: bool,
+    /// Its tablespace's name, empty for the database's.
+    pub tablespace: String,
+    /// Its access method.
+    pub amname: Option<String>,
+    /// Storage parameters, without a view's check option.
+    pub reloptions: Vec<String>,
+    /// Storage parameters of its TOAST table.
+    pub toast_reloptions: Vec<String>,
+    /// A view's check option: LOCAL or CASCADED.
+    pub check_option: Option<String>,
+    /// For a sequence: the owning table and column number.
+    pub owned_by: Option<(Oid, i64)>,
+    /// It belongs to an identity column.
+    pub is_identity_sequence: bool,
+    /// For a foreign table.
+    pub foreign: Option<ForeignTable>,
+    /// For a partitioned table: its key.
+    pub partition_key: Option<String>,
+    /// For a partition: its bound.
+    pub partition_bound: Option<String>,
+    /// For views: the query, as the server deparses it, without the semicolon.
+    pub view_definition: Option<String>,
+    /// For sequences: the parameters.
+    pub sequence: Option<super::Sequence>,
+    /// Extensions that a materialised view depends on (`ALTER … DEPENDS ON EXTENSION`).
+    pub depends_on_extensions: Vec<String>,
+
+    /// Its columns are of interest: for itself, for its children or for what depends on it.
+    pub interesting: bool,
+    /// Its direct parents, in `inhseqno` order.
+    pub parents: Vec<DumpId>,
+    /// Its columns, by attribute number.
+    pub attributes: Vec<Attribute>,
+    /// Its check constraints, by name.
+    pub checks: Vec<DumpId>,
+    /// Its indexes, by name.
+    pub indexes: Vec<DumpId>,
+    /// Its rows (or value, or refresh), if they are to be dumped.
+    pub data: Option<DumpId>,
+    /// Rows can't be loaded into the partition that they come from, because hashing of its key
+    /// gives other results elsewhere.
+    pub unsafe_partitions: bool,
+    /// A view in a dependency loop: it is created with NULL columns first, its rule later.
+    pub dummy_view: bool,
+    /// A materialised view that must wait for the post-data section.
+    pub postponed: bool,
+    /// Some column is `GENERATED ALWAYS AS IDENTITY`.
+    pub needs_override: bool,
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let rows = r
+        .query(
+            "pg_class",
+            "SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.reltype, c.reloftype, c.relowner,
+                    c.relpages, c.relchecks, c.relhasindex, c.relhastriggers, c.relpersistence,
+                    c.relispopulated, c.relreplident, c.relrowsecurity, c.relforcerowsecurity,
+                    c.relispartition, tc.relpages AS toast_pages,
+                    c.relacl::text[] AS acl,
+                    pg_catalog.acldefault(CASE c.relkind WHEN 'S' THEN 's'::\"char\" ELSE 'r'::\"char\" END,
+                                          c.relowner)::text[] AS acldefault,
+                    pg_catalog.array_remove(pg_catalog.array_remove(
+                        c.reloptions, 'check_option=local'), 'check_option=cascaded') AS reloptions,
+                    CASE WHEN 'check_option=local' = ANY (c.reloptions) THEN 'LOCAL'
+                         WHEN 'check_option=cascaded' = ANY (c.reloptions) THEN 'CASCADED'
+                     END AS check_option,
+                    tc.reloptions AS toast_reloptions,
+                    d.refobjid AS owning_table, d.refobjsubid AS owning_column,
+                    (d.deptype = 'i') IS TRUE AS is_identity_sequence,
+                    ts.spcname, am.amname
+               FROM pg_catalog.pg_class c
+               LEFT JOIN pg_catalog.pg_depend d
+                 ON c.relkind = 'S' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                AND d.objid = c.oid AND d.objsubid = 0
+                AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i')
+               LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace
+               LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
+               LEFT JOIN pg_catalog.pg_class tc
+                 ON tc.oid = c.reltoastrelid AND tc.relkind = 't' AND c.relkind <> 'p'
+              WHERE c.relkind IN ('r', 'S', 'v', 'c', 'm', 'f', 'p')
+              ORDER BY c.oid",
+        )
+        .await?;
+    for row in rows {
+        let relkind = RelKind::from_char(row.char("relkind")?)?;
+        let acl = Acl::from_row(&row)?;
+        let has_acl = acl.acl.is_some();
+        let owning_table = row.oid("owning_table")?;
+        let relation = Relation {
+            relkind,
+            owner: catalog.role(row.oid("relowner")?),
+            acl,
+            column_acls: Vec::new(),
+            reltype: row.oid("reltype")?,
+            reloftype: row.oid("reloftype")?,
+            relpages: row.int("relpages")?,
+            toast_pages: row.int("toast_pages")?,
+            unlogged: row.char("relpersistence")? == 'u',
+            relispopulated: row.bool("relispopulated")?,
+            relreplident: row.char("relreplident")?,
+            relrowsecurity: row.bool("relrowsecurity")?,
+            relforcerowsecurity: row.bool("relforcerowsecurity")?,
+            relispartition: row.bool("relispartition")?,
+            relchecks: row.int("relchecks")?,
+            relhasindex: row.bool("relhasindex")?,
+            relhastriggers: row.bool("relhastriggers")?,
+            tablespace: row.opt_text("spcname")?.unwrap_or_default(),
+            amname: row.opt_text("amname")?,
+            reloptions: row.texts("reloptions")?,
+            toast_reloptions: row.texts("toast_reloptions")?,
+            check_option: row.opt_text("check_option")?,
+            owned_by: (owning_table != 0).then_some((owning_table, row.int("owning_column")?)),
+            is_identity_sequence: row.bool("is_identity_sequence")?,
+            foreign: None,
+            partition_key: None,
+            partition_bound: None,
+            view_definition: None,
+            sequence: None,
+            depends_on_extensions: Vec::new(),
+            interesting: false,
+            parents: Vec::new(),
+            attributes: Vec::new(),
+            checks: Vec::new(),
+            indexes: Vec::new(),
+            data: None,
+            unsafe_partitions: false,
+            dummy_view: false,
+            postponed: false,
+            needs_override: false,
+        };
+        let oid = row.oid("oid")?;
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_CLASS, oid },
+            row.text("relname")?,
+            namespace::find(catalog, row.oid("relnamespace")?),
+            Kind::Relation(Box::new(relation)),
+        );
+        select(r, catalog, id, relkind);
+        let object = catalog.object_mut(id);
+        object.components |= Components::DATA;
+        object.components.set(Components::STATISTICS, true);
+        object.components.set(Components::ACL, has_acl);
+        let interesting = object.dump.intersects(Components::DEFINITION | Components::DATA);
+        if let Some(relation) = catalog.relation_mut(id) {
+            relation.interesting = interesting;
+        }
+        catalog.relations.push(id);
+    }
+    follow_owners_of_sequences(catalog);
+    Ok(())
+}
+
+fn select(r: &Reader<'_>, catalog: &mut Catalog, id: DumpId, relkind: RelKind) {
+    if relkind == RelKind::CompositeType {
+        catalog.object_mut(id).dump = Components::empty();
+    } else if !super::select::member_of_extension(catalog, id) {
+        let inherited = super::select::contents_of_namespace(catalog, id).unwrap_or_default();
+        let oid = catalog.object(id).catalog_id.oid;
+        catalog.object_mut(id).dump = r.selection.relation(oid, inherited);
+    }
+}
+
+/// A sequence that a column owns is dumped if its table is; an identity column's only then.
+fn follow_owners_of_sequences(catalog: &mut Catalog) {
+    for id in catalog.relations.clone() {
+        let Some(sequence) = catalog.relation(id) else { continue };
+        let Some((owner, _)) = sequence.owned_by else { continue };
+        let identity = sequence.is_identity_sequence;
+        let Some(table) = catalog.find(class::PG_CLASS, owner) else { continue };
+        let from_table = catalog.object(table).dump;
+        let dump = if identity { from_table } else { catalog.object(id).dump | from_table };
+        catalog.object_mut(id).dump = dump;
+        if !dump.is_empty() {
+            for it in [id, table] {
+                if let Some(relation) = catalog.relation_mut(it) {
+                    relation.interesting = true;
+                }
+            }
+        }
+    }
+}
+
+/// Reads what only the server can spell, for relations whose definitions will be dumped.
+pub(super) async fn read_definitions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    use RelKind::{ForeignTable as F, MatView, PartitionedTable, View};
+    let of_kind = |catalog: &Catalog, kinds: &[RelKind]| -> Vec<Oid> {
+        oids(catalog, |o, rel| o.dump.contains(Components::DEFINITION) && kinds.contains(&rel.relkind))
+    };
+    let relations = of_kind(catalog, &[PartitionedTable]);
+    let sql = "SELECT oid, pg_catalog.pg_get_partkeydef(oid) AS definition
+                 FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS oid";
+    for row in r.query_oids("partition keys", sql, relations).await? {
+        if let Some(relation) = relation_mut(catalog, row.oid("oid")?) {
+            relation.partition_key = row.opt_text("definition")?;
+        }
+    }
+    let relations = of_kind(catalog, &[View, MatView]);
+    let sql = "SELECT oid, pg_catalog.pg_get_viewdef(oid) AS definition
+                 FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS oid";
+    for row in r.query_oids("view definitions", sql, relations).await? {
+        let oid = row.oid("oid")?;
+        let Some(mut definition) = row.nonempty("definition")? else {
+            return Err(view_vanished(catalog, oid));
+        };
+        definition.pop();
+        if let Some(relation) = relation_mut(catalog, oid) {
+            relation.view_definition = Some(definition);
+        }
+    }
+    let relations = oids(catalog, |o, rel| !o.dump.is_empty() && rel.relkind == F);
+    let sql = format!(
+        "SELECT ft.ftrelid AS oid, fs.oid AS server_oid, fs.srvname, {} AS options
+           FROM pg_catalog.pg_foreign_table ft JOIN pg_catalog.pg_foreign_server fs ON fs.oid = ft.ftserver
+          WHERE ft.ftrelid = ANY ($1)",
+        super::foreign::options_sql("ft.ftoptions")
+    );
+    for row in r.query_oids("pg_foreign_table", &sql, relations).await? {
+        let foreign = ForeignTable {
+            server_oid: row.oid("server_oid")?,
+            server: row.text("srvname")?,
+            options: row.text("options")?,
+        };
+        if let Some(relation) = relation_mut(catalog, row.oid("oid")?) {
+            relation.foreign = Some(foreign);
+        }
+    }
+    let partitions = oids(catalog, |o, rel| o.dump.contains(Components::DEFINITION) && rel.relispartition);
+    let sql = "SELECT c.oid, pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS bound
+                 FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1)";
+    for row in r.query_oids("partition bounds", sql, partitions).await? {
+        if let Some(relation) = relation_mut(catalog, row.oid("oid")?) {
+            relation.partition_bound = row.opt_text("bound")?;
+        }
+    }
+    Ok(())
+}
+
+fn view_vanished(catalog: &Catalog, oid: Oid) -> Error {
+    let name = catalog.find(class::PG_CLASS, oid).map(|id| catalog.object(id).name.clone());
+    Error::new(ErrorKind::SourceFailed, format!("read the definition of view {}", name.unwrap_or_default()))
+        .because("the server returned none: the view was dropped or replaced while we were reading")
+        .hint("run the dump again")
+}
+
+/// OIDs of the relations that `wanted` picks.
+pub(super) fn oids(catalog: &Catalog, wanted: impl Fn(&super::Object, &Relation) -> bool) -> Vec<Oid> {
+    catalog
+        .relations
+        .iter()
+        .filter(|&&id| {
+            let relation = catalog.relation(id);
+            relation.is_some_and(|relation| wanted(catalog.object(id), relation))
+        })
+        .map(|&id| catalog.object(id).catalog_id.oid)
+        .collect()
+}
+
+/// The relation with this OID.
+pub(super) fn relation_mut(catalog: &mut Catalog, oid: Oid) -> Option<&mut Relation> {
+    let id = catalog.find(class::PG_CLASS, oid)?;
+    catalog.relation_mut(id)
+}

@@ -1,0 +1,261 @@
+//! `pg_proc` and `pg_aggregate`: functions, procedures, aggregates.
+
+use super::read::Reader;
+use super::{Acl, Catalog, CatalogId, Components, Kind, Oid, class, namespace};
+use crate::error::Result;
+
+/// A function or procedure.
+#[derive(Debug)]
+pub struct Routine {
+    /// The owner's name.
+    pub owner: String,
+    /// Its privileges.
+    pub acl: Acl,
+    /// Input argument types.
+    pub arg_types: Vec<Oid>,
+    /// What only a definition needs.
+    pub detail: Option<RoutineDetail>,
+    /// It must wait for the post-data section.
+    pub postponed: bool,
+}
+
+/// The definition of a function or procedure, as far as the server spells it for us.
+#[derive(Debug)]
+pub struct RoutineDetail {
+    /// `prokind`: f, p or w.
+    pub prokind: char,
+    /// Arguments with names and defaults.
+    pub arguments: String,
+    /// Arguments as they identify the function.
+    pub identity_arguments: String,
+    /// The result type; procedures have none.
+    pub result: Option<String>,
+    /// Returns a set.
+    pub proretset: bool,
+    /// Source text, or symbol.
+    pub prosrc: String,
+    /// Library file, or empty.
+    pub probin: String,
+    /// Body in SQL-standard form.
+    pub sql_body: Option<String>,
+    /// Language.
+    pub lanname: String,
+    /// Types that it uses a transform for.
+    pub transform_types: Vec<Oid>,
+    /// i, s or v.
+    pub provolatile: char,
+    /// STRICT
+    pub proisstrict: bool,
+    /// SECURITY DEFINER
+    pub prosecdef: bool,
+    /// LEAKPROOF
+    pub proleakproof: bool,
+    /// s, r or u.
+    pub proparallel: char,
+    /// COST, as the server prints it.
+    pub procost: String,
+    /// ROWS, as the server prints it.
+    pub prorows: String,
+    /// SUPPORT function, or `-`.
+    pub prosupport: String,
+    /// Settings, `name=value`.
+    pub proconfig: Vec<String>,
+    /// Extensions that it depends on.
+    pub depends_on_extensions: Vec<String>,
+}
+
+/// An aggregate function.
+#[derive(Debug)]
+pub struct Aggregate {
+    /// The owner's name.
+    pub owner: String,
+    /// Its privileges.
+    pub acl: Acl,
+    /// Input argument types.
+    pub arg_types: Vec<Oid>,
+    /// What only a definition needs.
+    pub detail: Option<AggregateDetail>,
+}
+
+/// The definition of an aggregate; functions and types as the server spells them, `-` for none.
+#[derive(Debug)]
+#[allow(missing_docs)] // named as the columns of pg_aggregate
+pub struct AggregateDetail {
+    pub arguments: String,
+    pub identity_arguments: String,
+    pub aggkind: char,
+    pub aggtransfn: String,
+    pub aggfinalfn: String,
+    pub aggcombinefn: String,
+    pub aggserialfn: String,
+    pub aggdeserialfn: String,
+    pub aggmtransfn: String,
+    pub aggminvtransfn: String,
+    pub aggmfinalfn: String,
+    pub aggfinalextra: bool,
+    pub aggmfinalextra: bool,
+    pub aggfinalmodify: char,
+    pub aggmfinalmodify: char,
+    pub aggsortop: Oid,
+    pub aggtranstype: String,
+    pub aggtransspace: i64,
+    pub aggmtranstype: String,
+    pub aggmtransspace: i64,
+    pub agginitval: Option<String>,
+    pub aggminitval: Option<String>,
+    pub proparallel: char,
+}
+
+/// Reads which routines there are. Built-in ones are left out unless their privileges were
+/// changed or a cast or transform of the user's uses them.
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let rows = r
+        .query(
+            "pg_proc",
+            "SELECT p.oid, p.proname, p.pronamespace, p.proowner, p.prokind, p.proargtypes::pg_catalog.oid[],
+                    p.proacl::text[] AS acl,
+                    pg_catalog.acldefault('f', p.proowner)::text[] AS acldefault
+               FROM pg_catalog.pg_proc p
+               LEFT JOIN pg_catalog.pg_init_privs pip
+                 ON pip.objoid = p.oid AND pip.objsubid = 0
+                AND pip.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+              WHERE (p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace
+                     OR p.proacl IS DISTINCT FROM pip.initprivs
+                     OR p.prokind <> 'a' AND (
+                        EXISTS (SELECT FROM pg_catalog.pg_cast c WHERE c.oid >= 16384 AND c.castfunc = p.oid)
+                        OR EXISTS (SELECT FROM pg_catalog.pg_transform t
+                                    WHERE t.oid >= 16384 AND p.oid IN (t.trffromsql, t.trftosql))))
+                AND (p.prokind = 'a'
+                     OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                                     WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+                                       AND d.objid = p.oid AND d.deptype = 'i'))",
+        )
+        .await?;
+    for row in rows {
+        let acl = Acl::from_row(&row)?;
+        let has_acl = acl.acl.is_some();
+        let owner = catalog.role(row.oid("proowner")?);
+        let arg_types = row.oids("proargtypes")?;
+        let kind = if row.char("prokind")? == 'a' {
+            Kind::Aggregate(Box::new(Aggregate { owner, acl, arg_types, detail: None }))
+        } else {
+            Kind::Routine(Box::new(Routine { owner, acl, arg_types, detail: None, postponed: false }))
+        };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_PROC, oid: row.oid("oid")? },
+            row.text("proname")?,
+            namespace::find(catalog, row.oid("pronamespace")?),
+            kind,
+        );
+        r.selection.object(catalog, id);
+        catalog.object_mut(id).components.set(Components::ACL, has_acl);
+    }
+    Ok(())
+}
+
+/// Reads the definitions of those that will be dumped.
+pub(super) async fn read_details(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let (mut routines, mut aggregates) = (Vec::new(), Vec::new());
+    for id in catalog.ids() {
+        let object = catalog.object(id);
+        if object.dump.is_empty() {
+            continue;
+        }
+        match object.kind {
+            Kind::Routine(_) => routines.push(object.catalog_id.oid),
+            Kind::Aggregate(_) => aggregates.push(object.catalog_id.oid),
+            _ => {}
+        }
+    }
+    read_routine_details(r, catalog, routines).await?;
+    read_aggregate_details(r, catalog, aggregates).await
+}
+
+async fn read_routine_details(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> Result<()> {
+    let sql_body = if r.major >= 14 { "pg_catalog.pg_get_function_sqlbody(p.oid)" } else { "NULL::text" };
+    let sql = format!(
+        "SELECT p.oid, p.prokind, p.proretset, p.prosrc, p.probin, p.provolatile, p.proisstrict,
+                p.prosecdef, p.proleakproof, p.proparallel, p.proconfig, l.lanname,
+                p.procost::text, p.prorows::text, p.prosupport::text, p.protrftypes,
+                pg_catalog.pg_get_function_arguments(p.oid) AS arguments,
+                pg_catalog.pg_get_function_identity_arguments(p.oid) AS identity_arguments,
+                pg_catalog.pg_get_function_result(p.oid) AS result,
+                {sql_body} AS sql_body
+           FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+          WHERE p.oid = ANY ($1)"
+    );
+    for row in r.query_oids("pg_proc", &sql, oids).await? {
+        let detail = RoutineDetail {
+            prokind: row.char("prokind")?,
+            arguments: row.text("arguments")?,
+            identity_arguments: row.text("identity_arguments")?,
+            result: row.opt_text("result")?,
+            proretset: row.bool("proretset")?,
+            prosrc: row.opt_text("prosrc")?.unwrap_or_default(),
+            probin: row.opt_text("probin")?.unwrap_or_default(),
+            sql_body: row.opt_text("sql_body")?,
+            lanname: row.text("lanname")?,
+            transform_types: row.oids("protrftypes")?,
+            provolatile: row.char("provolatile")?,
+            proisstrict: row.bool("proisstrict")?,
+            prosecdef: row.bool("prosecdef")?,
+            proleakproof: row.bool("proleakproof")?,
+            proparallel: row.char("proparallel")?,
+            procost: row.text("procost")?,
+            prorows: row.text("prorows")?,
+            prosupport: row.text("prosupport")?,
+            proconfig: row.texts("proconfig")?,
+            depends_on_extensions: Vec::new(),
+        };
+        let Some(id) = catalog.find(class::PG_PROC, row.oid("oid")?) else { continue };
+        if let Some(routine) = catalog.routine_mut(id) {
+            routine.detail = Some(detail);
+        }
+    }
+    Ok(())
+}
+
+async fn read_aggregate_details(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> Result<()> {
+    let sql = "SELECT p.oid, p.proparallel, a.aggkind,
+                a.aggtransfn::text, a.aggfinalfn::text, a.aggcombinefn::text, a.aggserialfn::text,
+                a.aggdeserialfn::text, a.aggmtransfn::text, a.aggminvtransfn::text, a.aggmfinalfn::text,
+                a.aggfinalextra, a.aggmfinalextra, a.aggfinalmodify, a.aggmfinalmodify, a.aggsortop,
+                a.aggtranstype::pg_catalog.regtype::text, a.aggtransspace,
+                a.aggmtranstype::pg_catalog.regtype::text, a.aggmtransspace, a.agginitval, a.aggminitval,
+                pg_catalog.pg_get_function_arguments(p.oid) AS arguments,
+                pg_catalog.pg_get_function_identity_arguments(p.oid) AS identity_arguments
+           FROM pg_catalog.pg_aggregate a JOIN pg_catalog.pg_proc p ON p.oid = a.aggfnoid
+          WHERE p.oid = ANY ($1)";
+    for row in r.query_oids("pg_aggregate", sql, oids).await? {
+        let detail = AggregateDetail {
+            arguments: row.text("arguments")?,
+            identity_arguments: row.text("identity_arguments")?,
+            aggkind: row.char("aggkind")?,
+            aggtransfn: row.text("aggtransfn")?,
+            aggfinalfn: row.text("aggfinalfn")?,
+            aggcombinefn: row.text("aggcombinefn")?,
+            aggserialfn: row.text("aggserialfn")?,
+            aggdeserialfn: row.text("aggdeserialfn")?,
+            aggmtransfn: row.text("aggmtransfn")?,
+            aggminvtransfn: row.text("aggminvtransfn")?,
+            aggmfinalfn: row.text("aggmfinalfn")?,
+            aggfinalextra: row.bool("aggfinalextra")?,
+            aggmfinalextra: row.bool("aggmfinalextra")?,
+            aggfinalmodify: row.char("aggfinalmodify")?,
+            aggmfinalmodify: row.char("aggmfinalmodify")?,
+            aggsortop: row.oid("aggsortop")?,
+            aggtranstype: row.text("aggtranstype")?,
+            aggtransspace: row.int("aggtransspace")?,
+            aggmtranstype: row.text("aggmtranstype")?,
+            aggmtransspace: row.int("aggmtransspace")?,
+            agginitval: row.opt_text("agginitval")?,
+            aggminitval: row.opt_text("aggminitval")?,
+            proparallel: row.char("proparallel")?,
+        };
+        let Some(id) = catalog.find(class::PG_PROC, row.oid("oid")?) else { continue };
+        if let Kind::Aggregate(aggregate) = &mut catalog.object_mut(id).kind {
+            aggregate.detail = Some(detail);
+        }
+    }
+    Ok(())
+}

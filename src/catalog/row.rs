@@ -1,0 +1,115 @@
+//! Rows of a catalog query, read by column name and without trust in their encoding.
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::rc::Rc;
+
+use postgres_types::{FromSql, ToSql, Type};
+use tokio_postgres::Client;
+
+use super::Oid;
+use crate::error::Result;
+use crate::pg::error::source_failed;
+use crate::pg::text::Text;
+
+/// Runs one of our catalog queries; `what` names it in errors ("read pg_index").
+pub(super) async fn query(
+    client: &Client,
+    what: &str,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<CatalogRow>> {
+    let rows = client.query(sql, params).await.map_err(|e| source_failed(format!("read {what}"), e))?;
+    let Some(first) = rows.first() else { return Ok(Vec::new()) };
+    let columns: HashMap<String, usize> =
+        first.columns().iter().enumerate().map(|(i, c)| (c.name().to_owned(), i)).collect();
+    let shared = Rc::new(Columns { what: what.to_owned(), columns });
+    Ok(rows.into_iter().map(|row| CatalogRow { row, shared: Rc::clone(&shared) }).collect())
+}
+
+struct Columns {
+    what: String,
+    columns: HashMap<String, usize>,
+}
+
+/// One row.
+pub(super) struct CatalogRow {
+    row: tokio_postgres::Row,
+    shared: Rc<Columns>,
+}
+
+impl CatalogRow {
+    fn get<'a, T: FromSql<'a>>(&'a self, column: &str) -> Result<T> {
+        let index = self.shared.columns.get(column).copied().unwrap_or(usize::MAX);
+        self.row
+            .try_get(index)
+            .map_err(|e| source_failed(format!("read {} column {column}", self.shared.what), e))
+    }
+
+    pub(super) fn text(&self, column: &str) -> Result<String> {
+        Ok(self.get::<Text>(column)?.0)
+    }
+
+    pub(super) fn opt_text(&self, column: &str) -> Result<Option<String>> {
+        Ok(self.get::<Option<Text>>(column)?.map(|t| t.0))
+    }
+
+    /// A text that is worth nothing when empty.
+    pub(super) fn nonempty(&self, column: &str) -> Result<Option<String>> {
+        Ok(self.opt_text(column)?.filter(|t| !t.is_empty()))
+    }
+
+    pub(super) fn texts(&self, column: &str) -> Result<Vec<String>> {
+        Ok(self.opt_texts(column)?.unwrap_or_default())
+    }
+
+    pub(super) fn opt_texts(&self, column: &str) -> Result<Option<Vec<String>>> {
+        Ok(self.get::<Option<Vec<Text>>>(column)?.map(|ts| ts.into_iter().map(|t| t.0).collect()))
+    }
+
+    pub(super) fn oid(&self, column: &str) -> Result<Oid> {
+        Ok(self.get::<Option<Oid>>(column)?.unwrap_or(0))
+    }
+
+    pub(super) fn oids(&self, column: &str) -> Result<Vec<Oid>> {
+        Ok(self.get::<Option<Vec<Oid>>>(column)?.unwrap_or_default())
+    }
+
+    pub(super) fn bool(&self, column: &str) -> Result<bool> {
+        Ok(self.get::<Option<bool>>(column)?.unwrap_or(false))
+    }
+
+    pub(super) fn int(&self, column: &str) -> Result<i64> {
+        Ok(self.opt_int(column)?.unwrap_or(0))
+    }
+
+    pub(super) fn opt_int(&self, column: &str) -> Result<Option<i64>> {
+        Ok(self.get::<Option<Int>>(column)?.map(|i| i.0))
+    }
+
+    pub(super) fn ints(&self, column: &str) -> Result<Vec<i64>> {
+        Ok(self.get::<Option<Vec<Int>>>(column)?.unwrap_or_default().into_iter().map(|i| i.0).collect())
+    }
+
+    /// A `"char"`; NUL for NULL and for the empty one.
+    pub(super) fn char(&self, column: &str) -> Result<char> {
+        Ok(self.get::<Option<i8>>(column)?.map_or('\0', |c| char::from(c as u8)))
+    }
+}
+
+/// Any of the integer types.
+struct Int(i64);
+
+impl<'a> FromSql<'a> for Int {
+    fn from_sql(ty: &Type, raw: &'a [u8]) -> std::result::Result<Self, Box<dyn StdError + Sync + Send>> {
+        Ok(Int(match *ty {
+            Type::INT2 => i16::from_sql(ty, raw)?.into(),
+            Type::INT4 => i32::from_sql(ty, raw)?.into(),
+            _ => i64::from_sql(ty, raw)?,
+        }))
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        matches!(*ty, Type::INT2 | Type::INT4 | Type::INT8)
+    }
+}

@@ -1,0 +1,72 @@
+//! `pg_rewrite`: rules, the views' own among them.
+
+use super::read::Reader;
+use super::{Catalog, CatalogId, DumpId, Kind, RelKind, class};
+use crate::error::Result;
+
+/// A rewrite rule.
+#[derive(Debug)]
+pub struct RewriteRule {
+    /// The relation that it rewrites.
+    pub relation: DumpId,
+    /// `ev_enabled`: O, D, R or A.
+    pub ev_enabled: char,
+    /// The rule that makes a view a view: ON SELECT DO INSTEAD.
+    pub is_view_rule: bool,
+    /// As the server deparses it; not read for views' rules.
+    pub definition: Option<String>,
+    /// Printed by its own command, not as part of CREATE VIEW.
+    pub separate: bool,
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let rows = r
+        .query(
+            "pg_rewrite",
+            "SELECT oid, rulename, ev_class, ev_type, is_instead, ev_enabled
+               FROM pg_catalog.pg_rewrite ORDER BY oid",
+        )
+        .await?;
+    let mut to_deparse = Vec::new();
+    for row in rows {
+        let Some(relation) = catalog.find(class::PG_CLASS, row.oid("ev_class")?) else { continue };
+        let is_view_rule = row.char("ev_type")? == '1' && row.bool("is_instead")?;
+        let of_view = catalog
+            .relation(relation)
+            .is_some_and(|rel| matches!(rel.relkind, RelKind::View | RelKind::MatView));
+        let separate = !(is_view_rule && of_view);
+        let (namespace, dump) = (catalog.object(relation).namespace, catalog.object(relation).dump);
+        let oid = row.oid("oid")?;
+        let rule = RewriteRule {
+            relation,
+            ev_enabled: row.char("ev_enabled")?,
+            is_view_rule,
+            definition: None,
+            separate,
+        };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_REWRITE, oid },
+            row.text("rulename")?,
+            namespace,
+            Kind::Rule(rule),
+        );
+        catalog.object_mut(id).dump = dump;
+        if separate {
+            catalog.add_dependency(id, relation);
+            if !dump.is_empty() {
+                to_deparse.push(oid);
+            }
+        } else {
+            catalog.add_dependency(relation, id);
+        }
+    }
+    let sql = "SELECT oid, pg_catalog.pg_get_ruledef(oid) AS definition FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS oid";
+    for row in r.query_oids("pg_rewrite", sql, to_deparse).await? {
+        if let Some(rule) =
+            catalog.find(class::PG_REWRITE, row.oid("oid")?).and_then(|id| catalog.rule_mut(id))
+        {
+            rule.definition = row.opt_text("definition")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! `pg_statistic_ext`: extended statistics.
+
+use super::read::Reader;
+use super::{Catalog, CatalogId, Components, Kind, class, namespace};
+use crate::error::Result;
+
+/// An extended statistics object.
+#[derive(Debug)]
+pub struct ExtendedStatistics {
+    /// The owner's name.
+    pub owner: String,
+    /// As the server deparses it.
+    pub definition: String,
+    /// Statistics target, if set.
+    pub target: Option<i64>,
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let target = match r.major {
+        ..13 => "NULL::int4",
+        13..17 => "NULLIF(stxstattarget, -1)",
+        17.. => "stxstattarget",
+    };
+    let sql = format!(
+        "SELECT oid, stxname, stxnamespace, stxowner, stxrelid, {target} AS target,
+                pg_catalog.pg_get_statisticsobjdef(oid) AS definition
+           FROM pg_catalog.pg_statistic_ext"
+    );
+    for row in r.query("pg_statistic_ext", &sql).await? {
+        let statistics = ExtendedStatistics {
+            owner: catalog.role(row.oid("stxowner")?),
+            definition: row.opt_text("definition")?.unwrap_or_default(),
+            target: row.opt_int("target")?,
+        };
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_STATISTIC_EXT, oid: row.oid("oid")? },
+            row.text("stxname")?,
+            namespace::find(catalog, row.oid("stxnamespace")?),
+            Kind::ExtendedStatistics(statistics),
+        );
+        if super::select::member_of_extension(catalog, id) {
+            continue;
+        }
+        // From 15 on they go with their table.
+        let table = catalog.find(class::PG_CLASS, row.oid("stxrelid")?);
+        let without_table = table.is_none_or(|t| !catalog.object(t).dump.contains(Components::DEFINITION));
+        if r.dialect >= 15 && without_table {
+            catalog.object_mut(id).dump = Components::empty();
+        } else {
+            r.selection.object(catalog, id);
+        }
+    }
+    Ok(())
+}

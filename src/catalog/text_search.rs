@@ -1,0 +1,134 @@
+//! `pg_ts_parser`, `pg_ts_template`, `pg_ts_dict`, `pg_ts_config`: text search.
+
+use super::read::Reader;
+use super::{Catalog, CatalogId, Kind, Oid, class, namespace};
+use crate::error::Result;
+
+/// A parser: functions for START, GETTOKEN, END, HEADLINE (`-` for none), LEXTYPES.
+#[derive(Debug)]
+#[allow(missing_docs)] // named as the columns of pg_ts_parser
+pub struct TsParser {
+    pub prsstart: String,
+    pub prstoken: String,
+    pub prsend: String,
+    pub prsheadline: String,
+    pub prslextype: String,
+}
+
+/// A template: functions for INIT (`-` for none) and LEXIZE.
+#[derive(Debug)]
+#[allow(missing_docs)] // named as the columns of pg_ts_template
+pub struct TsTemplate {
+    pub tmplinit: String,
+    pub tmpllexize: String,
+}
+
+/// A dictionary.
+#[derive(Debug)]
+pub struct TsDict {
+    /// The owner's name.
+    pub owner: String,
+    /// Its template, (schema, name).
+    pub template: (String, String),
+    /// Options, ready to be printed.
+    pub dictinitoption: Option<String>,
+}
+
+/// A configuration.
+#[derive(Debug)]
+pub struct TsConfig {
+    /// The owner's name.
+    pub owner: String,
+    /// Its parser, (schema, name).
+    pub parser: (String, String),
+    /// Token types and, in order, the dictionaries that each goes through.
+    pub mappings: Vec<(String, Vec<String>)>,
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let sql = "SELECT oid, prsname, prsnamespace, prsstart::text, prstoken::text, prsend::text,
+                      prsheadline::text, prslextype::text
+                 FROM pg_catalog.pg_ts_parser";
+    for row in r.query("pg_ts_parser", sql).await? {
+        let parser = TsParser {
+            prsstart: row.text("prsstart")?,
+            prstoken: row.text("prstoken")?,
+            prsend: row.text("prsend")?,
+            prsheadline: row.text("prsheadline")?,
+            prslextype: row.text("prslextype")?,
+        };
+        add(r, catalog, class::PG_TS_PARSER, &row, "prs", Kind::TsParser(parser))?;
+    }
+    let sql = "SELECT oid, tmplname, tmplnamespace, tmplinit::text, tmpllexize::text FROM pg_catalog.pg_ts_template";
+    for row in r.query("pg_ts_template", sql).await? {
+        let template = TsTemplate { tmplinit: row.text("tmplinit")?, tmpllexize: row.text("tmpllexize")? };
+        add(r, catalog, class::PG_TS_TEMPLATE, &row, "tmpl", Kind::TsTemplate(template))?;
+    }
+    let sql =
+        "SELECT d.oid, d.dictname, d.dictnamespace, d.dictowner, d.dictinitoption, n.nspname, t.tmplname
+                 FROM pg_catalog.pg_ts_dict d
+                 JOIN pg_catalog.pg_ts_template t ON t.oid = d.dicttemplate
+                 JOIN pg_catalog.pg_namespace n ON n.oid = t.tmplnamespace";
+    for row in r.query("pg_ts_dict", sql).await? {
+        let dict = TsDict {
+            owner: catalog.role(row.oid("dictowner")?),
+            template: (row.text("nspname")?, row.text("tmplname")?),
+            dictinitoption: row.opt_text("dictinitoption")?,
+        };
+        add(r, catalog, class::PG_TS_DICT, &row, "dict", Kind::TsDict(dict))?;
+    }
+    read_configurations(r, catalog).await
+}
+
+async fn read_configurations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let sql = "SELECT c.oid, c.cfgname, c.cfgnamespace, c.cfgowner, n.nspname, p.prsname
+                 FROM pg_catalog.pg_ts_config c
+                 JOIN pg_catalog.pg_ts_parser p ON p.oid = c.cfgparser
+                 JOIN pg_catalog.pg_namespace n ON n.oid = p.prsnamespace";
+    let mut dumped: Vec<Oid> = Vec::new();
+    for row in r.query("pg_ts_config", sql).await? {
+        let config = TsConfig {
+            owner: catalog.role(row.oid("cfgowner")?),
+            parser: (row.text("nspname")?, row.text("prsname")?),
+            mappings: Vec::new(),
+        };
+        let id = add(r, catalog, class::PG_TS_CONFIG, &row, "cfg", Kind::TsConfig(config))?;
+        if !catalog.object(id).dump.is_empty() {
+            dumped.push(catalog.object(id).catalog_id.oid);
+        }
+    }
+    let sql = "SELECT m.mapcfg, t.alias, m.mapdict::pg_catalog.regdictionary::text AS dictionary
+                 FROM pg_catalog.pg_ts_config_map m
+                 JOIN pg_catalog.pg_ts_config c ON c.oid = m.mapcfg
+                 LEFT JOIN LATERAL pg_catalog.ts_token_type(c.cfgparser) t ON t.tokid = m.maptokentype
+                WHERE m.mapcfg = ANY ($1)
+                ORDER BY m.mapcfg, m.maptokentype, m.mapseqno";
+    for row in r.query_oids("pg_ts_config_map", sql, dumped).await? {
+        let (alias, dictionary) = (row.opt_text("alias")?.unwrap_or_default(), row.text("dictionary")?);
+        let id = catalog.find(class::PG_TS_CONFIG, row.oid("mapcfg")?);
+        let Some(Kind::TsConfig(config)) = id.map(|id| &mut catalog.object_mut(id).kind) else { continue };
+        match config.mappings.last_mut() {
+            Some((token, dictionaries)) if *token == alias => dictionaries.push(dictionary),
+            _ => config.mappings.push((alias, vec![dictionary])),
+        }
+    }
+    Ok(())
+}
+
+fn add(
+    r: &Reader<'_>,
+    catalog: &mut Catalog,
+    classoid: Oid,
+    row: &super::row::CatalogRow,
+    prefix: &str,
+    kind: Kind,
+) -> Result<super::DumpId> {
+    let id = catalog.add(
+        CatalogId { classoid, oid: row.oid("oid")? },
+        row.text(&format!("{prefix}name"))?,
+        namespace::find(catalog, row.oid(&format!("{prefix}namespace"))?),
+        kind,
+    );
+    r.selection.object(catalog, id);
+    Ok(id)
+}

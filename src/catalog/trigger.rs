@@ -1,0 +1,72 @@
+//! `pg_trigger`: triggers that users made.
+
+use super::read::Reader;
+use super::{Catalog, CatalogId, Components, DumpId, Kind, class, relation};
+use crate::error::Result;
+
+/// A trigger.
+#[derive(Debug)]
+pub struct Trigger {
+    /// The table or view.
+    pub table: DumpId,
+    /// `tgenabled`: O, D, R or A.
+    pub tgenabled: char,
+    /// Cloned from a partitioned table's trigger: only that it is enabled otherwise is printed.
+    pub is_clone: bool,
+    /// As the server deparses it.
+    pub definition: String,
+    /// Extensions that it depends on.
+    pub depends_on_extensions: Vec<String>,
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let tables = relation::oids(catalog, |object, rel| {
+        rel.relhastriggers && object.dump.contains(Components::DEFINITION)
+    });
+    // Which column tells a clone changed with the versions.
+    let (is_clone, parent, wanted) = match r.major {
+        ..13 => (
+            "t.tgisinternal",
+            "LEFT JOIN pg_catalog.pg_depend d
+               ON d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND d.objid = t.oid
+              AND d.refclassid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
+             LEFT JOIN pg_catalog.pg_trigger u ON u.oid = d.refobjid",
+            "NOT t.tgisinternal OR t.tgenabled <> u.tgenabled",
+        ),
+        13..15 => (
+            "t.tgisinternal",
+            "LEFT JOIN pg_catalog.pg_trigger u ON u.oid = t.tgparentid",
+            "NOT t.tgisinternal OR t.tgenabled <> u.tgenabled",
+        ),
+        15.. => (
+            "t.tgparentid <> 0",
+            "LEFT JOIN pg_catalog.pg_trigger u ON u.oid = t.tgparentid",
+            "NOT t.tgisinternal AND t.tgparentid = 0 OR t.tgenabled <> u.tgenabled",
+        ),
+    };
+    let sql = format!(
+        "SELECT t.oid, t.tgrelid, t.tgname, t.tgenabled, {is_clone} AS is_clone,
+                pg_catalog.pg_get_triggerdef(t.oid, false) AS definition
+           FROM pg_catalog.pg_trigger t {parent}
+          WHERE t.tgrelid = ANY ($1) AND ({wanted})
+          ORDER BY t.tgrelid, t.tgname"
+    );
+    for row in r.query_oids("pg_trigger", &sql, tables).await? {
+        let Some(table) = catalog.find(class::PG_CLASS, row.oid("tgrelid")?) else { continue };
+        let trigger = Trigger {
+            table,
+            tgenabled: row.char("tgenabled")?,
+            is_clone: row.bool("is_clone")?,
+            definition: row.opt_text("definition")?.unwrap_or_default(),
+            depends_on_extensions: Vec::new(),
+        };
+        let namespace = catalog.object(table).namespace;
+        catalog.add(
+            CatalogId { classoid: class::PG_TRIGGER, oid: row.oid("oid")? },
+            row.text("tgname")?,
+            namespace,
+            Kind::Trigger(trigger),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,322 @@
+//! `pg_type`, `pg_enum`, `pg_range`: types of all kinds.
+
+use super::attribute::Attribute;
+use super::read::Reader;
+use super::row::CatalogRow;
+use super::{Acl, Catalog, CatalogId, Components, DumpId, Kind, Oid, class, namespace};
+use crate::error::Result;
+
+/// A data type.
+#[derive(Debug)]
+pub struct Type {
+    /// The owner's name.
+    pub owner: String,
+    /// Its privileges.
+    pub acl: Acl,
+    /// `typtype`: b, c, d, e, m, p or r.
+    pub typtype: char,
+    /// False for a shell.
+    pub typisdefined: bool,
+    /// Element type, or 0.
+    pub typelem: Oid,
+    /// Relation of a composite type, or 0.
+    pub typrelid: Oid,
+    /// The shell type that stands for it while its functions are created.
+    pub shell: Option<DumpId>,
+    /// What only a definition needs.
+    pub detail: TypeDetail,
+}
+
+/// What is special about each kind of type.
+#[derive(Debug, Default)]
+pub enum TypeDetail {
+    /// Not read, or there is nothing.
+    #[default]
+    None,
+    /// Labels, in their order.
+    Enum(Vec<String>),
+    /// A domain.
+    Domain(Box<Domain>),
+    /// A range.
+    Range(Box<Range>),
+    /// The parameters of `CREATE TYPE`, each `NAME = value` as printed.
+    Base(Vec<String>),
+    /// A composite type's columns.
+    Composite(Vec<Attribute>),
+}
+
+/// A domain.
+#[derive(Debug)]
+pub struct Domain {
+    /// The base type with its modifier.
+    pub base: String,
+    /// Collation, if it isn't the base type's.
+    pub collation: Oid,
+    /// NOT NULL, and from version 18 on the constraint's definition if its name isn't the
+    /// default one.
+    pub not_null: Option<Option<String>>,
+    /// The default: an expression, or (true) a literal.
+    pub default: Option<(String, bool)>,
+    /// Its check constraints, by name.
+    pub checks: Vec<DumpId>,
+    /// The not-null constraint, from version 18 on.
+    pub not_null_constraint: Option<DumpId>,
+}
+
+/// A range type; functions are `-` for none.
+#[derive(Debug)]
+#[allow(missing_docs)] // named as the columns of pg_range
+pub struct Range {
+    pub rngsubtype: String,
+    pub multirange: Option<String>,
+    pub opclass: Option<(String, String)>,
+    pub collation: Oid,
+    pub rngcanonical: String,
+    pub rngsubdiff: String,
+}
+
+/// Reads which types there are.
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let rows = r
+        .query(
+            "pg_type",
+            "SELECT t.oid, t.typname, t.typnamespace, t.typowner, t.typtype, t.typisdefined, t.typelem,
+                    t.typrelid, c.relkind AS typrelkind,
+                    t.typacl::text[] AS acl, pg_catalog.acldefault('T', t.typowner)::text[] AS acldefault,
+                    t.typelem <> 0 AND e.typarray = t.oid AND t.typname LIKE '\\_%' AS is_array
+               FROM pg_catalog.pg_type t
+               LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+               LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem",
+        )
+        .await?;
+    for row in rows {
+        let acl = Acl::from_row(&row)?;
+        let has_acl = acl.acl.is_some();
+        let typ = Type {
+            owner: catalog.role(row.oid("typowner")?),
+            acl,
+            typtype: row.char("typtype")?,
+            typisdefined: row.bool("typisdefined")?,
+            typelem: row.oid("typelem")?,
+            typrelid: row.oid("typrelid")?,
+            shell: None,
+            detail: TypeDetail::None,
+        };
+        let typtype = typ.typtype;
+        let row_type_of = (typ.typrelid != 0 && row.char("typrelkind")? != 'c').then_some(typ.typrelid);
+        let dummy = row_type_of.is_some() || row.bool("is_array")? || typtype == 'm';
+        let typ = Box::new(typ);
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_TYPE, oid: row.oid("oid")? },
+            row.text("typname")?,
+            namespace::find(catalog, row.oid("typnamespace")?),
+            if dummy { Kind::DummyType(typ) } else { Kind::Type(typ) },
+        );
+        if let Some(relation) = row_type_of {
+            let dump = catalog.find(class::PG_CLASS, relation).map(|rel| catalog.object(rel).dump);
+            catalog.object_mut(id).dump = dump.unwrap_or_default();
+        } else {
+            r.selection.object(catalog, id);
+        }
+        let object = catalog.object_mut(id);
+        object.components.set(Components::ACL, has_acl);
+        if object.dump.contains(Components::DEFINITION) && !dummy && (typtype == 'b' || typtype == 'r') {
+            add_shell(catalog, id);
+        }
+    }
+    Ok(())
+}
+
+fn add_shell(catalog: &mut Catalog, id: DumpId) {
+    let object = catalog.object(id);
+    let (name, namespace) = (object.name.clone(), object.namespace);
+    let shell = catalog.add(CatalogId::default(), name, namespace, Kind::ShellType(id));
+    // Dumped only if a function turns out to need it (order.rs).
+    catalog.object_mut(shell).dump = Components::empty();
+    if let Some(typ) = catalog.typ_mut(id) {
+        typ.shell = Some(shell);
+    }
+}
+
+/// Reads the definitions of those that will be dumped.
+pub(super) async fn read_details(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let of_type = |catalog: &Catalog, typtype: char| -> Vec<Oid> {
+        let wanted = |id: &DumpId| {
+            let object = catalog.object(*id);
+            !object.dump.is_empty() && matches!(&object.kind, Kind::Type(t) if t.typtype == typtype)
+        };
+        catalog.ids().filter(wanted).map(|id| catalog.object(id).catalog_id.oid).collect()
+    };
+    let enums = of_type(catalog, 'e');
+    read_enums(r, catalog, enums).await?;
+    let domains = of_type(catalog, 'd');
+    read_domains(r, catalog, domains).await?;
+    let ranges = of_type(catalog, 'r');
+    read_ranges(r, catalog, ranges).await?;
+    let bases = of_type(catalog, 'b');
+    read_bases(r, catalog, bases).await?;
+    let composites = of_type(catalog, 'c');
+    super::attribute::read_composites(r, catalog, composites).await
+}
+
+fn set(catalog: &mut Catalog, oid: Oid, detail: TypeDetail) {
+    if let Some(typ) = catalog.find(class::PG_TYPE, oid).and_then(|id| catalog.typ_mut(id)) {
+        typ.detail = detail;
+    }
+}
+
+async fn read_enums(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> Result<()> {
+    for &oid in &oids {
+        set(catalog, oid, TypeDetail::Enum(Vec::new()));
+    }
+    let sql = "SELECT enumtypid, enumlabel FROM pg_catalog.pg_enum
+                WHERE enumtypid = ANY ($1) ORDER BY enumtypid, enumsortorder";
+    for row in r.query_oids("pg_enum", sql, oids).await? {
+        let id = catalog.find(class::PG_TYPE, row.oid("enumtypid")?);
+        if let Some(Type { detail: TypeDetail::Enum(labels), .. }) = id.and_then(|id| catalog.typ_mut(id)) {
+            labels.push(row.text("enumlabel")?);
+        }
+    }
+    Ok(())
+}
+
+/// The default of a type: an expression, or else a literal.
+fn default_of(row: &CatalogRow) -> Result<Option<(String, bool)>> {
+    Ok(match row.opt_text("default_expression")? {
+        Some(expression) => Some((expression, false)),
+        None => row.opt_text("typdefault")?.map(|literal| (literal, true)),
+    })
+}
+
+async fn read_domains(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> Result<()> {
+    let sql = "SELECT t.oid, t.typnotnull, pg_catalog.format_type(t.typbasetype, t.typtypmod) AS base,
+                      pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_type'::pg_catalog.regclass)
+                        AS default_expression, t.typdefault,
+                      CASE WHEN t.typcollation <> b.typcollation THEN t.typcollation END AS collation
+                 FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype
+                WHERE t.oid = ANY ($1)";
+    for row in r.query_oids("pg_type", sql, oids.clone()).await? {
+        let domain = Domain {
+            base: row.text("base")?,
+            collation: row.oid("collation")?,
+            not_null: row.bool("typnotnull")?.then_some(None),
+            default: default_of(&row)?,
+            checks: Vec::new(),
+            not_null_constraint: None,
+        };
+        set(catalog, row.oid("oid")?, TypeDetail::Domain(Box::new(domain)));
+    }
+    super::constraint::read_of_domains(r, catalog, oids).await
+}
+
+async fn read_ranges(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> Result<()> {
+    let multirange =
+        if r.major >= 14 { "pg_catalog.format_type(r.rngmultitypid, NULL)" } else { "NULL::text" };
+    let sql = format!(
+        "SELECT r.rngtypid AS oid, pg_catalog.format_type(r.rngsubtype, NULL) AS rngsubtype,
+                {multirange} AS multirange, oc.opcname, n.nspname AS opcnsp, oc.opcdefault,
+                CASE WHEN r.rngcollation <> st.typcollation THEN r.rngcollation END AS collation,
+                r.rngcanonical::text, r.rngsubdiff::text
+           FROM pg_catalog.pg_range r
+           JOIN pg_catalog.pg_type st ON st.oid = r.rngsubtype
+           JOIN pg_catalog.pg_opclass oc ON oc.oid = r.rngsubopc
+           JOIN pg_catalog.pg_namespace n ON n.oid = oc.opcnamespace
+          WHERE r.rngtypid = ANY ($1)"
+    );
+    for row in r.query_oids("pg_range", &sql, oids).await? {
+        let opclass =
+            if row.bool("opcdefault")? { None } else { Some((row.text("opcnsp")?, row.text("opcname")?)) };
+        let range = Range {
+            rngsubtype: row.text("rngsubtype")?,
+            multirange: row.opt_text("multirange")?,
+            opclass,
+            collation: row.oid("collation")?,
+            rngcanonical: row.text("rngcanonical")?,
+            rngsubdiff: row.text("rngsubdiff")?,
+        };
+        set(catalog, row.oid("oid")?, TypeDetail::Range(Box::new(range)));
+    }
+    Ok(())
+}
+
+async fn read_bases(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> Result<()> {
+    let subscript = if r.major >= 14 { "typsubscript::text" } else { "'-'" };
+    let sql = format!(
+        "SELECT oid, typlen, typinput::text, typoutput::text, typreceive::text, typsend::text,
+                typmodin::text, typmodout::text, typanalyze::text, {subscript} AS typsubscript,
+                typcollation <> 0 AS collatable, typcategory, typispreferred, typdelim, typbyval, typalign,
+                typstorage, typdefault,
+                pg_catalog.pg_get_expr(typdefaultbin, 0) AS default_expression,
+                CASE WHEN typelem <> 0 THEN pg_catalog.format_type(typelem, NULL) END AS element
+           FROM pg_catalog.pg_type WHERE oid = ANY ($1)"
+    );
+    for row in r.query_oids("pg_type", &sql, oids).await? {
+        let parameters = base_parameters(r, &row)?;
+        set(catalog, row.oid("oid")?, TypeDetail::Base(parameters));
+    }
+    Ok(())
+}
+
+fn base_parameters(r: &Reader<'_>, row: &CatalogRow) -> Result<Vec<String>> {
+    let mut out = vec![match row.int("typlen")? {
+        -1 => "INTERNALLENGTH = variable".to_owned(),
+        length => format!("INTERNALLENGTH = {length}"),
+    }];
+    let functions = [
+        ("INPUT", "typinput"),
+        ("OUTPUT", "typoutput"),
+        ("RECEIVE", "typreceive"),
+        ("SEND", "typsend"),
+        ("TYPMOD_IN", "typmodin"),
+        ("TYPMOD_OUT", "typmodout"),
+        ("ANALYZE", "typanalyze"),
+    ];
+    for (parameter, column) in functions {
+        let function = row.text(column)?;
+        if function != "-" {
+            out.push(format!("{parameter} = {function}"));
+        }
+    }
+    if row.bool("collatable")? {
+        out.push("COLLATABLE = true".to_owned());
+    }
+    if let Some((default, literal)) = default_of(row)? {
+        let value = if literal { r.quoter.literal(&default) } else { default };
+        out.push(format!("DEFAULT = {value}"));
+    }
+    if let Some(subscript) = row.nonempty("typsubscript")?.filter(|s| s != "-") {
+        out.push(format!("SUBSCRIPT = {subscript}"));
+    }
+    if let Some(element) = row.opt_text("element")? {
+        out.push(format!("ELEMENT = {element}"));
+    }
+    let category = row.char("typcategory")?;
+    if category != 'U' {
+        out.push(format!("CATEGORY = {}", r.quoter.literal(&category.to_string())));
+    }
+    if row.bool("typispreferred")? {
+        out.push("PREFERRED = true".to_owned());
+    }
+    let delimiter = row.char("typdelim")?;
+    if delimiter != ',' {
+        out.push(format!("DELIMITER = {}", r.quoter.literal(&delimiter.to_string())));
+    }
+    let alignment = match row.char("typalign")? {
+        'c' => "char",
+        's' => "int2",
+        'i' => "int4",
+        _ => "double",
+    };
+    out.push(format!("ALIGNMENT = {alignment}"));
+    let storage = match row.char("typstorage")? {
+        'p' => "plain",
+        'e' => "external",
+        'x' => "extended",
+        _ => "main",
+    };
+    out.push(format!("STORAGE = {storage}"));
+    if row.bool("typbyval")? {
+        out.push("PASSEDBYVALUE".to_owned());
+    }
+    Ok(out)
+}

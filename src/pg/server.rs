@@ -1,0 +1,75 @@
+//! What a dump must know of the server and the session before it reads anything.
+
+use std::collections::HashSet;
+
+use tokio_postgres::Client;
+
+use super::error::source_failed;
+use super::text::Text;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The oldest major version that can be dumped, and those whose text is known.
+pub const OLDEST_MAJOR: u32 = 12;
+const DIALECTS: std::ops::RangeInclusive<u32> = 14..=18;
+
+/// The server, as the session found it.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Major version.
+    pub major: u32,
+    /// Version as the server spells it.
+    pub version: String,
+    /// The dump's encoding.
+    pub encoding: String,
+    /// `standard_conforming_strings`, which the dump repeats.
+    pub standard_conforming_strings: bool,
+    /// Is the session's user a superuser?
+    pub superuser: bool,
+    /// Is the server in recovery?
+    pub standby: bool,
+    /// Words that can't stand unquoted as a name everywhere.
+    pub keywords: HashSet<String>,
+}
+
+impl Server {
+    /// The major version of pg_dump whose text we write: the server's own, if we know it.
+    pub fn dialect(&self) -> u32 {
+        self.major.clamp(*DIALECTS.start(), *DIALECTS.end())
+    }
+
+    /// Asks the server, within the transaction that set the session up.
+    pub async fn read(client: &Client) -> Result<Server> {
+        let sql = "SELECT pg_catalog.current_setting('server_version_num')::int4 AS num,
+                          pg_catalog.current_setting('server_version') AS version,
+                          pg_catalog.current_setting('client_encoding') AS encoding,
+                          pg_catalog.current_setting('standard_conforming_strings') = 'on' AS strings,
+                          pg_catalog.current_setting('is_superuser') = 'on' AS superuser,
+                          pg_catalog.pg_is_in_recovery() AS standby,
+                          ARRAY(SELECT word::text FROM pg_catalog.pg_get_keywords() WHERE catcode <> 'U') AS keywords";
+        let failed = |e| source_failed("read the server's version and settings", e);
+        let row = client.query_one(sql, &[]).await.map_err(failed)?;
+        let num: i32 = row.try_get("num").map_err(failed)?;
+        let major = u32::try_from(num / 10_000).unwrap_or(0);
+        if major < OLDEST_MAJOR {
+            return Err(Error::new(ErrorKind::SourceFailed, "dump the database").because(format!(
+                "the server's version is {major}; versions before {OLDEST_MAJOR} are not supported"
+            )));
+        }
+        if major > *DIALECTS.end() {
+            tracing::warn!(
+                "the server's version {major} is newer than pgsiphon knows; its dump is written like version {}'s",
+                DIALECTS.end()
+            );
+        }
+        let keywords: Vec<String> = row.try_get("keywords").map_err(failed)?;
+        Ok(Server {
+            major,
+            version: row.try_get::<_, Text>("version").map_err(failed)?.0,
+            encoding: row.try_get("encoding").map_err(failed)?,
+            standard_conforming_strings: row.try_get("strings").map_err(failed)?,
+            superuser: row.try_get("superuser").map_err(failed)?,
+            standby: row.try_get("standby").map_err(failed)?,
+            keywords: keywords.into_iter().collect(),
+        })
+    }
+}
