@@ -20,6 +20,7 @@ pub mod catalog;
 pub mod codec;
 pub mod error;
 pub mod options;
+pub mod order;
 pub mod pattern;
 pub mod pg;
 pub mod pipeline;

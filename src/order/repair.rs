@@ -1,0 +1,342 @@
+//! Loops in the dependencies: found, recognised, and broken.
+//!
+//! The server allows some loops because it creates their members in steps. Each such loop has a
+//! repair here that makes the dump take steps too, or that drops a dependency which printing
+//! both members in one command fulfils by itself.
+
+use crate::catalog::{Catalog, Components, ConstraintOwner, DumpId, Kind, RelKind};
+
+/// Finds loops among the objects that a sort could not place, and breaks each, but not two that
+/// share a member: the first repair may have broken both.
+pub(super) fn break_loops(catalog: &mut Catalog, left: &[DumpId]) {
+    let mut search = Search { done: vec![false; catalog.ids().count()], dead_end_for: Vec::new() };
+    search.dead_end_for = vec![None; search.done.len()];
+    for &start in left {
+        match search.find_loop(catalog, start) {
+            Some(members) => {
+                repair(catalog, &members);
+                for member in members {
+                    search.done[member.index()] = true;
+                }
+            }
+            None => search.done[start.index()] = true,
+        }
+    }
+}
+
+struct Search {
+    /// Part of a loop that was repaired already, or of none.
+    done: Vec<bool>,
+    /// No way leads from the object to this start.
+    dead_end_for: Vec<Option<DumpId>>,
+}
+
+impl Search {
+    /// A path from `start` along dependencies back to it, found depth first, without recursion:
+    /// chains of dependencies may be long.
+    fn find_loop(&mut self, catalog: &Catalog, start: DumpId) -> Option<Vec<DumpId>> {
+        if self.done[start.index()] {
+            return None;
+        }
+        let mut path: Vec<(DumpId, usize)> = vec![(start, 0)];
+        let mut on_path = vec![false; self.done.len()];
+        on_path[start.index()] = true;
+        if catalog.object(start).dependencies.contains(&start) {
+            return Some(vec![start]);
+        }
+        while let Some((id, next)) = path.last_mut() {
+            let here = *id;
+            let Some(&on) = catalog.object(here).dependencies.get(*next) else {
+                self.dead_end_for[here.index()] = Some(start);
+                on_path[here.index()] = false;
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            let i = on.index();
+            if self.done[i] || self.dead_end_for[i] == Some(start) || on_path[i] {
+                continue;
+            }
+            path.push((on, 0));
+            on_path[i] = true;
+            if catalog.object(on).dependencies.contains(&start) {
+                return Some(path.into_iter().map(|(id, _)| id).collect());
+            }
+        }
+        None
+    }
+}
+
+/// Breaks the loop by the first rule that knows it.
+fn repair(catalog: &mut Catalog, members: &[DumpId]) {
+    let rules: [fn(&mut Catalog, &[DumpId]) -> bool; 12] = [
+        type_and_function,
+        view_and_rule,
+        view_in_longer_loop,
+        matview_and_boundary,
+        function_and_boundary,
+        table_and_check,
+        check_in_longer_loop,
+        table_and_default,
+        partitioned_index,
+        default_in_longer_loop,
+        domain_and_check,
+        check_of_domain_in_longer_loop,
+    ];
+    if !rules.iter().any(|rule| rule(catalog, members)) && !table_with_itself(catalog, members) {
+        cut(catalog, members);
+    }
+}
+
+/// Both orders of a loop of two.
+fn pairs(members: &[DumpId]) -> Vec<(DumpId, DumpId)> {
+    match *members {
+        [a, b] => vec![(a, b), (b, a)],
+        _ => Vec::new(),
+    }
+}
+
+/// All ordered pairs of a loop of more than two.
+fn longer_pairs(members: &[DumpId]) -> Vec<(DumpId, DumpId)> {
+    if members.len() < 3 {
+        return Vec::new();
+    }
+    members.iter().flat_map(|&a| members.iter().map(move |&b| (a, b))).collect()
+}
+
+/// A base type needs its I/O functions, and these name it; a range type likewise its canonical
+/// function. The functions are created for the shell type.
+fn type_and_function(catalog: &mut Catalog, members: &[DumpId]) -> bool {
+    for (typ, function) in pairs(members) {
+        let (Kind::Type(t), Kind::Routine(_)) = (&catalog.object(typ).kind, &catalog.object(function).kind)
+        else {
+            continue;
+        };
+        let shell = t.shell;
+        catalog.remove_dependency(function, typ);
+        if let Some(shell) = shell {
+            catalog.add_dependency(function, shell);
+            let dump = catalog.object(function).dump;
+            if !dump.is_empty() {
+                catalog.object_mut(shell).dump = dump | Components::DEFINITION;
+            }
+        }
+        return true;
+    }
+    false
+}
+
+fn is_rule_of_view(catalog: &Catalog, rule: DumpId, view: DumpId) -> bool {
+    catalog.rule(rule).is_some_and(|r| r.is_view_rule && r.relation == view)
+}
+
+fn relkind(catalog: &Catalog, id: DumpId) -> Option<RelKind> {
+    catalog.relation(id).map(|rel| rel.relkind)
+}
+
+/// A view is its ON SELECT rule: printed as one.
+fn view_and_rule(catalog: &mut Catalog, members: &[DumpId]) -> bool {
+    for (view, rule) in pairs(members) {
+        let of_view = matches!(relkind(catalog, view), Some(RelKind::View | RelKind::MatView));
+        if of_view && is_rule_of_view(catalog, rule, view) {
+            catalog.remove_dependency(rule, view);
+            return true;
+        }
+    }
+    false
+}
+
+/// A view whose rule needs something that needs the view: it is created with NULL columns first,
+/// and gets its rule in the post-data section.
+fn view_in_longer_loop(catalog: &mut Catalog, members: &[DumpId]) -> bool {
+    for (view, rule) in longer_pairs(members) {
+        if relkind(catalog, view) != Some(RelKind::View) || !is_rule_of_view(catalog, rule, view) {
+            continue;
+        }
+        catalog.remove_dependency(view, rule);
+        if let Some(relation) = catalog.relation_mut(view) {
+            relation.dummy_view = true;
+        }
+        if let Some(rule) = catalog.rule_mut(rule) {
+            rule.separate = true;
+        }
+        catalog.add_dependency(rule, view);
+        wait_for_post_data(catalog, rule);
+        return true;
+    }
+    false
+}
+
+fn wait_for_post_data(catalog: &mut Catalog, id: DumpId) {
+    if let Some(boundary) = catalog.post_data_boundary {
+        catalog.add_dependency(id, boundary);
+    }
+}
+
+/// The boundary in a longer loop, and what comes after it there.
+fn boundary_and_next(catalog: &Catalog, members: &[DumpId]) -> Option<(DumpId, DumpId)> {
+    if members.len() < 3 {
+        return None;
+    }
+    let position = members.iter().position(|&id| matches!(catalog.object(id).kind, Kind::PreDataBoundary))?;
+    Some((members[position], members[(position + 1) % members.len()]))
+}
+
+/// A materialised view that groups by a primary key needs that constraint, which is post-data:
+/// so the view becomes post-data too. Its row type and other views may come first in the loop.
+fn matview_and_boundary(catalog: &mut Catalog, members: &[DumpId]) -> bool {
+    if !members.iter().any(|&id| relkind(catalog, id) == Some(RelKind::MatView)) {
+        return false;
+    }
+    let Some((boundary, next)) = boundary_and_next(catalog, members) else { return false };
+    catalog.remove_dependency(boundary, next);
+    if let Some(relation) = catalog.relation_mut(next).filter(|rel| rel.relkind == RelKind::MatView) {
+        relation.postponed = true;
+    }
+    true
+}
+
+/// A function with an SQL-standard body that groups by a primary key, the same way.
+fn function_and_boundary(catalog: &mut Catalog, members: &[DumpId]) -> bool {
+    if !members.iter().any(|&id| matches!(catalog.object(id).kind, Kind::Routine(_))) {
+        return false;
+    }
+    let Some((boundary, next)) = boundary_and_next(catalog, members) else { return false };
+    catalog.remove_dependency(boundary, next);
+    if let Some(routine) = catalog.routine_mut(next) {
+        routine.postponed = true;
+    }
+    true
+}
+
+fn is_check_of(catalog: &Catalog, constraint: DumpId, owner: ConstraintOwner) -> bool {
+    matches!(&catalog.object(constraint).kind,
+        Kind::Constraint(c) if matches!(c.contype, 'c' | 'n') && c.owner == owner)
+}
+
+/// A check is printed within CREATE TABLE.
+fn table_and_check(catalog: &mut Catalog, members: &[DumpId]) -> bool {
+    for (table, check) in pairs(members) {
+        if is_check_of(catalog, check, ConstraintOwner::Table(table)) {
+            catalog.remove_dependency(check, table);
+            return true;
+        }
+    }
+    false
+}
+
+/// A check that needs something that needs the table is printed alone, in the post-data section.
+fn check_in_longer_loop(catalog: &mut Catalog, members: &[DumpId]) -> bool {
+    for (table, check) in longer_pairs(members) {
+        if relkind(catalog, table).is_some() && is_check_of(catalog, check, ConstraintOwner::Table(table)) {
+            separate_constraint(catalog, table, check);
+            return true;
+        }
+    }
+    false
+}
+
+fn separate_constraint(catalog: &mut Catalog, owner: DumpId, constraint: DumpId) {
+    catalog.remove_dependency(owner, constraint);
+    if let Some(constraint) = catalog.constraint_mut(constraint) {
+        constraint.separate = true;
+    }
+    catalog.add_dependency(constraint, owner);
+    wait_for_post_data(catalog, constraint);
+}
+
+fn is_default_of(catalog: &Catalog, default: DumpId, table: DumpId) -> bool {
+    catalog.attr_def(default).is_some_and(|d| d.table == table)
+}
+
+/// A default is printed within CREATE TABLE.
+fn table_and_default(catalog: &mut Catalog, members: &[DumpId]) -> bool {
+    for (table, default) in pairs(members) {
+        if is_default_of(catalog, default, table) {
+            catalog.remove_dependency(default, table);
+            return true;
+        }
+    }
+    false
+}
+
+/// A partitioned table's index is created before its partitions' indexes are attached.
+fn partitioned_index(catalog: &mut Catalog, members: &[DumpId]) -> bool {
+    for (parent, partition) in pairs(members) {
+        let parent_oid = catalog.object(parent).catalog_id.oid;
+        let attached = catalog.index(partition).is_some_and(|i| i.parent_oid == parent_oid);
+        if attached && catalog.index(parent).is_some() {
+            catalog.remove_dependency(partition, parent);
+            return true;
+        }
+    }
+    false
+}
+
+/// A default that needs something that needs the table, as a nextval() of a sequence that the
+/// column owns, is printed alone.
+fn default_in_longer_loop(catalog: &mut Catalog, members: &[DumpId]) -> bool {
+    for (table, default) in longer_pairs(members) {
+        if !is_default_of(catalog, default, table) {
+            continue;
+        }
+        catalog.remove_dependency(table, default);
+        if let Some(attr_def) = catalog.attr_def_mut(default) {
+            attr_def.separate = true;
+        }
+        catalog.add_dependency(default, table);
+        return true;
+    }
+    false
+}
+
+/// A domain's check is printed within CREATE DOMAIN.
+fn domain_and_check(catalog: &mut Catalog, members: &[DumpId]) -> bool {
+    for (domain, check) in pairs(members) {
+        if is_check_of(catalog, check, ConstraintOwner::Domain(domain)) {
+            catalog.remove_dependency(check, domain);
+            return true;
+        }
+    }
+    false
+}
+
+/// A domain's check that calls a function over the domain is printed alone, post-data.
+fn check_of_domain_in_longer_loop(catalog: &mut Catalog, members: &[DumpId]) -> bool {
+    for (domain, check) in longer_pairs(members) {
+        let is_type = matches!(catalog.object(domain).kind, Kind::Type(_));
+        if is_type && is_check_of(catalog, check, ConstraintOwner::Domain(domain)) {
+            separate_constraint(catalog, domain, check);
+            return true;
+        }
+    }
+    false
+}
+
+/// A column may depend on another one, or on the whole row: we don't tell columns apart.
+fn table_with_itself(catalog: &mut Catalog, members: &[DumpId]) -> bool {
+    let &[table] = members else { return false };
+    if relkind(catalog, table).is_none() {
+        return false;
+    }
+    catalog.remove_dependency(table, table);
+    true
+}
+
+/// What no rule knows: circular foreign keys among the rows of a data-only dump, or an unknown
+/// loop. Cut anywhere, and said.
+fn cut(catalog: &mut Catalog, members: &[DumpId]) {
+    let names: Vec<&str> = members.iter().map(|&id| catalog.object(id).name.as_str()).collect();
+    let names = names.join(", ");
+    if members.iter().all(|&id| matches!(catalog.object(id).kind, Kind::TableData(_))) {
+        tracing::warn!(
+            "there are circular foreign-key constraints among these tables: {names}; you might not be able to \
+             restore the dump without --disable-triggers or temporarily dropping the constraints: consider a \
+             full dump instead of a data-only one"
+        );
+    } else {
+        tracing::warn!("could not resolve dependency loop among these items: {names}");
+    }
+    let on = members.get(1).unwrap_or(&members[0]);
+    catalog.remove_dependency(members[0], *on);
+}
