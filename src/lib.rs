@@ -18,6 +18,7 @@
 
 pub mod catalog;
 pub mod codec;
+pub mod emit;
 pub mod error;
 pub mod options;
 pub mod order;

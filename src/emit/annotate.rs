@@ -1,0 +1,165 @@
+//! What is attached to objects of any kind: comments, security labels, privileges.
+
+use super::acl::{AclTarget, commands};
+use super::{Emitter, Entry, Section};
+use crate::catalog::{Acl, CatalogId, Components, DumpId, Label};
+use crate::error::Result;
+
+/// How an object is named in COMMENT, SECURITY LABEL and GRANT.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// The object.
+    pub(super) id: DumpId,
+    /// The keywords between ON and the name: `TABLE`, `TRIGGER t ON`, …
+    pub(super) keyword: &'a str,
+    /// The name, quoted, with arguments and the like.
+    pub(super) name: &'a str,
+    /// The schema that the name is in.
+    pub(super) namespace: Option<&'a str>,
+    /// The owner.
+    pub(super) owner: &'a str,
+}
+
+impl Emitter<'_> {
+    /// Adds the object's comment and security labels.
+    pub(super) fn annotate(&mut self, target: Target<'_>) {
+        self.comment(target);
+        if self.dumps(target.id, Components::SECURITY_LABEL) {
+            self.security_label(target);
+        }
+    }
+
+    /// Adds the object's comment.
+    pub(super) fn comment(&mut self, target: Target<'_>) {
+        if self.dumps(target.id, Components::COMMENT) {
+            self.comment_of(self.get(target.id).catalog_id, target);
+        }
+    }
+
+    fn label_of(labels: Option<&Vec<Label>>, objsubid: i64) -> impl Iterator<Item = &Label> {
+        labels.into_iter().flatten().filter(move |label| label.objsubid == objsubid)
+    }
+
+    /// Adds the comment that is on `catalog_id` itself.
+    pub(super) fn comment_of(&mut self, catalog_id: CatalogId, target: Target<'_>) {
+        let text = Self::label_of(self.catalog.comments.get(&catalog_id), 0).next().map(|l| l.text.clone());
+        if let Some(text) = text {
+            self.push_comment(&text, target);
+        }
+    }
+
+    /// Adds a comment with this text.
+    pub(super) fn push_comment(&mut self, text: &str, target: Target<'_>) {
+        if self.options.no_comments {
+            return;
+        }
+        let name = in_schema(self, target);
+        let sql = format!("COMMENT ON {} {name} IS {};\n", target.keyword, self.q.literal(text));
+        let tag = format!("{} {}", target.keyword, target.name);
+        let entry = Entry::new(Section::None, "COMMENT", tag, sql)
+            .in_namespace(target.namespace)
+            .owned_by(target.owner);
+        self.push(entry);
+    }
+
+    /// Adds a relation's comment and its columns', by column number.
+    pub(super) fn comments_with_columns(
+        &mut self,
+        target: Target<'_>,
+        catalog_id: CatalogId,
+        column_name: impl Fn(i64) -> Option<String>,
+    ) {
+        let labels = self.catalog.comments.get(&catalog_id).cloned().unwrap_or_default();
+        for label in labels {
+            if label.objsubid == 0 {
+                self.push_comment(&label.text, target);
+            } else if let Some(column) = column_name(label.objsubid) {
+                let name = format!("{}.{}", target.name, self.q.id(&column));
+                self.push_comment(&label.text, Target { keyword: "COLUMN", name: &name, ..target });
+            }
+        }
+    }
+
+    /// Adds the object's security labels, all in one entry.
+    pub(super) fn security_label(&mut self, target: Target<'_>) {
+        let labels = self.catalog.security_labels.get(&self.get(target.id).catalog_id);
+        let name = in_schema(self, target);
+        let mut sql = String::new();
+        for label in Self::label_of(labels, 0) {
+            sql.push_str(&self.label_sql(label, &format!("{} {name}", target.keyword)));
+        }
+        self.push_security_labels(sql, target);
+    }
+
+    /// `SECURITY LABEL …`
+    pub(super) fn label_sql(&self, label: &Label, on: &str) -> String {
+        let (provider, text) = (self.q.id(&label.provider), self.q.literal(&label.text));
+        format!("SECURITY LABEL FOR {provider} ON {on} IS {text};\n")
+    }
+
+    /// Adds an entry of security labels, unless there are none.
+    pub(super) fn push_security_labels(&mut self, sql: String, target: Target<'_>) {
+        if sql.is_empty() {
+            return;
+        }
+        let tag = format!("{} {}", target.keyword, target.name);
+        let entry = Entry::new(Section::None, "SECURITY LABEL", tag, sql)
+            .in_namespace(target.namespace)
+            .owned_by(target.owner);
+        self.push(entry);
+    }
+
+    /// Adds the object's privileges.
+    pub(super) fn privileges(&mut self, target: Target<'_>, acl: &Acl) -> Result<()> {
+        if self.dumps(target.id, Components::ACL) {
+            self.push_privileges(target, None, acl)?;
+        }
+        Ok(())
+    }
+
+    /// Adds privileges on an object or one of its columns, unless they are what the object gets
+    /// at its creation.
+    pub(super) fn push_privileges(
+        &mut self,
+        target: Target<'_>,
+        column: Option<&str>,
+        acl: &Acl,
+    ) -> Result<()> {
+        if self.options.no_privileges {
+            return Ok(());
+        }
+        let (now, base) = match (&acl.acl, &acl.initial) {
+            (Some(now), Some(initial)) => (now, initial),
+            (None, Some(initial)) => (&acl.default, initial),
+            (Some(now), None) => (now, &acl.default),
+            (None, None) => return Ok(()),
+        };
+        let acl_target = AclTarget {
+            keyword: target.keyword,
+            name: target.name,
+            column,
+            namespace: target.namespace,
+            owner: target.owner,
+            prefix: "",
+        };
+        let sql = commands(self.q, &acl_target, now, base, self.dialect)?;
+        if sql.is_empty() {
+            return Ok(());
+        }
+        let tag = match column {
+            Some(column) => format!("COLUMN {}.{column}", target.name),
+            None => format!("{} {}", target.keyword, target.name),
+        };
+        let entry =
+            Entry::new(Section::None, "ACL", tag, sql).in_namespace(target.namespace).owned_by(target.owner);
+        self.push(entry);
+        Ok(())
+    }
+}
+
+fn in_schema(emitter: &Emitter<'_>, target: Target<'_>) -> String {
+    match target.namespace {
+        Some(namespace) if !namespace.is_empty() => format!("{}.{}", emitter.q.id(namespace), target.name),
+        _ => target.name.to_owned(),
+    }
+}

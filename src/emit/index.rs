@@ -1,0 +1,72 @@
+//! Indexes and their attachment.
+
+use super::annotate::Target;
+use super::{Emitter, Entry, Section};
+use crate::catalog::{Components, DumpId, Index, IndexAttach};
+
+impl Emitter<'_> {
+    pub(super) fn index(&mut self, id: DumpId, it: &Index) {
+        let Some(table) = self.catalog.relation(it.table) else { return };
+        let (name, schema) = (self.name(id), self.schema(id));
+        // An index that a constraint stands on comes with it.
+        if it.constraint.is_none() {
+            let qualified = self.qualified(id);
+            let mut create = format!("{};\n", it.definition);
+            create.push_str(&self.clustered_clause(id, it));
+            for (column, target) in &it.statistics {
+                create.push_str(&format!(
+                    "ALTER INDEX {qualified} ALTER COLUMN {column} SET STATISTICS {target};\n"
+                ));
+            }
+            create.push_str(&self.index_depends(id, it));
+            create.push_str(&self.replica_identity_clause(id, it));
+            // An attached index can't be dropped by itself.
+            let drop = if it.parent_oid == 0 { format!("DROP INDEX {qualified};\n") } else { String::new() };
+            let mut entry = Entry::new(Section::PostData, "INDEX", &*self.get(id).name, create)
+                .in_namespace(schema)
+                .owned_by(&table.owner)
+                .dropped_by(drop);
+            entry.tablespace = Some(it.tablespace.clone());
+            self.push_definition(id, entry);
+        }
+        self.comment(Target { id, keyword: "INDEX", name: &name, namespace: schema, owner: &table.owner });
+    }
+
+    pub(super) fn clustered_clause(&self, id: DumpId, it: &Index) -> String {
+        if !it.indisclustered {
+            return String::new();
+        }
+        format!("\nALTER TABLE {} CLUSTER ON {};\n", self.qualified(it.table), self.name(id))
+    }
+
+    pub(super) fn replica_identity_clause(&self, id: DumpId, it: &Index) -> String {
+        if !it.indisreplident {
+            return String::new();
+        }
+        let table = self.qualified(it.table);
+        format!("\nALTER TABLE ONLY {table} REPLICA IDENTITY USING INDEX {};\n", self.name(id))
+    }
+
+    pub(super) fn index_depends(&self, id: DumpId, it: &Index) -> String {
+        let index = self.qualified(id);
+        let clause = |e: &String| format!("ALTER INDEX {index} DEPENDS ON EXTENSION {};\n", self.q.id(e));
+        it.depends_on_extensions.iter().map(clause).collect()
+    }
+
+    pub(super) fn index_attach(&mut self, id: DumpId, it: &IndexAttach) {
+        let Some(parent) = self.catalog.index(it.parent) else { return };
+        let Some(table) = self.catalog.relation(parent.table) else { return };
+        if !self.get(it.partition).dump.contains(Components::DEFINITION) {
+            return;
+        }
+        let sql = format!(
+            "ALTER INDEX {} ATTACH PARTITION {};\n",
+            self.qualified(it.parent),
+            self.qualified(it.partition)
+        );
+        let entry = Entry::new(Section::PostData, "INDEX ATTACH", &*self.get(id).name, sql)
+            .in_namespace(self.schema(id))
+            .owned_by(&table.owner);
+        self.push_definition(id, entry);
+    }
+}

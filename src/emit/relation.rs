@@ -1,0 +1,369 @@
+//! Tables, views, materialised views, foreign tables, and the attachment of partitions.
+
+use super::annotate::Target;
+use super::{Emitter, Entry, Section};
+use crate::catalog::attribute_name;
+use crate::catalog::{
+    AttrDef, Attribute, CatalogId, Components, DumpId, Label, RelKind, Relation, TableAttach,
+};
+use crate::error::Result;
+
+impl Emitter<'_> {
+    pub(super) fn relation(&mut self, id: DumpId, it: &Relation) -> Result<()> {
+        if self.dumps(id, Components::DEFINITION) {
+            match it.relkind {
+                RelKind::Sequence => self.sequence(id, it),
+                RelKind::CompositeType => {}
+                _ => self.table(id, it),
+            }
+        }
+        if !self.dumps(id, Components::ACL) {
+            return Ok(());
+        }
+        let keyword = if it.relkind == RelKind::Sequence { "SEQUENCE" } else { "TABLE" };
+        let name = self.name(id);
+        let target = Target { id, keyword, name: &name, namespace: self.schema(id), owner: &it.owner };
+        self.push_privileges(target, None, &it.acl)?;
+        for (column, acl) in &it.column_acls {
+            let column = self.q.id(column);
+            self.push_privileges(Target { keyword: "TABLE", ..target }, Some(&column), acl)?;
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, id: DumpId, it: &Relation) {
+        let qualified = self.qualified(id);
+        let keyword = it.relkind.keyword();
+        let mut create = match it.relkind {
+            RelKind::View => self.view_definition(&qualified, it),
+            RelKind::MatView => self.matview_definition(&qualified, it),
+            _ => self.table_definition(&qualified, it),
+        };
+        if it.relkind != RelKind::View {
+            self.column_settings(&mut create, &qualified, it);
+        }
+        let has_identity =
+            matches!(it.relkind, RelKind::Table | RelKind::PartitionedTable | RelKind::MatView);
+        match it.relreplident {
+            'n' if has_identity => {
+                create.push_str(&format!("\nALTER TABLE ONLY {qualified} REPLICA IDENTITY NOTHING;\n"));
+            }
+            'f' if has_identity => {
+                create.push_str(&format!("\nALTER TABLE ONLY {qualified} REPLICA IDENTITY FULL;\n"));
+            }
+            // An index as replica identity is named where the index is made.
+            _ => {}
+        }
+        if it.relforcerowsecurity {
+            create.push_str(&format!("\nALTER TABLE ONLY {qualified} FORCE ROW LEVEL SECURITY;\n"));
+        }
+        let section = if it.postponed { Section::PostData } else { Section::PreData };
+        let mut entry = Entry::new(section, keyword, &*self.get(id).name, create)
+            .in_namespace(self.schema(id))
+            .owned_by(&it.owner)
+            .dropped_by(format!("DROP {keyword} {qualified};\n"));
+        let stored = matches!(it.relkind, RelKind::Table | RelKind::MatView);
+        if stored || it.relkind == RelKind::PartitionedTable {
+            entry.tablespace = Some(it.tablespace.clone());
+        }
+        entry.is_partitioned = it.relkind == RelKind::PartitionedTable;
+        // Partitioned tables have one of their own from version 17 on.
+        if stored || (entry.is_partitioned && self.dialect >= 17) {
+            entry.table_am = it.amname.clone();
+        }
+        self.push_definition(id, entry);
+        self.annotate_table(id, it, keyword);
+    }
+
+    fn annotate_table(&mut self, id: DumpId, it: &Relation, keyword: &str) {
+        let name = self.name(id);
+        let target = Target { id, keyword, name: &name, namespace: self.schema(id), owner: &it.owner };
+        if self.dumps(id, Components::COMMENT) {
+            let column = |attnum| it.attribute(attnum).map(|a| a.attname.clone());
+            self.comments_with_columns(target, self.get(id).catalog_id, column);
+        }
+        if self.dumps(id, Components::SECURITY_LABEL) {
+            self.table_security_labels(it, target);
+        }
+        self.comments_on_not_nulls(it, target);
+        for &check in &it.checks {
+            let inline = self.catalog.constraint(check).is_some_and(|c| !c.separate && c.conislocal);
+            if inline {
+                let keyword = format!("CONSTRAINT {} ON", self.name(check));
+                self.comment(Target { id: check, keyword: &keyword, ..target });
+            }
+        }
+    }
+
+    fn table_security_labels(&mut self, it: &Relation, target: Target<'_>) {
+        let catalog_id: CatalogId = self.get(target.id).catalog_id;
+        let labels: Vec<Label> = self.catalog.security_labels.get(&catalog_id).cloned().unwrap_or_default();
+        let qualified = self.qualified(target.id);
+        let mut sql = String::new();
+        for label in &labels {
+            let on = match label.objsubid {
+                0 => format!("{} {qualified}", target.keyword),
+                attnum => format!("COLUMN {qualified}.{}", self.q.id(attribute_name(it, attnum))),
+            };
+            sql.push_str(&self.label_sql(label, &on));
+        }
+        self.push_security_labels(sql, target);
+    }
+
+    /// Comments on NOT NULL constraints, which are no objects of their own: all in one entry.
+    fn comments_on_not_nulls(&mut self, it: &Relation, target: Target<'_>) {
+        if self.options.no_comments {
+            return;
+        }
+        for attribute in &it.attributes {
+            let Some(not_null) = &attribute.not_null else { continue };
+            if let (Some(name), Some(comment)) = (&not_null.name, &not_null.comment) {
+                let keyword = format!("CONSTRAINT {} ON", self.q.id(name));
+                self.push_comment(comment, Target { keyword: &keyword, ..target });
+            }
+        }
+    }
+
+    fn view_definition(&self, qualified: &str, it: &Relation) -> String {
+        let mut sql = format!("CREATE VIEW {qualified}");
+        if it.dummy_view {
+            return format!("{sql} AS\n{};\n", self.dummy_query(it));
+        }
+        sql.push_str(&self.view_options(it));
+        sql + &view_query(it)
+    }
+
+    /// ` WITH (…)` of a view.
+    pub(super) fn view_options(&self, it: &Relation) -> String {
+        if it.reloptions.is_empty() {
+            String::new()
+        } else {
+            format!(" WITH ({})", self.reloptions(&it.reloptions, ""))
+        }
+    }
+
+    /// A query with the view's columns and no rows, which depends on nothing but types.
+    pub(super) fn dummy_query(&self, it: &Relation) -> String {
+        let column = |a: &Attribute| {
+            format!("\n    NULL::{}{} AS {}", a.type_name, self.collate(a.collation), self.q.id(&a.attname))
+        };
+        let columns: Vec<String> = it.attributes.iter().map(column).collect();
+        format!("SELECT{}", columns.join(","))
+    }
+
+    fn matview_definition(&self, qualified: &str, it: &Relation) -> String {
+        let mut sql =
+            format!("CREATE {}MATERIALIZED VIEW {qualified}", if it.unlogged { "UNLOGGED " } else { "" });
+        sql.push_str(&self.storage_clause(it));
+        let query = it.view_definition.as_deref().unwrap_or_default();
+        sql.push_str(&format!(" AS\n{query}\n  WITH NO DATA;\n"));
+        for extension in &it.depends_on_extensions {
+            let extension = self.q.id(extension);
+            sql.push_str(&format!("ALTER MATERIALIZED VIEW {qualified} DEPENDS ON EXTENSION {extension};\n"));
+        }
+        sql
+    }
+
+    fn table_definition(&self, qualified: &str, it: &Relation) -> String {
+        let unlogged = if it.unlogged { "UNLOGGED " } else { "" };
+        let mut sql = format!("CREATE {unlogged}{} {qualified}", it.relkind.keyword());
+        let typed = it.reloftype != 0;
+        if typed {
+            sql.push_str(&format!(" OF {}", self.type_name(it.reloftype)));
+        }
+        let elements: Vec<String> =
+            it.attributes
+                .iter()
+                .filter_map(|a| {
+                    if it.prints(a) { self.column_definition(it, a) } else { self.inherited_not_null(a) }
+                })
+                .chain(it.checks.iter().filter_map(|&check| self.inline_check(it, check)))
+                .collect();
+        if !elements.is_empty() {
+            sql.push_str(&format!(" (\n    {}\n)", elements.join(",\n    ")));
+        } else if !typed {
+            sql.push_str(" (\n)");
+        }
+        if !it.parents.is_empty() && !it.relispartition {
+            let parents: Vec<String> = it.parents.iter().map(|&p| self.qualified(p)).collect();
+            sql.push_str(&format!("\nINHERITS ({})", parents.join(", ")));
+        }
+        if let (RelKind::PartitionedTable, Some(key)) = (it.relkind, &it.partition_key) {
+            sql.push_str(&format!("\nPARTITION BY {key}"));
+        }
+        if let Some(foreign) = &it.foreign {
+            sql.push_str(&format!("\nSERVER {}", self.q.id(&foreign.server)));
+        }
+        sql.push_str(&self.storage_clause(it));
+        if let Some(foreign) = it.foreign.as_ref().filter(|f| !f.options.is_empty()) {
+            sql.push_str(&format!("\nOPTIONS (\n    {}\n)", foreign.options));
+        }
+        sql + ";\n"
+    }
+
+    /// One column within CREATE TABLE; `None` if a typed table has nothing to add to its type.
+    fn column_definition(&self, it: &Relation, a: &Attribute) -> Option<String> {
+        let typed = it.reloftype != 0;
+        let default = a.default.and_then(|d| self.catalog.attr_def(d)).filter(|d| !d.separate);
+        let not_null = a.not_null.as_ref().filter(|n| n.is_local || it.relispartition);
+        if typed && default.is_none() && not_null.is_none() {
+            return None;
+        }
+        let mut sql = self.q.id(&a.attname).into_owned();
+        if !typed {
+            sql.push_str(&format!(" {}", a.type_name));
+        }
+        if let Some(AttrDef { expression, .. }) = default {
+            sql.push_str(&match a.attgenerated {
+                's' => format!(" GENERATED ALWAYS AS ({expression}) STORED"),
+                'v' => format!(" GENERATED ALWAYS AS ({expression})"),
+                _ => format!(" DEFAULT {expression}"),
+            });
+        }
+        if let Some(not_null) = not_null {
+            match &not_null.name {
+                Some(name) => sql.push_str(&format!(" CONSTRAINT {} NOT NULL", self.q.id(name))),
+                None => sql.push_str(" NOT NULL"),
+            }
+            if not_null.no_inherit {
+                sql.push_str(" NO INHERIT");
+            }
+        }
+        Some(sql + &self.collate(a.collation))
+    }
+
+    /// The NOT NULL that a table has for itself on a column that it inherits; until version 17
+    /// that took an ALTER TABLE.
+    fn inherited_not_null(&self, a: &Attribute) -> Option<String> {
+        let not_null = a.not_null.as_ref().filter(|n| n.is_local && !a.attisdropped && self.dialect >= 18)?;
+        let name = match &not_null.name {
+            Some(name) => format!("CONSTRAINT {} ", self.q.id(name)),
+            None => String::new(),
+        };
+        let no_inherit = if not_null.no_inherit { " NO INHERIT" } else { "" };
+        Some(format!("{name}NOT NULL {}{no_inherit}", self.q.id(&a.attname)))
+    }
+
+    fn inline_check(&self, it: &Relation, check: DumpId) -> Option<String> {
+        let constraint = self.catalog.constraint(check)?;
+        if constraint.separate || (!constraint.conislocal && !it.relispartition) {
+            return None;
+        }
+        let definition = constraint.definition.as_deref().unwrap_or_default();
+        Some(format!("CONSTRAINT {} {definition}", self.name(check)))
+    }
+
+    fn storage_clause(&self, it: &Relation) -> String {
+        let mut options = Vec::new();
+        for (reloptions, prefix) in [(&it.reloptions, ""), (&it.toast_reloptions, "toast.")] {
+            if !reloptions.is_empty() {
+                options.push(self.reloptions(reloptions, prefix));
+            }
+        }
+        if options.is_empty() { String::new() } else { format!("\nWITH ({})", options.join(", ")) }
+    }
+
+    /// Storage parameters, each `prefix name=value`.
+    pub(super) fn reloptions(&self, options: &[String], prefix: &str) -> String {
+        let spell = |option: &String| {
+            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+            // What can't stand as an identifier is written as a string.
+            let value = if self.q.id(value) == value { value.to_owned() } else { self.q.literal(value) };
+            format!("{prefix}{}={value}", self.q.id(name))
+        };
+        options.iter().map(spell).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What ALTER TABLE must say of columns after CREATE TABLE.
+    fn column_settings(&self, sql: &mut String, qualified: &str, it: &Relation) {
+        let foreign = if it.relkind == RelKind::ForeignTable { "FOREIGN " } else { "" };
+        for a in it.attributes.iter().filter(|a| !a.attisdropped) {
+            let column = self.q.id(&a.attname);
+            let mut alter = |what: String| {
+                sql.push_str(&format!("ALTER {foreign}TABLE ONLY {qualified} {what};\n"));
+            };
+            let inherited = a.not_null.as_ref().is_some_and(|n| n.is_local && !it.prints(a));
+            if inherited && self.dialect < 18 {
+                alter(format!("ALTER COLUMN {column} SET NOT NULL"));
+            }
+            if let Some(target) = a.attstattarget {
+                alter(format!("ALTER COLUMN {column} SET STATISTICS {target}"));
+            }
+            if a.attstorage != a.typstorage
+                && let Some(storage) = storage_keyword(a.attstorage)
+            {
+                alter(format!("ALTER COLUMN {column} SET STORAGE {storage}"));
+            }
+            let compression = match a.attcompression {
+                _ if self.options.no_toast_compression => None,
+                'p' => Some("pglz"),
+                'l' => Some("lz4"),
+                _ => None,
+            };
+            if let Some(compression) = compression {
+                alter(format!("ALTER COLUMN {column} SET COMPRESSION {compression}"));
+            }
+            if !a.options.is_empty() {
+                alter(format!("ALTER COLUMN {column} SET ({})", a.options));
+            }
+            if it.relkind == RelKind::ForeignTable && !a.fdw_options.is_empty() {
+                let only = if self.dialect >= 17 { "ONLY " } else { "" };
+                sql.push_str(&format!(
+                    "ALTER FOREIGN TABLE {only}{qualified} ALTER COLUMN {column} OPTIONS (\n    {}\n);\n",
+                    a.fdw_options
+                ));
+            }
+        }
+    }
+
+    pub(super) fn table_attach(&mut self, id: DumpId, it: &TableAttach) {
+        let Some(partition) = self.catalog.relation(it.partition) else { return };
+        if !self.get(it.partition).dump.contains(Components::DEFINITION) {
+            return;
+        }
+        let bound = partition.partition_bound.as_deref().unwrap_or_default();
+        let (parent, child) = (self.qualified(it.parent), self.qualified(it.partition));
+        let sql = format!("ALTER TABLE ONLY {parent} ATTACH PARTITION {child} {bound};\n");
+        let entry = Entry::new(Section::PreData, "TABLE ATTACH", &*self.get(id).name, sql)
+            .in_namespace(self.schema(id))
+            .owned_by(&partition.owner);
+        self.push_definition(id, entry);
+    }
+
+    pub(super) fn attr_def(&mut self, id: DumpId, it: &AttrDef) {
+        let Some(table) = self.catalog.relation(it.table).filter(|_| it.separate) else { return };
+        let foreign = if table.relkind == RelKind::ForeignTable { "FOREIGN " } else { "" };
+        let Some(attribute) = table.attribute(it.adnum) else { return };
+        let (qualified, column) = (self.qualified(it.table), self.q.id(&attribute.attname));
+        let create = format!(
+            "ALTER {foreign}TABLE ONLY {qualified} ALTER COLUMN {column} SET DEFAULT {};\n",
+            it.expression
+        );
+        let drop = format!("ALTER {foreign}TABLE {qualified} ALTER COLUMN {column} DROP DEFAULT;\n");
+        let tag = format!("{} {}", self.get(it.table).name, attribute.attname);
+        let entry = Entry::new(Section::PreData, "DEFAULT", tag, create)
+            .in_namespace(self.schema(it.table))
+            .owned_by(&table.owner)
+            .dropped_by(drop);
+        self.push_definition(id, entry);
+    }
+}
+
+/// ` AS` and the query of a view, to the end.
+pub(super) fn view_query(it: &Relation) -> String {
+    let query = it.view_definition.as_deref().unwrap_or_default();
+    match &it.check_option {
+        Some(check) => format!(" AS\n{query}\n  WITH {check} CHECK OPTION;\n"),
+        None => format!(" AS\n{query};\n"),
+    }
+}
+
+fn storage_keyword(attstorage: char) -> Option<&'static str> {
+    Some(match attstorage {
+        'p' => "PLAIN",
+        'e' => "EXTERNAL",
+        'x' => "EXTENDED",
+        'm' => "MAIN",
+        _ => return None,
+    })
+}

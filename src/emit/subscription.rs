@@ -1,0 +1,50 @@
+//! Subscriptions. Created without connecting: the publisher need not be there.
+
+use super::annotate::Target;
+use super::{Emitter, Entry, Section};
+use crate::catalog::{DumpId, Subscription};
+
+impl Emitter<'_> {
+    pub(super) fn subscription(&mut self, id: DumpId, it: &Subscription) {
+        let name = self.name(id);
+        let slot = match &it.subslotname {
+            Some(slot) => self.q.literal(slot),
+            None => "NONE".to_owned(),
+        };
+        let mut with = vec!["connect = false".to_owned(), format!("slot_name = {slot}")];
+        let mut option = |set: bool, text: &str| {
+            if set {
+                with.push(text.to_owned());
+            }
+        };
+        option(it.subbinary, "binary = true");
+        match it.substream {
+            't' => option(true, "streaming = on"),
+            'p' => option(true, "streaming = parallel"),
+            // The default became parallel in 18.
+            _ => option(self.dialect >= 18, "streaming = off"),
+        }
+        option(it.subtwophasestate != 'd', "two_phase = on");
+        option(it.subdisableonerr, "disable_on_error = true");
+        option(!it.subpasswordrequired, "password_required = false");
+        option(it.subrunasowner, "run_as_owner = true");
+        option(it.subfailover, "failover = true");
+        if it.subsynccommit != "off" {
+            with.push(format!("synchronous_commit = {}", self.q.id(&it.subsynccommit)));
+        }
+        if it.suborigin != "any" {
+            with.push(format!("origin = {}", it.suborigin));
+        }
+        let create = format!(
+            "CREATE SUBSCRIPTION {name} CONNECTION {} PUBLICATION {} WITH ({});\n",
+            self.q.literal(&it.subconninfo),
+            self.q.ids(it.subpublications.iter().map(String::as_str)),
+            with.join(", ")
+        );
+        let entry = Entry::new(Section::PostData, "SUBSCRIPTION", &*self.get(id).name, create)
+            .owned_by(&it.owner)
+            .dropped_by(format!("DROP SUBSCRIPTION {name};\n"));
+        self.push_definition(id, entry);
+        self.annotate(Target { id, keyword: "SUBSCRIPTION", name: &name, namespace: None, owner: &it.owner });
+    }
+}

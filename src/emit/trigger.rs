@@ -1,0 +1,74 @@
+//! Triggers and event triggers.
+
+use super::annotate::Target;
+use super::{Emitter, Entry, Section};
+use crate::catalog::{DumpId, EventTrigger, RelKind, Trigger};
+
+/// How ALTER says that a trigger fires, by `tgenabled`.
+fn enabled_clause(enabled: char) -> &'static str {
+    match enabled {
+        'D' => "DISABLE",
+        'A' => "ENABLE ALWAYS",
+        'R' => "ENABLE REPLICA",
+        _ => "ENABLE",
+    }
+}
+
+impl Emitter<'_> {
+    pub(super) fn trigger(&mut self, id: DumpId, it: &Trigger) {
+        let Some(table) = self.catalog.relation(it.table) else { return };
+        let (name, qualified) = (self.name(id), self.qualified(it.table));
+        let foreign = if table.relkind == RelKind::ForeignTable { "FOREIGN " } else { "" };
+        let enabled =
+            format!("\nALTER {foreign}TABLE {qualified} {} TRIGGER {name};\n", enabled_clause(it.tgenabled));
+        let (create, drop) = if it.is_clone {
+            (enabled, String::new())
+        } else {
+            let mut sql = format!("{};\n", it.definition);
+            for extension in &it.depends_on_extensions {
+                let extension = self.q.id(extension);
+                sql.push_str(&format!(
+                    "ALTER TRIGGER {name} ON {qualified} DEPENDS ON EXTENSION {extension};\n"
+                ));
+            }
+            if it.tgenabled != 'O' {
+                sql.push_str(&enabled);
+            }
+            (sql, format!("DROP TRIGGER {name} ON {qualified};\n"))
+        };
+        let tag = format!("{} {}", self.get(it.table).name, self.get(id).name);
+        let schema = self.schema(it.table);
+        let entry = Entry::new(Section::PostData, "TRIGGER", tag, create)
+            .in_namespace(schema)
+            .owned_by(&table.owner)
+            .dropped_by(drop);
+        self.push_definition(id, entry);
+        let keyword = format!("TRIGGER {name} ON");
+        let table_name = self.name(it.table);
+        let owner = &table.owner;
+        self.comment(Target { id, keyword: &keyword, name: &table_name, namespace: schema, owner });
+    }
+
+    pub(super) fn event_trigger(&mut self, id: DumpId, it: &EventTrigger) {
+        let name = self.name(id);
+        let mut create = format!("CREATE EVENT TRIGGER {name} ON {}", self.q.id(&it.evtevent));
+        if !it.tags.is_empty() {
+            create.push_str(&format!("\n         WHEN TAG IN ({})", it.tags));
+        }
+        create.push_str(&format!("\n   EXECUTE FUNCTION {}();\n", it.function));
+        if it.evtenabled != 'O' {
+            create.push_str(&format!("\nALTER EVENT TRIGGER {name} {};\n", enabled_clause(it.evtenabled)));
+        }
+        let entry = Entry::new(Section::PostData, "EVENT TRIGGER", &*self.get(id).name, create)
+            .owned_by(&it.owner)
+            .dropped_by(format!("DROP EVENT TRIGGER {name};\n"));
+        self.push_definition(id, entry);
+        self.annotate(Target {
+            id,
+            keyword: "EVENT TRIGGER",
+            name: &name,
+            namespace: None,
+            owner: &it.owner,
+        });
+    }
+}
