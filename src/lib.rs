@@ -25,6 +25,7 @@ pub mod order;
 pub mod pattern;
 pub mod pg;
 pub mod pipeline;
+pub mod plan;
 pub mod quote;
 pub mod sink;
 

@@ -1,0 +1,115 @@
+//! The dump as an ordered list of segments: text that is known, and contents that are streamed.
+//!
+//! This is the part of pg_dump that it shares with pg_restore: which entries are wanted, in
+//! which pass they come, and what stands around each.
+
+mod drops;
+mod print;
+mod required;
+
+use crate::catalog::{DumpId, Oid};
+use crate::emit::{Contents, Entry, Section};
+use crate::options::DumpOptions;
+use crate::pg::server::Server;
+use crate::quote::Quoter;
+use print::Printer;
+use required::{Required, required};
+
+/// The unit of parallel work. Segments follow each other in the dump; each can be produced alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Segment {
+    /// Text that is known already.
+    Text(String),
+    /// The rows of this table data object, without the commands around them. A large table may
+    /// later become several of these, a range of blocks each.
+    Rows(DumpId),
+    /// The contents of this group of large objects, or of all.
+    LargeObjects(Option<DumpId>),
+    /// For `-v`: a comment that says when the dump ended.
+    CompletionTime,
+}
+
+/// Everything that the text around the entries depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// What was asked for.
+    pub options: &'a DumpOptions,
+    /// The server.
+    pub server: &'a Server,
+    /// Its quoting.
+    pub quoter: &'a Quoter,
+    /// For `-v`: when the dump began ([`timestamp`]).
+    pub started: &'a str,
+}
+
+/// When an entry is printed: privileges after everything that they are on, and after those what
+/// would be disturbed by them or by anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Pass {
+    Main,
+    Acl,
+    AfterAcl,
+}
+
+fn pass(entry: &Entry) -> Pass {
+    let on_event_trigger =
+        matches!(entry.desc, "COMMENT" | "SECURITY LABEL") && entry.tag.starts_with("EVENT TRIGGER ");
+    match entry.desc {
+        _ if entry.is_acl() => Pass::Acl,
+        "EVENT TRIGGER" | "MATERIALIZED VIEW DATA" => Pass::AfterAcl,
+        _ if on_event_trigger => Pass::AfterAcl,
+        _ => Pass::Main,
+    }
+}
+
+/// Lays the entries out as a dump.
+pub fn plan(entries: &[Entry], setting: Setting<'_>) -> Vec<Segment> {
+    let wanted = wanted(entries, setting.options);
+    let mut printer = Printer::new(setting);
+    printer.start();
+    if setting.options.clean {
+        for (entry, _) in wanted.iter().rev() {
+            printer.drop(entry);
+        }
+    }
+    for current in [Pass::Main, Pass::Acl, Pass::AfterAcl] {
+        for (entry, required) in wanted.iter().filter(|(entry, _)| pass(entry) == current) {
+            printer.entry(entry, *required);
+        }
+    }
+    printer.end()
+}
+
+/// The entries of which something is printed, and what.
+fn wanted<'e>(entries: &'e [Entry], options: &DumpOptions) -> Vec<(&'e Entry, Required)> {
+    let mut section = Section::PreData;
+    let mut wanted = Vec::new();
+    for entry in entries {
+        if entry.section != Section::None {
+            section = entry.section;
+        }
+        let required = required(entry, section, options);
+        if required.schema || required.data {
+            wanted.push((entry, required));
+        }
+    }
+    wanted
+}
+
+/// OIDs in the definition of a group of large objects, one a line.
+fn large_objects_of(entry: &Entry) -> impl Iterator<Item = Oid> {
+    entry.definition.lines().filter_map(|line| line.parse().ok())
+}
+
+/// The segment of an entry's contents.
+fn segment_of(contents: Contents) -> Segment {
+    match contents {
+        Contents::Rows(id) => Segment::Rows(id),
+        Contents::LargeObjects(group) => Segment::LargeObjects(group),
+    }
+}
+
+/// The time, as the comments of `-v` give it.
+pub fn timestamp() -> String {
+    chrono::Local::now().format("%Y-%m-%d %H:%M:%S %Z").to_string()
+}

@@ -1,0 +1,359 @@
+//! How an entry is printed: its header, its commands, what sets the session up for it.
+
+use super::required::Required;
+use super::{Segment, Setting, large_objects_of, segment_of};
+use crate::emit::{Contents, Entry};
+use crate::quote::quoted;
+
+/// Writes the dump's text, and remembers what the reading session has been told.
+pub(super) struct Printer<'a> {
+    pub(super) setting: Setting<'a>,
+    pub(super) out: String,
+    segments: Vec<Segment>,
+    headers: usize,
+    tablespace: Option<String>,
+    table_am: Option<String>,
+    user: Option<String>,
+}
+
+impl<'a> Printer<'a> {
+    pub(super) fn new(setting: Setting<'a>) -> Self {
+        Printer {
+            setting,
+            out: String::new(),
+            segments: Vec::new(),
+            headers: 0,
+            tablespace: None,
+            table_am: None,
+            user: None,
+        }
+    }
+
+    pub(super) fn start(&mut self) {
+        let Setting { options, server, started, .. } = self.setting;
+        self.out.push_str("--\n-- PostgreSQL database dump\n--\n\n");
+        self.out.push_str(&format!("\\restrict {}\n\n", options.restrict_key));
+        // The server's own word, so no line of it may become a line of the script.
+        let version = server.version.replace(['\n', '\r'], " ");
+        self.out.push_str(&format!("-- Dumped from database version {version}\n"));
+        self.out.push_str(&format!("-- Dumped by pgsiphon version {}\n\n", env!("CARGO_PKG_VERSION")));
+        if options.verbose {
+            self.out.push_str(&format!("-- Started on {started}\n\n"));
+        }
+        self.session_settings();
+    }
+
+    pub(super) fn end(mut self) -> Vec<Segment> {
+        if self.setting.options.verbose {
+            self.flush();
+            self.segments.push(Segment::CompletionTime);
+        }
+        self.out.push_str("--\n-- PostgreSQL database dump complete\n--\n\n");
+        self.out.push_str(&format!("\\unrestrict {}\n\n", self.setting.options.restrict_key));
+        self.flush();
+        self.segments
+    }
+
+    fn flush(&mut self) {
+        if !self.out.is_empty() {
+            self.segments.push(Segment::Text(std::mem::take(&mut self.out)));
+        }
+    }
+
+    fn session_settings(&mut self) {
+        let Setting { options, server, .. } = self.setting;
+        let on_off = |on: bool| if on { "on" } else { "off" };
+        let strings = server.standard_conforming_strings;
+        let mut settings: Vec<String> = vec![
+            "statement_timeout = 0".into(),
+            "lock_timeout = 0".into(),
+            "idle_in_transaction_session_timeout = 0".into(),
+        ];
+        if server.dialect() >= 17 {
+            settings.push("transaction_timeout = 0".into());
+        }
+        settings.push(format!("client_encoding = '{}'", server.encoding));
+        settings.push(format!("standard_conforming_strings = {}", on_off(strings)));
+        self.push_settings(&settings);
+        self.out.push_str("SELECT pg_catalog.set_config('search_path', '', false);\n");
+        let mut settings: Vec<String> = vec![
+            "check_function_bodies = false".into(),
+            "xmloption = content".into(),
+            "client_min_messages = warning".into(),
+        ];
+        if !strings {
+            settings.push("escape_string_warning = off".into());
+        }
+        settings.push(format!("row_security = {}", on_off(options.enable_row_security)));
+        self.push_settings(&settings);
+        self.out.push('\n');
+    }
+
+    fn push_settings(&mut self, settings: &[String]) {
+        for setting in settings {
+            self.out.push_str(&format!("SET {setting};\n"));
+        }
+    }
+
+    /// Prints what is wanted of an entry.
+    pub(super) fn entry(&mut self, entry: &Entry, required: Required) {
+        if required.schema {
+            self.print(entry, false);
+            if matches!(entry.desc, "DATABASE" | "DATABASE PROPERTIES") {
+                self.reconnect(&entry.tag);
+            }
+        }
+        if !required.data {
+            return;
+        }
+        match entry.contents {
+            Some(contents) => {
+                self.print(entry, true);
+                self.contents(entry, contents);
+            }
+            None if !required.schema => self.print(entry, false),
+            None => {}
+        }
+    }
+
+    fn print(&mut self, entry: &Entry, is_data: bool) {
+        let options = self.setting.options;
+        self.become_owner(entry);
+        self.select_tablespace(entry);
+        if !entry.is_partitioned {
+            self.select_table_am(entry);
+        }
+        self.header(entry, is_data);
+        if entry.desc == "BLOB METADATA" {
+            for oid in large_objects_of(entry) {
+                self.out.push_str(&format!("SELECT pg_catalog.lo_create('{oid}');\n"));
+            }
+            self.out.push('\n');
+        } else if entry.desc == "ACL" && entry.tag.starts_with("LARGE OBJECTS ") {
+            self.out.push_str(&entry.definition);
+            self.out.push('\n');
+        } else if options.no_owner && entry.desc == "SCHEMA" && !entry.definition.starts_with("--") {
+            self.out.push_str(&format!("CREATE SCHEMA {};\n\n\n", self.setting.quoter.id(&entry.tag)));
+        } else if !entry.definition.is_empty() {
+            self.out.push_str(&entry.definition);
+            self.out.push_str("\n\n");
+        }
+        self.owner(entry);
+        if entry.is_partitioned
+            && let (Some(am), false) = (&entry.table_am, options.no_table_access_method)
+        {
+            let q = self.setting.quoter;
+            let name = q.qualified(entry.namespace.as_deref(), &entry.tag);
+            self.out.push_str(&format!("ALTER TABLE {name} SET ACCESS METHOD {};\n\n", q.id(am)));
+        }
+        if entry.is_acl() {
+            // Its grants may have changed the session's user.
+            self.user = None;
+        }
+    }
+
+    fn header(&mut self, entry: &Entry, is_data: bool) {
+        let options = self.setting.options;
+        let one_line = |text: &str| text.replace(['\n', '\r'], " ");
+        let or_dash = |text: Option<&String>| text.map_or("-".to_owned(), |t| one_line(t));
+        self.out.push_str("--\n");
+        if options.verbose {
+            // Numbered as they come: pg_dump's numbers tell the order in which it read its catalogs.
+            self.headers += 1;
+            let (number, id) = (self.headers, entry.catalog_id);
+            self.out.push_str(&format!("-- TOC entry {number} (class {} OID {})\n", id.classoid, id.oid));
+        }
+        let owner = if options.no_owner { None } else { entry.owner.as_ref() };
+        self.out.push_str(&format!(
+            "-- {}Name: {}; Type: {}; Schema: {}; Owner: {}",
+            if is_data { "Data for " } else { "" },
+            one_line(&entry.tag),
+            entry.desc,
+            or_dash(entry.namespace.as_ref()),
+            or_dash(owner),
+        ));
+        if let Some(tablespace) =
+            entry.tablespace.as_ref().filter(|t| !t.is_empty() && !options.no_tablespaces)
+        {
+            self.out.push_str(&format!("; Tablespace: {}", one_line(tablespace)));
+        }
+        self.out.push_str("\n--\n\n");
+    }
+
+    fn select_tablespace(&mut self, entry: &Entry) {
+        let Some(want) = entry.tablespace.as_ref().filter(|_| !self.setting.options.no_tablespaces) else {
+            return;
+        };
+        if self.tablespace.as_ref() == Some(want) {
+            return;
+        }
+        let value = if want.is_empty() { "''".into() } else { self.setting.quoter.id(want) };
+        self.out.push_str(&format!("SET default_tablespace = {value};\n\n"));
+        self.tablespace = Some(want.clone());
+    }
+
+    fn select_table_am(&mut self, entry: &Entry) {
+        let wanted = entry.table_am.as_ref().filter(|_| !self.setting.options.no_table_access_method);
+        let Some(want) = wanted.filter(|w| self.table_am.as_ref() != Some(w)) else { return };
+        let value = self.setting.quoter.id(want);
+        self.out.push_str(&format!("SET default_table_access_method = {value};\n\n"));
+        self.table_am = Some(want.clone());
+    }
+
+    /// With `--use-set-session-authorization`: who runs the commands that follow.
+    pub(super) fn become_owner(&mut self, entry: &Entry) {
+        if self.setting.options.no_owner || !self.setting.options.set_session_authorization {
+            return;
+        }
+        self.become_user(entry.owner.as_deref().unwrap_or_default());
+    }
+
+    fn become_user(&mut self, user: &str) {
+        if self.user.as_deref() == Some(user) {
+            return;
+        }
+        let name = if user.is_empty() { "DEFAULT".to_owned() } else { self.setting.quoter.literal(user) };
+        self.out.push_str(&format!("SET SESSION AUTHORIZATION {name};\n\n"));
+        self.user = Some(user.to_owned());
+    }
+
+    /// Gives the object to its owner, where there is a command for that.
+    fn owner(&mut self, entry: &Entry) {
+        let options = self.setting.options;
+        let built_in_schema = entry.desc == "SCHEMA" && entry.definition.starts_with("--");
+        let (Some(owner), Some(drop)) = (&entry.owner, &entry.drop) else { return };
+        if options.no_owner
+            || (options.set_session_authorization && !built_in_schema)
+            || owner.is_empty()
+            || drop.is_empty()
+        {
+            return;
+        }
+        let owner = self.setting.quoter.id(owner);
+        if entry.desc == "BLOB METADATA" {
+            for oid in large_objects_of(entry) {
+                self.out.push_str(&format!("ALTER LARGE OBJECT {oid} OWNER TO {owner};\n"));
+            }
+            self.out.push('\n');
+        } else if let Some(object) = self.described(entry, drop) {
+            self.out.push_str(&format!("ALTER {object} OWNER TO {owner};\n\n"));
+        }
+    }
+
+    /// How ALTER … OWNER TO names the object; `None` for what has its owner from another.
+    fn described(&self, entry: &Entry, drop: &str) -> Option<String> {
+        let q = self.setting.quoter;
+        Some(match entry.desc {
+            // ALTER TABLE serves them all; from 16 on each is called by its name.
+            "VIEW" | "SEQUENCE" | "MATERIALIZED VIEW" if self.setting.server.dialect() >= 16 => {
+                format!("{} {}", entry.desc, q.qualified(entry.namespace.as_deref(), &entry.tag))
+            }
+            "VIEW" | "SEQUENCE" | "MATERIALIZED VIEW" | "TABLE" => {
+                format!("TABLE {}", q.qualified(entry.namespace.as_deref(), &entry.tag))
+            }
+            "COLLATION"
+            | "CONVERSION"
+            | "DOMAIN"
+            | "TYPE"
+            | "FOREIGN TABLE"
+            | "TEXT SEARCH DICTIONARY"
+            | "TEXT SEARCH CONFIGURATION"
+            | "STATISTICS"
+            | "DATABASE"
+            | "PROCEDURAL LANGUAGE"
+            | "SCHEMA"
+            | "EVENT TRIGGER"
+            | "FOREIGN DATA WRAPPER"
+            | "SERVER"
+            | "PUBLICATION"
+            | "SUBSCRIPTION" => {
+                format!("{} {}", entry.desc, q.qualified(entry.namespace.as_deref(), &entry.tag))
+            }
+            "BLOB" => format!("LARGE OBJECT {}", entry.tag),
+            // These are named by more than their name; the DROP command has it all.
+            "AGGREGATE" | "FUNCTION" | "OPERATOR" | "OPERATOR CLASS" | "OPERATOR FAMILY" | "PROCEDURE" => {
+                drop.strip_prefix("DROP ")?.trim_end_matches(['\n', ';']).to_owned()
+            }
+            _ => return None,
+        })
+    }
+
+    fn contents(&mut self, entry: &Entry, contents: Contents) {
+        let options = self.setting.options;
+        if matches!(contents, Contents::LargeObjects(_)) {
+            self.out.push_str("BEGIN;\n\n");
+            self.flush();
+            self.segments.push(segment_of(contents));
+            self.out.push_str("COMMIT;\n\n");
+            return;
+        }
+        let switch_triggers = options.disable_triggers && options.data_only();
+        if switch_triggers {
+            self.triggers(entry, "DISABLE");
+        }
+        self.become_owner(entry);
+        if let Some(copy) = &entry.copy {
+            self.out.push_str(copy);
+        }
+        self.flush();
+        self.segments.push(segment_of(contents));
+        if entry.copy.is_some() {
+            self.out.push_str("\\.\n");
+        }
+        self.out.push_str("\n\n");
+        if switch_triggers {
+            self.triggers(entry, "ENABLE");
+        }
+    }
+
+    fn triggers(&mut self, entry: &Entry, verb: &str) {
+        if let Some(superuser) = self.setting.options.superuser.clone() {
+            self.become_user(&superuser);
+        }
+        let table = self.setting.quoter.qualified(entry.namespace.as_deref(), &entry.tag);
+        self.out.push_str(&format!("ALTER TABLE {table} {verb} TRIGGER ALL;\n\n"));
+    }
+
+    /// psql leaves for the database that was just created. What the old session was told is gone.
+    fn reconnect(&mut self, database: &str) {
+        let key = &self.setting.options.restrict_key;
+        self.out.push_str(&format!("\\unrestrict {key}\n"));
+        self.out.push_str(&connect_command(self.setting.quoter, database));
+        self.out.push_str(&format!("\\restrict {key}\n\n"));
+        (self.user, self.tablespace, self.table_am) = (None, None, None);
+        self.session_settings();
+    }
+}
+
+/// `\connect`, in a form that psql takes for nothing but a database's name.
+fn connect_command(quoter: &crate::quote::Quoter, database: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    if database.chars().all(plain) {
+        return format!("\\connect {}\n", quoter.id(database));
+    }
+    let value: String = database
+        .chars()
+        .flat_map(|c| {
+            let escape = matches!(c, '\'' | '\\').then_some('\\');
+            escape.into_iter().chain([c])
+        })
+        .collect();
+    let conninfo = quoted(&format!("dbname='{value}'"));
+    format!("\\encoding SQL_ASCII\n\\connect -reuse-previous=on {conninfo}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn databases_are_named_safely() {
+        let q = crate::quote::Quoter::new(Default::default(), false, true);
+        assert_eq!(connect_command(&q, "shop_1"), "\\connect shop_1\n");
+        assert_eq!(connect_command(&q, "Shop"), "\\connect \"Shop\"\n");
+        assert_eq!(
+            connect_command(&q, "a b'c\\d\"e"),
+            "\\encoding SQL_ASCII\n\\connect -reuse-previous=on \"dbname='a b\\'c\\\\d\"\"e'\"\n"
+        );
+    }
+}
