@@ -3,7 +3,7 @@
 //! The modules follow a dump's way through the program, and imports run only forwards along it:
 //!
 //! ```text
-//! pg ──► catalog ──► order ──► emit ──► plan ──► pipeline ──► codec ──► sink
+//! pg ──► catalog ──► order ──► emit ──► plan ──► rows ──► pipeline ──► codec ──► sink
 //! ```
 //!
 //! * [`pg`] connects, holds the snapshot and speaks COPY;
@@ -11,6 +11,7 @@
 //! * [`order`] sorts the objects as pg_dump does, and breaks the legal dependency loops;
 //! * [`emit`] turns objects into SQL text, again one file per kind;
 //! * [`plan`] makes of that an ordered list of segments;
+//! * [`rows`] produces the contents of segments;
 //! * [`pipeline`] lets workers produce the segments and one writer join them in order;
 //! * [`codec`] compresses, [`sink`] stores.
 //!
@@ -18,6 +19,7 @@
 
 pub mod catalog;
 pub mod codec;
+pub mod dump;
 pub mod emit;
 pub mod error;
 pub mod options;
@@ -27,6 +29,7 @@ pub mod pg;
 pub mod pipeline;
 pub mod plan;
 pub mod quote;
+pub mod rows;
 pub mod sink;
 
 pub use error::{Error, ErrorKind, Result};

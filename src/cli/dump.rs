@@ -1,0 +1,369 @@
+//! `pgsiphon dump`: pg_dump's flags, and where the dump goes.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use pgsiphon::codec::Compression;
+use pgsiphon::dump::{Request, dump};
+use pgsiphon::error::{Error, ErrorKind, Result};
+use pgsiphon::options::{DumpOptions, Patterns, RowFormat, Sections};
+use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, resolve};
+use pgsiphon::pg::params::{PasswordPrompt, PromptPolicy};
+use pgsiphon::pg::snapshot::SessionOptions;
+use pgsiphon::pipeline::{Progress, Silent, Summary};
+use pgsiphon::sink::Sink;
+use pgsiphon::sink::file::FileSink;
+use pgsiphon::sink::s3::{Checksum, S3Location, S3Options, S3Sink};
+use pgsiphon::sink::stdout::StdoutSink;
+use tokio_util::sync::CancellationToken;
+
+use super::progress::Bar;
+
+/// Rows that `--inserts` puts into one command.
+const DEFAULT_ROWS_PER_INSERT: u32 = 1;
+
+#[derive(Args)]
+#[command(next_help_heading = "General options")]
+pub(crate) struct DumpArgs {
+    /// Database name, connection string or URL
+    #[arg(value_name = "DBNAME")]
+    dbname: Option<String>,
+
+    /// Output: a file, s3://bucket/key, or - for standard output
+    #[arg(short = 'f', long = "file", value_name = "FILE|s3://BUCKET/KEY|-")]
+    file: Option<String>,
+    /// Number of sessions that read at once [default: the number of cores]
+    #[arg(short = 'j', long, value_name = "NUM", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// Compression: gzip, zstd or none, with a level if wanted [default: by the name's suffix; gzip on S3]
+    #[arg(short = 'Z', long, value_name = "METHOD[:LEVEL]")]
+    compress: Option<String>,
+    /// More comments in the dump, and messages about what is being done; twice for more of these
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Fail after waiting so long for a table lock
+    #[arg(long, value_name = "TIMEOUT")]
+    lock_wait_timeout: Option<String>,
+    /// Do not wait for the file to be written safely to disk
+    #[arg(long)]
+    no_sync: bool,
+    /// When to show a progress bar on standard error
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    progress: When,
+
+    #[command(flatten)]
+    content: ContentArgs,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(flatten)]
+    storage: StorageArgs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum SectionArg {
+    PreData,
+    Data,
+    PostData,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Options controlling the output content")]
+struct ContentArgs {
+    /// Dump only the data, not the schema
+    #[arg(short = 'a', long)]
+    data_only: bool,
+    /// Dump only the schema, no data
+    #[arg(short = 's', long)]
+    schema_only: bool,
+    /// Clean (drop) database objects before recreating
+    #[arg(short = 'c', long)]
+    clean: bool,
+    /// Use IF EXISTS when dropping objects
+    #[arg(long)]
+    if_exists: bool,
+    /// Include commands to create the database in the dump
+    #[arg(short = 'C', long)]
+    create: bool,
+    /// Dump the data in this encoding
+    #[arg(short = 'E', long, value_name = "ENCODING")]
+    encoding: Option<String>,
+    /// Dump the matching schemas only
+    #[arg(short = 'n', long, value_name = "PATTERN")]
+    schema: Vec<String>,
+    /// Do not dump the matching schemas
+    #[arg(short = 'N', long, value_name = "PATTERN")]
+    exclude_schema: Vec<String>,
+    /// Skip restoration of object ownership
+    #[arg(short = 'O', long)]
+    no_owner: bool,
+    /// Dump only the matching tables
+    #[arg(short = 't', long, value_name = "PATTERN")]
+    table: Vec<String>,
+    /// Do not dump the matching tables
+    #[arg(short = 'T', long, value_name = "PATTERN")]
+    exclude_table: Vec<String>,
+    /// Do not dump privileges (grant/revoke)
+    #[arg(short = 'x', long, alias = "no-acl")]
+    no_privileges: bool,
+    /// Do not dump data of the matching tables
+    #[arg(long, value_name = "PATTERN")]
+    exclude_table_data: Vec<String>,
+    /// Dump data as INSERT commands, rather than COPY
+    #[arg(long)]
+    inserts: bool,
+    /// Do not dump comments
+    #[arg(long)]
+    no_comments: bool,
+    /// Dump the named section only; may be given more than once
+    #[arg(long, value_enum, value_name = "SECTION")]
+    section: Vec<SectionArg>,
+    /// Use this snapshot, exported by another session
+    #[arg(long, value_name = "SNAPSHOT")]
+    snapshot: Option<String>,
+    /// Require each -n and -t pattern to match at least one object
+    #[arg(long)]
+    strict_names: bool,
+    /// Use this key in \restrict and \unrestrict, rather than a random one
+    #[arg(long, value_name = "KEY")]
+    restrict_key: Option<String>,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Connection options")]
+struct ConnectionArgs {
+    /// Database to dump: a name, a connection string or a URL
+    #[arg(short = 'd', long = "dbname", value_name = "DBNAME")]
+    dbname_option: Option<String>,
+    /// Database server host or socket directory
+    #[arg(short = 'h', long, value_name = "HOSTNAME")]
+    host: Option<String>,
+    /// Database server port
+    #[arg(short = 'p', long, value_name = "PORT")]
+    port: Option<String>,
+    /// Connect as this database user
+    #[arg(short = 'U', long, value_name = "NAME")]
+    username: Option<String>,
+    /// Never prompt for a password
+    #[arg(short = 'w', long, conflicts_with = "password")]
+    no_password: bool,
+    /// Force a password prompt
+    #[arg(short = 'W', long)]
+    password: bool,
+    /// Do SET ROLE before the dump
+    #[arg(long, value_name = "ROLENAME")]
+    role: Option<String>,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Storage options")]
+struct StorageArgs {
+    /// URL of an S3-compatible storage [env: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL]
+    #[arg(long, value_name = "URL")]
+    s3_endpoint_url: Option<String>,
+    /// Region [env: AWS_REGION]
+    #[arg(long, value_name = "REGION")]
+    s3_region: Option<String>,
+    /// Name the bucket in the path rather than in the host [default: for addresses, not for names]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    s3_path_style: Option<bool>,
+    /// Checksum of each part: crc32, crc64nvme, sha256 or none
+    #[arg(long, value_name = "ALGORITHM")]
+    s3_checksum: Option<String>,
+    /// Storage class, such as STANDARD_IA
+    #[arg(long, value_name = "CLASS")]
+    s3_storage_class: Option<String>,
+    /// Replace an object that is at the key already
+    #[arg(long)]
+    overwrite: bool,
+}
+
+fn usage(text: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Usage, text).hint("try \"pgsiphon dump --help\"")
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<()> {
+    let options = args.options()?;
+    let target = args.file.clone().unwrap_or_else(|| "-".to_owned());
+    let compression = args.compression(&target)?;
+    if target == "-" && compression != Compression::None && std::io::stdout().is_terminal() {
+        return Err(
+            usage("compressed data is not written to a terminal").hint("give a file with -f, or redirect")
+        );
+    }
+    let params = resolve(&args.connect_args()?, &OsEnvironment)?;
+    let sink = args.sink(&target, compression).await?;
+    let jobs =
+        args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let show = match args.progress {
+        When::Auto => std::io::stderr().is_terminal() && target != "-",
+        When::Always => true,
+        When::Never => false,
+    };
+    let say = show || args.verbose > 0;
+    let progress: Arc<dyn Progress> = if show { Arc::new(Bar::new()) } else { Arc::new(Silent) };
+    let request = Request { params, session: args.session(), options, compression, jobs, sink };
+    let start = Instant::now();
+    let summary = dump(request, Arc::clone(&progress), shutdown).await;
+    drop(progress);
+    let summary = summary?;
+    if say {
+        report(&summary, start);
+    }
+    Ok(())
+}
+
+/// Says in one line what was done.
+fn report(summary: &Summary, start: Instant) {
+    let seconds = start.elapsed().as_secs_f64();
+    let ratio = summary.raw_bytes as f64 / summary.stored_bytes.max(1) as f64;
+    eprintln!(
+        "pgsiphon: {}: {} of SQL in {} ({ratio:.1} to 1), {seconds:.1} s, {}/s",
+        summary.published.location,
+        indicatif::BinaryBytes(summary.raw_bytes),
+        indicatif::BinaryBytes(summary.stored_bytes),
+        indicatif::BinaryBytes((summary.raw_bytes as f64 / seconds.max(0.001)) as u64),
+    );
+}
+
+impl DumpArgs {
+    fn options(&self) -> Result<DumpOptions> {
+        let c = &self.content;
+        if c.data_only && c.schema_only {
+            return Err(usage("options -s/--schema-only and -a/--data-only cannot be used together"));
+        }
+        if c.data_only && c.clean {
+            return Err(usage("options -c/--clean and -a/--data-only cannot be used together"));
+        }
+        if c.if_exists && !c.clean {
+            return Err(usage("option --if-exists requires option -c/--clean"));
+        }
+        let restrict_key = match &c.restrict_key {
+            Some(key) if !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric()) => key.clone(),
+            Some(_) => return Err(usage("invalid restrict key: letters and digits only")),
+            None => random_key(),
+        };
+        Ok(DumpOptions {
+            schema: !c.data_only,
+            data: !c.schema_only,
+            sections: sections(&c.section),
+            clean: c.clean,
+            if_exists: c.if_exists,
+            create: c.create,
+            no_owner: c.no_owner,
+            no_privileges: c.no_privileges,
+            no_comments: c.no_comments,
+            rows: if c.inserts {
+                RowFormat::Insert { rows: DEFAULT_ROWS_PER_INSERT }
+            } else {
+                RowFormat::Copy
+            },
+            verbose: self.verbose > 0,
+            patterns: Patterns {
+                schemas: c.schema.clone(),
+                exclude_schemas: c.exclude_schema.clone(),
+                tables: c.table.clone(),
+                exclude_tables: c.exclude_table.clone(),
+                exclude_table_data: c.exclude_table_data.clone(),
+                strict: c.strict_names,
+                ..Patterns::default()
+            },
+            ..DumpOptions::new(restrict_key)
+        })
+    }
+
+    fn session(&self) -> SessionOptions {
+        SessionOptions {
+            role: self.connection.role.clone(),
+            encoding: self.content.encoding.clone(),
+            lock_wait_timeout: self.lock_wait_timeout.clone(),
+            snapshot: self.content.snapshot.clone(),
+            ..SessionOptions::default()
+        }
+    }
+
+    fn connect_args(&self) -> Result<ConnectArgs> {
+        let c = &self.connection;
+        let policy = match (c.no_password, c.password) {
+            (true, _) => PromptPolicy::Never,
+            (_, true) => PromptPolicy::Force,
+            _ => PromptPolicy::IfNeeded,
+        };
+        if c.dbname_option.is_some() && self.dbname.is_some() {
+            return Err(usage(format!(
+                "too many command-line arguments (first is \"{}\")",
+                self.dbname.as_deref().unwrap_or_default()
+            )));
+        }
+        Ok(ConnectArgs {
+            dbname: c.dbname_option.clone().or_else(|| self.dbname.clone()),
+            host: c.host.clone(),
+            port: c.port.clone(),
+            username: c.username.clone(),
+            password_prompt: PasswordPrompt::terminal(policy),
+        })
+    }
+
+    /// As asked for, else by the name's suffix; on S3 gzip where that says nothing.
+    fn compression(&self, target: &str) -> Result<Compression> {
+        match &self.compress {
+            Some(compress) => compress.parse(),
+            None => match Compression::for_name(target) {
+                Compression::None if S3Location::is_s3(target) && !target.ends_with(".sql") => {
+                    Ok(Compression::GZIP)
+                }
+                by_name => Ok(by_name),
+            },
+        }
+    }
+
+    async fn sink(&self, target: &str, compression: Compression) -> Result<Box<dyn Sink>> {
+        if target == "-" {
+            return Ok(Box::new(StdoutSink));
+        }
+        if !S3Location::is_s3(target) {
+            // pg_dump replaces a file without asking, and so do we; S3 objects are backups.
+            return Ok(Box::new(FileSink { path: target.into(), overwrite: true, sync: !self.no_sync }));
+        }
+        let s = &self.storage;
+        let options = S3Options {
+            endpoint_url: s.s3_endpoint_url.clone(),
+            region: s.s3_region.clone(),
+            path_style: s.s3_path_style,
+            checksum: s.s3_checksum.as_deref().map(str::parse::<Checksum>).transpose()?,
+            storage_class: s.s3_storage_class.clone(),
+            overwrite: s.overwrite,
+            content_type: Some(compression.content_type()),
+            ..S3Options::default()
+        };
+        Ok(Box::new(S3Sink::new(target.parse::<S3Location>()?, options).await?))
+    }
+}
+
+fn sections(given: &[SectionArg]) -> Sections {
+    if given.is_empty() {
+        return Sections::all();
+    }
+    let one = |section: &SectionArg| match section {
+        SectionArg::PreData => Sections::PRE_DATA,
+        SectionArg::Data => Sections::DATA,
+        SectionArg::PostData => Sections::POST_DATA,
+    };
+    given.iter().map(one).collect()
+}
+
+/// A key that the dumped server can't know, so that it can't end psql's restricted mode.
+fn random_key() -> String {
+    use rand::RngExt;
+    let mut rng = rand::rng();
+    (0..63).map(|_| char::from(rng.sample(rand::distr::Alphanumeric))).collect()
+}

@@ -1,0 +1,42 @@
+//! The progress bar.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pgsiphon::pipeline::Progress;
+
+/// A spinner with bytes and speed: how long a dump will be nobody knows beforehand.
+pub(super) struct Bar {
+    bar: ProgressBar,
+    stored: AtomicU64,
+}
+
+impl Bar {
+    pub(super) fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+        let template = "{spinner} {elapsed_precise} read {bytes} ({bytes_per_sec}), stored {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Bar { bar, stored: AtomicU64::new(0) }
+    }
+}
+
+impl Progress for Bar {
+    fn raw_bytes(&self, bytes: u64) {
+        self.bar.inc(bytes);
+    }
+
+    fn stored_bytes(&self, bytes: u64) {
+        let stored = self.stored.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.bar.set_message(indicatif::BinaryBytes(stored).to_string());
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
