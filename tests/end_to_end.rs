@@ -1,0 +1,171 @@
+//! The program as users run it, on a real PostgreSQL and a real S3 server: a dump arrives whole
+//! and comes back, or nothing is left and the exit code says why.
+
+// A failed unwrap is a failed test.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use support::database::{Database, Settings};
+use support::servers::{Postgres, S3, Servers, clean_command};
+
+struct World {
+    servers: Servers,
+}
+
+impl World {
+    fn new() -> Self {
+        World { servers: Servers::from_environment().unwrap() }
+    }
+
+    fn postgres(&self) -> &Postgres {
+        self.servers.newest().unwrap()
+    }
+
+    fn s3(&self) -> &S3 {
+        self.servers.s3().unwrap()
+    }
+
+    fn database(&self, stem: &str, sql: &str) -> Database {
+        let database = Database::create(self.postgres(), stem, &Settings::default()).unwrap();
+        database.query(sql).unwrap();
+        database
+    }
+
+    fn dump(&self, database: &str, key: &str) -> Command {
+        let s3 = self.s3();
+        let mut command = clean_command(env!("CARGO_BIN_EXE_pgsiphon"));
+        command
+            .arg("dump")
+            .args(self.postgres().connection_options())
+            .args(["-d", database, "-j", "4", "-f", &format!("s3://{}/{key}", s3.bucket)])
+            .args(["--s3-endpoint-url", &s3.endpoint, "--s3-region", &s3.region])
+            .env("AWS_ACCESS_KEY_ID", &s3.access_key)
+            .env("AWS_SECRET_ACCESS_KEY", &s3.secret_key)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+}
+
+/// Looks at the store without pgsiphon.
+struct Store {
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+    bucket: String,
+}
+
+impl Store {
+    fn new(s3: &S3) -> Self {
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(&s3.endpoint)
+            .region(Region::new(s3.region.clone()))
+            .credentials_provider(Credentials::new(&s3.access_key, &s3.secret_key, None, None, "test"))
+            .force_path_style(true)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Store { runtime, client: Client::from_conf(config), bucket: s3.bucket.clone() }
+    }
+
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        let request = self.client.get_object().bucket(&self.bucket).key(key);
+        self.runtime.block_on(async {
+            let object = request.send().await.ok()?;
+            Some(object.body.collect().await.unwrap().to_vec())
+        })
+    }
+
+    fn pending_uploads(&self, key: &str) -> usize {
+        let request = self.client.list_multipart_uploads().bucket(&self.bucket);
+        let listed = self.runtime.block_on(request.send()).unwrap();
+        listed.uploads().iter().filter(|upload| upload.key() == Some(key)).count()
+    }
+
+    fn assert_nothing_at(&self, key: &str) {
+        assert!(self.get(key).is_none(), "there is an object at {key}");
+        assert_eq!(self.pending_uploads(key), 0, "an upload to {key} is pending");
+    }
+}
+
+fn assert_fails(output: &Output, code: i32, says: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(stderr.contains(says), "{says:?} is not in {stderr}");
+}
+
+/// Rows that don't compress away, so that several parts are uploaded.
+const BIG: &str = "CREATE TABLE big AS SELECT g, md5(g::text) a, md5((g * 7)::text) b, md5((g * 11)::text) c
+                     FROM generate_series(1, 400000) g";
+
+#[test]
+fn to_s3_and_back_by_gunzip_and_psql() {
+    let world = World::new();
+    let from = world.database("e2e_from", &format!("{BIG}; CREATE VIEW v AS SELECT count(*) FROM big"));
+    let to = world.database("e2e_to", "SELECT 1");
+    let key = format!("e2e/{}.sql.gz", from.name());
+    let output = world.dump(from.name(), &key).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dump.sql.gz");
+    std::fs::write(&path, Store::new(world.s3()).get(&key).unwrap()).unwrap();
+    let mut gunzip = Command::new("gunzip").arg("-c").arg(&path).stdout(Stdio::piped()).spawn().unwrap();
+    let restored = world
+        .postgres()
+        .client("psql")
+        .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", to.name()])
+        .stdin(gunzip.stdout.take().unwrap())
+        .output()
+        .unwrap();
+    assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
+    assert!(gunzip.wait().unwrap().success());
+    let digest = "SELECT md5(string_agg(big::text, ';' ORDER BY g)), (SELECT count FROM v) FROM big";
+    assert_eq!(to.query(digest).unwrap(), from.query(digest).unwrap());
+
+    let again = world.dump(from.name(), &key).output().unwrap();
+    assert_fails(&again, 7, "there is an object at this key already");
+}
+
+#[test]
+fn a_backend_that_is_terminated_leaves_nothing() {
+    let world = World::new();
+    let from = world.database("e2e_terminated", BIG);
+    let key = format!("e2e/{}.sql.gz", from.name());
+    let dump = world.dump(from.name(), &key).spawn().unwrap();
+    let terminate = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                      WHERE datname = current_database() AND query LIKE 'COPY public.big%' AND state = 'active'";
+    let start = Instant::now();
+    while from.query(terminate).unwrap().trim() == "0" {
+        assert!(start.elapsed() < Duration::from_secs(30), "the COPY was never seen");
+    }
+    assert_fails(&dump.wait_with_output().unwrap(), 4, "copy table public.big");
+    Store::new(world.s3()).assert_nothing_at(&key);
+}
+
+#[test]
+fn a_wrong_key_is_told_before_anything_is_read() {
+    let world = World::new();
+    let from = world.database("e2e_wrong_key", "CREATE TABLE t (a int)");
+    let key = format!("e2e/{}.sql.gz", from.name());
+    let output =
+        world.dump(from.name(), &key).env("AWS_SECRET_ACCESS_KEY", "not-the-secret").output().unwrap();
+    assert_fails(&output, 5, "AWS_SECRET_ACCESS_KEY");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("not-the-secret"));
+    Store::new(world.s3()).assert_nothing_at(&key);
+}
+
+#[test]
+fn an_unknown_database_is_a_source_that_cannot_be_reached() {
+    let world = World::new();
+    let output = world.dump("e2e_no_such_database", "e2e/none.sql.gz").output().unwrap();
+    assert_fails(&output, 3, "does not exist");
+    Store::new(world.s3()).assert_nothing_at("e2e/none.sql.gz");
+}
