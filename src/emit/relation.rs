@@ -63,7 +63,9 @@ impl Emitter<'_> {
             .owned_by(&it.owner)
             .dropped_by(format!("DROP {keyword} {qualified};\n"));
         let stored = matches!(it.relkind, RelKind::Table | RelKind::MatView);
-        if stored || it.relkind == RelKind::PartitionedTable {
+        // Until 14 foreign tables were taken to have one too.
+        let foreign_too = it.relkind == RelKind::ForeignTable && self.dialect < 15;
+        if stored || it.relkind == RelKind::PartitionedTable || foreign_too {
             entry.tablespace = Some(it.tablespace.clone());
         }
         entry.is_partitioned = it.relkind == RelKind::PartitionedTable;
