@@ -221,6 +221,19 @@ async fn a_denied_abort_is_told_with_the_command_that_removes_the_upload() {
     assert_eq!(server.pending_uploads(), ["upload-1"]);
 }
 
+/// The upload gave up, but what it left is still cleaned when the storage is back a little later.
+#[tokio::test]
+async fn a_storage_that_comes_back_late_is_left_clean() {
+    let gone = |op, nth, times| Rule { op, nth, times, fault: Fault::ResetBefore };
+    let attempts = options(&ScriptedS3::start(&[]).await).retry.attempts as usize;
+    let rules =
+        [gone(Op::UploadPart, 1, usize::MAX), gone(Op::AbortMultipartUpload, 0, attempts + attempts / 2)];
+    let (server, result) = run(&rules, SIZES[1]).await;
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::StorageFailed);
+    assert!(server.pending_uploads().is_empty());
+    assert!(server.object(KEY).is_none());
+}
+
 #[tokio::test]
 async fn a_lost_answer_to_complete_is_proven_by_the_token() {
     for fault in [Fault::ResetAfter, Fault::RejectAfterActing(500, "InternalError"), Fault::TruncatedAnswer] {

@@ -37,6 +37,9 @@ impl Default for RetryPolicy {
 /// Below this rate, a part's upload counts as failed.
 const MIN_BYTES_PER_SECOND: u64 = 100_000;
 
+/// The failed attempt after which whoever waits is told why.
+const TELL_AT_ATTEMPT: u32 = 4;
+
 impl RetryPolicy {
     /// The policy for a request that carries `bytes`.
     pub(super) fn for_body(mut self, bytes: usize) -> Self {
@@ -44,9 +47,12 @@ impl RetryPolicy {
         self
     }
 
-    /// The policy for cleaning up, while somebody waits at the terminal.
+    /// The policy for cleaning up: more patient, since what is left behind costs money and nobody
+    /// comes back for it, but with a limit, since somebody may wait at the terminal. By default a
+    /// storage that refuses connections may take more than a minute to come back.
     pub(super) fn for_cleanup(mut self) -> Self {
-        self.attempts = self.attempts.min(5);
+        self.attempts *= 2;
+        self.max_delay = self.max_delay.min(Duration::from_secs(10));
         self.attempt_timeout = self.attempt_timeout.min(Duration::from_secs(10));
         self
     }
@@ -104,7 +110,11 @@ impl RetryPolicy {
         loop {
             match self.once(Box::pin(request())).await.and_then(&check) {
                 Err(failure) if failure.is_retryable() && attempt < self.attempts => {
-                    tracing::debug!(attempt, %failure, "{what} failed, and is tried again");
+                    if attempt == TELL_AT_ATTEMPT {
+                        tracing::warn!("{what} keeps failing, and is tried for a while yet: {failure}");
+                    } else {
+                        tracing::debug!(attempt, %failure, "{what} failed, and is tried again");
+                    }
                     self.pause(attempt).await;
                     attempt += 1;
                 }
