@@ -54,6 +54,51 @@ impl World {
     }
 }
 
+/// Servers of one test's own, which it may kill.
+struct OwnServers {
+    folder: tempfile::TempDir,
+    world: World,
+}
+
+impl OwnServers {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let up = Self::command("up", &folder).args(["--versions", "18", "--s3"]).output().unwrap();
+        assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
+        let servers = Servers::read(&folder.path().join("servers.json")).unwrap();
+        OwnServers { folder, world: World { servers } }
+    }
+
+    fn command(verb: &str, folder: &tempfile::TempDir) -> Command {
+        let mut command = clean_command(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/servers"));
+        command.args([verb, "--dir"]).arg(folder.path());
+        command
+    }
+}
+
+impl Drop for OwnServers {
+    fn drop(&mut self) {
+        let down = Self::command("down", &self.folder).status();
+        assert!(std::thread::panicking() || down.is_ok_and(|status| status.success()));
+    }
+}
+
+fn kill(pid: &str) {
+    assert!(Command::new("kill").args(["-9", pid]).status().unwrap().success());
+}
+
+/// Waits until `found` finds something.
+fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(it) = found() {
+            return it;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{what} was never seen");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// Looks at the store without pgsiphon.
 struct Store {
     runtime: tokio::runtime::Runtime,
@@ -134,19 +179,81 @@ fn to_s3_and_back_by_gunzip_and_psql() {
     assert_fails(&again, 7, "there is an object at this key already");
 }
 
+/// The backends that copy the big table just now, one per line.
+const COPYING: &str = "SELECT pid FROM pg_stat_activity
+                        WHERE datname = current_database() AND query LIKE 'COPY public.big%' AND state = 'active'";
+
+fn copying(database: &Database) -> String {
+    wait_for("the COPY", || {
+        let pids = database.query(COPYING).unwrap();
+        (!pids.trim().is_empty()).then_some(pids)
+    })
+}
+
 #[test]
 fn a_backend_that_is_terminated_leaves_nothing() {
     let world = World::new();
     let from = world.database("e2e_terminated", BIG);
     let key = format!("e2e/{}.sql.gz", from.name());
     let dump = world.dump(from.name(), &key).spawn().unwrap();
-    let terminate = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                      WHERE datname = current_database() AND query LIKE 'COPY public.big%' AND state = 'active'";
-    let start = Instant::now();
-    while from.query(terminate).unwrap().trim() == "0" {
-        assert!(start.elapsed() < Duration::from_secs(30), "the COPY was never seen");
-    }
+    let pid = copying(&from);
+    from.query(&format!("SELECT pg_terminate_backend({})", pid.lines().next().unwrap())).unwrap();
     assert_fails(&dump.wait_with_output().unwrap(), 4, "copy table public.big");
+    Store::new(world.s3()).assert_nothing_at(&key);
+}
+
+#[test]
+fn a_killed_server_leaves_nothing() {
+    let own = OwnServers::start();
+    let world = &own.world;
+    let from = world.database("e2e_killed", BIG);
+    let dump = world.dump(from.name(), "e2e/killed.sql.gz").spawn().unwrap();
+    let backend = copying(&from);
+    kill(&world.postgres().pid.to_string());
+    kill(backend.lines().next().unwrap());
+    assert_fails(&dump.wait_with_output().unwrap(), 4, "big");
+    Store::new(world.s3()).assert_nothing_at("e2e/killed.sql.gz");
+}
+
+/// What is left in the store then, nobody can remove: the error says how to, later.
+#[test]
+fn a_killed_store_is_told_with_what_may_be_left() {
+    let own = OwnServers::start();
+    let world = &own.world;
+    let from = world.database("e2e_lost_store", BIG);
+    let store = Store::new(world.s3());
+    let mut dump = world.dump(from.name(), "e2e/lost.sql.gz");
+    let dump = dump.args(["--s3-max-attempts", "3"]).spawn().unwrap();
+    wait_for("the upload", || (store.pending_uploads("e2e/lost.sql.gz") > 0).then_some(()));
+    kill(&world.s3().pid.to_string());
+    let output = dump.wait_with_output().unwrap();
+    assert_fails(&output, 6, "e2e/lost.sql.gz");
+    assert_fails(&output, 6, "aws s3api abort-multipart-upload");
+}
+
+/// What a killed dump leaves is no object; its upload has to be aborted by others.
+#[test]
+fn a_killed_dump_leaves_no_object() {
+    let world = World::new();
+    let from = world.database("e2e_kill_9", BIG);
+    let key = format!("e2e/{}.sql.gz", from.name());
+    let store = Store::new(world.s3());
+    let mut dump = world.dump(from.name(), &key).spawn().unwrap();
+    wait_for("the upload", || (store.pending_uploads(&key) > 0).then_some(()));
+    dump.kill().unwrap();
+    dump.wait().unwrap();
+    assert!(store.get(&key).is_none());
+}
+
+#[test]
+fn an_interrupted_dump_leaves_nothing() {
+    let world = World::new();
+    let from = world.database("e2e_interrupted", BIG);
+    let key = format!("e2e/{}.sql.gz", from.name());
+    let dump = world.dump(from.name(), &key).spawn().unwrap();
+    copying(&from);
+    assert!(Command::new("kill").args(["-INT", &dump.id().to_string()]).status().unwrap().success());
+    assert_fails(&dump.wait_with_output().unwrap(), 130, "interrupted");
     Store::new(world.s3()).assert_nothing_at(&key);
 }
 

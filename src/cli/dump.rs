@@ -15,7 +15,7 @@ use pgsiphon::pg::snapshot::SessionOptions;
 use pgsiphon::pipeline::{Progress, Silent, Summary};
 use pgsiphon::sink::Sink;
 use pgsiphon::sink::file::FileSink;
-use pgsiphon::sink::s3::{Checksum, S3Location, S3Options, S3Sink};
+use pgsiphon::sink::s3::{Checksum, RetryPolicy, S3Location, S3Options, S3Sink};
 use pgsiphon::sink::stdout::StdoutSink;
 use tokio_util::sync::CancellationToken;
 
@@ -181,6 +181,9 @@ struct StorageArgs {
     /// Storage class, such as STANDARD_IA
     #[arg(long, value_name = "CLASS")]
     s3_storage_class: Option<String>,
+    /// How many times to try a request, with growing pauses; twice as often when cleaning up
+    #[arg(long, value_name = "NUM", env = "AWS_MAX_ATTEMPTS", value_parser = clap::value_parser!(u32).range(1..=100))]
+    s3_max_attempts: Option<u32>,
     /// Replace an object that is at the key already
     #[arg(long)]
     overwrite: bool,
@@ -335,6 +338,8 @@ impl DumpArgs {
             return Ok(Box::new(FileSink { path: target.into(), overwrite: true, sync: !self.no_sync }));
         }
         let s = &self.storage;
+        let mut retry = RetryPolicy::default();
+        retry.attempts = s.s3_max_attempts.unwrap_or(retry.attempts);
         let options = S3Options {
             endpoint_url: s.s3_endpoint_url.clone(),
             region: s.s3_region.clone(),
@@ -343,6 +348,7 @@ impl DumpArgs {
             storage_class: s.s3_storage_class.clone(),
             overwrite: s.overwrite,
             content_type: Some(compression.content_type()),
+            retry,
             ..S3Options::default()
         };
         Ok(Box::new(S3Sink::new(target.parse::<S3Location>()?, options).await?))

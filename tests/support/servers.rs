@@ -56,7 +56,8 @@ impl Servers {
         Servers::read(Path::new(&path))
     }
 
-    fn read(path: &Path) -> Outcome<Self> {
+    /// Reads a `servers.json`.
+    pub(crate) fn read(path: &Path) -> Outcome<Self> {
         let text = std::fs::read_to_string(path)
             .map_err(|e| format!("read {} ({SERVERS_VARIABLE}): {e}", path.display()))?;
         serde_json::from_str(&text).map_err(|e| format!("parse {}: {e}", path.display()))
@@ -100,7 +101,7 @@ pub(crate) fn clean_command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
-        let steers = name.starts_with("PG") && !name.starts_with("PGSIPHON_TEST");
+        let steers = name.starts_with("PG") && !name.starts_with("PGSIPHON_TEST") && name != "PGSIPHON_CACHE";
         if steers || name.starts_with("AWS_") || name == "DATABASE_URL" {
             command.env_remove(name);
         }
