@@ -347,8 +347,8 @@ fn decode(compression: Compression, bytes: &[u8]) -> Vec<u8> {
     match compression {
         // The first member only, as the least able readers do.
         Compression::Gzip(_) => flate2::read::GzDecoder::new(bytes).read_to_end(&mut text).unwrap(),
-        Compression::Zstd(_) => zstd::Decoder::new(bytes).unwrap().read_to_end(&mut text).unwrap(),
-        Compression::None => {
+        Compression::Zstd { .. } => zstd::Decoder::new(bytes).unwrap().read_to_end(&mut text).unwrap(),
+        Compression::Lz4(_) | Compression::None => {
             text.extend_from_slice(bytes);
             0
         }
