@@ -62,6 +62,8 @@ pub struct DumpOptions {
     pub schema: bool,
     /// Rows are dumped (not with `-s`).
     pub data: bool,
+    /// `--statistics`: what ANALYZE found out is dumped.
+    pub statistics: bool,
     /// The sections that are printed.
     pub sections: Sections,
     /// `-c`
@@ -130,6 +132,7 @@ impl DumpOptions {
         DumpOptions {
             schema: true,
             data: true,
+            statistics: false,
             sections: Sections::all(),
             clean: false,
             if_exists: false,

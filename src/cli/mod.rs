@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod content;
 pub(crate) mod dump;
 mod progress;
 
