@@ -29,6 +29,7 @@ mod policy;
 mod publication;
 mod read;
 mod relation;
+mod relation_statistics;
 mod routine;
 mod row;
 mod rule;
@@ -65,6 +66,7 @@ pub use policy::{Policy, PolicyRule};
 pub use publication::{Publication, PublicationNamespace, PublicationRel};
 pub use read::{TableToLock, read_catalog, tables_to_lock, to_lock};
 pub use relation::{ForeignTable, RelKind, Relation};
+pub use relation_statistics::{AttributeStatistics, RelationStatistics};
 pub use routine::{Aggregate, AggregateDetail, Routine, RoutineDetail};
 pub use rule::RewriteRule;
 pub use sequence::{Sequence, SequenceValue};
@@ -236,6 +238,7 @@ pub enum Kind {
     Transform(Transform),
     TableData(TableData),
     SequenceSet(DumpId),
+    RelationStatistics(Box<RelationStatistics>),
     RefreshMatView(DumpId),
     TsParser(TsParser),
     TsDict(TsDict),
@@ -291,6 +294,10 @@ pub struct Catalog {
     pub security_labels: HashMap<CatalogId, Vec<Label>>,
     /// `format_type` of the types that signatures mention.
     pub type_names: HashMap<Oid, String>,
+    /// The statistics of each relation and index, if they are dumped.
+    pub statistics: HashMap<DumpId, DumpId>,
+    /// The server's version as a number, such as 180006.
+    pub version_num: i32,
     /// The database itself; read only when it is to be created.
     pub database: Option<Database>,
     /// The boundary between the pre-data section and the data.
@@ -383,5 +390,6 @@ impl Catalog {
         publication, publication_mut: Publication => Publication;
         access_method, access_method_mut: AccessMethod => AccessMethod;
         large_objects, large_objects_mut: LargeObjects => LargeObjects;
+        relation_statistics, relation_statistics_mut: RelationStatistics => RelationStatistics;
     }
 }

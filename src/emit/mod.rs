@@ -21,6 +21,7 @@ mod operator;
 mod policy;
 mod publication;
 mod relation;
+mod relation_statistics;
 mod routine;
 mod rule;
 mod sequence;
@@ -80,6 +81,7 @@ impl<'a> Emitter<'a> {
             Kind::LargeObjects(it) => return self.large_objects(id, it),
             Kind::LargeObjectData(it) => self.large_object_data(id, *it),
             Kind::RefreshMatView(it) => self.refresh(id, *it),
+            Kind::RelationStatistics(it) => self.relation_statistics(id, it),
             // Without definitions that was all.
             _ if !self.options.schema => {}
             Kind::Namespace(it) => return self.namespace(id, it),

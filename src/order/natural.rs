@@ -47,6 +47,8 @@ fn priority(kind: &Kind, dialect: u32) -> (u8, u8) {
         Kind::SequenceSet(_) => (27, 0),
         Kind::LargeObjects(_) => (28, 0),
         Kind::LargeObjectData(_) => (29, 0),
+        // Those of indexes too, and so each index comes when its statistics are due.
+        Kind::RelationStatistics(_) => (29, 1),
         Kind::PostDataBoundary => (30, 0),
         Kind::Constraint(_) => (31, 0),
         Kind::Index(_) => (32, 0),

@@ -56,6 +56,7 @@ fn pass(entry: &Entry) -> Pass {
         matches!(entry.desc, "COMMENT" | "SECURITY LABEL") && entry.tag.starts_with("EVENT TRIGGER ");
     match entry.desc {
         _ if entry.is_acl() => Pass::Acl,
+        "STATISTICS DATA" if entry.section == Section::PostData => Pass::AfterAcl,
         "EVENT TRIGGER" | "MATERIALIZED VIEW DATA" => Pass::AfterAcl,
         _ if on_event_trigger => Pass::AfterAcl,
         _ => Pass::Main,
