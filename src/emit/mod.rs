@@ -13,14 +13,17 @@ mod default_acl;
 pub mod entry;
 mod extension;
 mod foreign;
+mod globals;
 mod index;
 mod language;
 mod large_object;
 mod namespace;
 mod operator;
+mod parameter_acl;
 mod policy;
 mod publication;
 mod relation;
+mod role;
 mod routine;
 mod rule;
 mod sequence;
@@ -28,6 +31,7 @@ mod settings;
 mod statistics;
 mod subscription;
 mod table_data;
+mod tablespace;
 mod text_search;
 mod trigger;
 mod typ;
@@ -38,6 +42,7 @@ use crate::options::DumpOptions;
 use crate::quote::Quoter;
 
 pub use entry::{Contents, Entry, Section};
+pub use globals::emit_globals;
 pub use table_data::{copy_columns, load_target};
 
 /// What printing needs to know, and the entries so far.
