@@ -1,6 +1,7 @@
 //! What can be typed.
 
 pub(crate) mod dump;
+mod globals;
 mod progress;
 
 use clap::{Parser, Subcommand};
