@@ -121,3 +121,64 @@ fn refuse_options_of_one_database(options: &DumpOptions, session: &SessionOption
     };
     Err(usage(format!("{wrong} cannot be used in a dump of the cluster")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Parsed {
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    }
+
+    /// What is wrong with these arguments, if anything is.
+    fn complaint(arguments: &[&str], options: DumpOptions, session: SessionOptions) -> Option<String> {
+        let all = ["dump"].iter().chain(arguments);
+        let parsed = <Parsed as clap::Parser>::try_parse_from(all).unwrap();
+        parsed.cluster.resolve(&options, &session).err().map(|error| error.to_string())
+    }
+
+    fn complains(arguments: &[&str], text: &str) {
+        let found = complaint(arguments, DumpOptions::new("k".into()), SessionOptions::default());
+        assert_eq!(found.as_deref(), Some(text), "{arguments:?}");
+    }
+
+    #[test]
+    fn contradictions_are_usage_errors() {
+        complains(&["-g", "-r"], "options -g/--globals-only and -r/--roles-only cannot be used together");
+        complains(
+            &["--all", "--tablespaces-only"],
+            "options --tablespaces-only and --all cannot be used together",
+        );
+        complains(&["-g", "--exclude-database", "x"], "option --exclude-database requires option --all");
+        complains(&["--no-role-passwords"], "option --no-role-passwords requires --all, -g or -r");
+        complains(&["-l", "x"], "option -l/--database requires --all, -g, -r or --tablespaces-only");
+    }
+
+    #[test]
+    fn options_of_one_database_are_refused() {
+        let plain = || DumpOptions::new("k".into());
+        let create = DumpOptions { create: true, ..plain() };
+        let found = complaint(&["--all"], create.clone(), SessionOptions::default());
+        assert_eq!(found.as_deref(), Some("-C/--create cannot be used in a dump of the cluster"));
+        assert_eq!(complaint(&[], create, SessionOptions::default()), None);
+
+        let mut tables = plain();
+        tables.patterns.tables.push("t".into());
+        assert!(complaint(&["-g"], tables, SessionOptions::default()).is_some());
+        let session = SessionOptions { snapshot: Some("s".into()), ..SessionOptions::default() };
+        assert!(complaint(&["--all"], plain(), session).is_some());
+        assert_eq!(complaint(&["--all"], plain(), SessionOptions::default()), None);
+    }
+
+    #[test]
+    fn a_database_is_no_cluster() {
+        let named = |name: &str| ConnectArgs { dbname: Some(name.into()), ..ConnectArgs::default() };
+        assert!(params_for(named("shop")).is_err());
+        for name in ["host=h user=u dbname=shop", "postgresql://u@h/shop"] {
+            let params = params_for(named(name)).unwrap()("other").unwrap();
+            assert_eq!(params.dbname, "other");
+        }
+    }
+}

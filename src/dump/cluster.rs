@@ -120,20 +120,39 @@ async fn write(
             continue;
         }
         tracing::info!("dumping database {:?}", database.datname);
-        let (heading, options) = cluster_database(&request.options, &database);
-        run.write(vec![heading], TextProducers).await?;
-        let params = (request.params_for)(&database.datname)?;
-        let prepared = or_interrupted(
-            shutdown,
-            Box::pin(async {
-                let session = connect(&params).await?;
-                prepare(session, params, request.session.clone(), options).await
-            }),
-        );
-        let Prepared { source, segments } = prepared.await?;
-        run.write(segments, Producers(Arc::new(source))).await?;
+        write_database(run, request, &database, shutdown).await.map_err(|e| in_database(&database, e))?;
     }
     run.write(vec![cluster_end(&request.options, &timestamp())], TextProducers).await
+}
+
+async fn write_database(
+    run: &mut Run,
+    request: &ClusterRequest,
+    database: &ClusterDatabase,
+    shutdown: &CancellationToken,
+) -> Result<()> {
+    let (heading, options) = cluster_database(&request.options, database);
+    run.write(vec![heading], TextProducers).await?;
+    let params = (request.params_for)(&database.datname)?;
+    let prepared = Box::pin(async {
+        let session = connect(&params).await?;
+        prepare(session, params, request.session.clone(), options).await
+    });
+    let Prepared { source, segments } = or_interrupted(shutdown, prepared).await?;
+    run.write(segments, Producers(Arc::new(source))).await
+}
+
+/// Adds to the error in which database it happened, and keeps what it is.
+fn in_database(database: &ClusterDatabase, error: Error) -> Error {
+    if matches!(error.kind(), ErrorKind::Interrupted(_)) {
+        return error;
+    }
+    let hint = error.advice().map(str::to_owned);
+    let outer = Error::new(error.kind(), format!("dump database \"{}\"", database.datname)).because(error);
+    match hint {
+        Some(hint) => outer.hint(hint),
+        None => outer,
+    }
 }
 
 async fn or_interrupted<T>(
