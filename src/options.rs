@@ -190,3 +190,19 @@ impl DumpOptions {
         self.large_objects.unwrap_or(self.include_everything() && self.data)
     }
 }
+
+/// Which parts of a whole cluster are dumped, with pg_dumpall's names and meanings
+/// (<https://www.postgresql.org/docs/current/app-pg-dumpall.html>). All else is in [`DumpOptions`].
+#[derive(Debug, Clone)]
+pub struct ClusterOptions {
+    /// Roles, their memberships, and privileges on parameters (not with `--tablespaces-only`).
+    pub roles: bool,
+    /// Tablespaces (not with `--roles-only`).
+    pub tablespaces: bool,
+    /// All databases (not with `--globals-only` and its like).
+    pub databases: bool,
+    /// `--no-role-passwords`
+    pub no_role_passwords: bool,
+    /// `--exclude-database`: name patterns
+    pub exclude_databases: Vec<String>,
+}

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use pgsiphon::codec::Compression;
-use pgsiphon::dump::{Request, dump};
+use pgsiphon::dump::{ClusterRequest, Request, dump, dump_cluster};
 use pgsiphon::error::Result;
 use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, resolve};
 use pgsiphon::pg::params::{PasswordPrompt, PromptPolicy};
@@ -19,6 +19,7 @@ use pgsiphon::sink::stdout::StdoutSink;
 use tokio_util::sync::CancellationToken;
 
 use super::content::{ContentArgs, usage};
+use super::globals::{Cluster, ClusterArgs, params_for};
 use super::progress::Bar;
 
 #[derive(Args)]
@@ -61,6 +62,8 @@ pub(crate) struct DumpArgs {
 
     #[command(flatten)]
     content: ContentArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     #[command(flatten)]
     connection: ConnectionArgs,
     #[command(flatten)]
@@ -130,6 +133,8 @@ struct StorageArgs {
 pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<()> {
     let options = args.content.options(args.verbose > 0)?;
     args.check_format()?;
+    let session = args.session();
+    let cluster = args.cluster.resolve(&options, &session)?;
     let target = args.file.clone().unwrap_or_else(|| "-".to_owned());
     let compression = args.compression(&target)?;
     if target == "-" && compression != Compression::None && std::io::stdout().is_terminal() {
@@ -137,7 +142,9 @@ pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<(
             usage("compressed data is not written to a terminal").hint("give a file with -f, or redirect")
         );
     }
-    let params = resolve(&args.connect_args()?, &OsEnvironment)?;
+    let connect = args.connect_args()?;
+    let params = resolve(&connect, &OsEnvironment)?;
+    let params_for = cluster.is_some().then(|| params_for(connect)).transpose()?;
     let sink = args.sink(&target, compression).await?;
     let jobs =
         args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
@@ -148,9 +155,18 @@ pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<(
     };
     let say = show || args.verbose > 0;
     let progress: Arc<dyn Progress> = if show { Arc::new(Bar::new()) } else { Arc::new(Silent) };
-    let request = Request { params, session: args.session(), options, compression, jobs, sink };
     let start = Instant::now();
-    let summary = dump(request, Arc::clone(&progress), shutdown).await;
+    let summary = match (cluster, params_for) {
+        (Some(Cluster { options: cluster, database }), Some(params_for)) => {
+            let request =
+                ClusterRequest { params_for, database, session, cluster, options, compression, jobs, sink };
+            dump_cluster(request, Arc::clone(&progress), shutdown).await
+        }
+        _ => {
+            let request = Request { params, session, options, compression, jobs, sink };
+            dump(request, Arc::clone(&progress), shutdown).await
+        }
+    };
     drop(progress);
     let summary = summary?;
     if say {
@@ -216,6 +232,7 @@ impl DumpArgs {
             port: c.port.clone(),
             username: c.username.clone(),
             password_prompt: PasswordPrompt::terminal(policy),
+            ..ConnectArgs::default()
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod content;
 pub(crate) mod dump;
+mod globals;
 mod progress;
 
 use clap::{Parser, Subcommand};

@@ -13,15 +13,18 @@ mod default_acl;
 pub mod entry;
 mod extension;
 mod foreign;
+mod globals;
 mod index;
 mod language;
 mod large_object;
 mod namespace;
 mod operator;
+mod parameter_acl;
 mod policy;
 mod publication;
 mod relation;
 mod relation_statistics;
+mod role;
 mod routine;
 mod rule;
 mod sequence;
@@ -29,6 +32,7 @@ mod settings;
 mod statistics;
 mod subscription;
 mod table_data;
+mod tablespace;
 mod text_search;
 mod trigger;
 mod typ;
@@ -39,6 +43,7 @@ use crate::options::DumpOptions;
 use crate::quote::Quoter;
 
 pub use entry::{Contents, Entry, Section};
+pub use globals::emit_globals;
 pub use table_data::{copy_columns, load_target};
 
 /// What printing needs to know, and the entries so far.
