@@ -159,10 +159,8 @@ impl Emitter<'_> {
         sql.push_str(&self.storage_clause(it));
         let query = it.view_definition.as_deref().unwrap_or_default();
         sql.push_str(&format!(" AS\n{query}\n  WITH NO DATA;\n"));
-        for extension in &it.depends_on_extensions {
-            let extension = self.q.id(extension);
-            sql.push_str(&format!("ALTER MATERIALIZED VIEW {qualified} DEPENDS ON EXTENSION {extension};\n"));
-        }
+        let what = format!("MATERIALIZED VIEW {qualified}");
+        sql.push_str(&self.depends_on_extensions(&what, &it.depends_on_extensions));
         sql
     }
 
