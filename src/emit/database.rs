@@ -3,7 +3,7 @@
 use super::annotate::Target;
 use super::settings::assignment;
 use super::{Emitter, Entry, Section};
-use crate::catalog::Database;
+use crate::catalog::{CatalogId, Database, class};
 use crate::error::Result;
 use crate::quote::portable_literal;
 
@@ -15,9 +15,10 @@ impl Emitter<'_> {
         let Some(id) = catalog.ids().next() else { return Ok(()) };
         let name = self.q.id(&it.datname).into_owned();
         let create = self.database_definition(&name, it);
-        let entry = Entry::new(Section::PreData, "DATABASE", &*it.datname, create)
+        let mut entry = Entry::new(Section::PreData, "DATABASE", &*it.datname, create)
             .owned_by(&it.owner)
             .dropped_by(format!("DROP DATABASE {name};\n"));
+        entry.catalog_id = CatalogId { classoid: class::PG_DATABASE, oid: it.oid };
         self.push(entry);
         let target = Target { id, keyword: "DATABASE", name: &name, namespace: None, owner: &it.owner };
         if let Some(comment) = &it.comment {
