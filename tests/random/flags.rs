@@ -140,8 +140,8 @@ pub(crate) fn draw(rng: &mut StdRng, major: u32, plan: &Plan) -> FlagSet {
 }
 
 fn pattern(rng: &mut StdRng, names: &[String]) -> String {
-    const WILD: &[&str] =
-        &["a*", "*", "public.*", "*.a*", "\"U\"*", "?", "[a-i]*", "(a|b)*", "*_*", "public", "*1"];
+    // None that matches pg_catalog: that takes long.
+    const WILD: &[&str] = &["a*", "public.*", "*.a*", "\"U\"*", "?", "[a-f]*", "(a|b)*", "public", "*1"];
     if names.is_empty() || rng.random_range(0..3) == 0 {
         return WILD[rng.random_range(0..WILD.len())].to_owned();
     }
