@@ -74,7 +74,8 @@ fn over_rows(w: &mut World, r: &Relation, returns: &Type) -> Routine {
     let (_, _, name) = w.place("function");
     let identity = format!("FUNCTION {name}({})", r.name);
     let sql = if w.major >= 14 && w.chance(50) {
-        let (expression, _) = w.scalar(&[], Place::Query);
+        // The planner may call it, within pg_dump's read-only transaction even.
+        let (expression, _) = w.scalar(&[], Place::Immutable);
         format!(
             "BEGIN ATOMIC SELECT CASE WHEN ({expression}) IS NULL THEN NULL::{0} ELSE NULL::{0} END; END",
             returns.sql

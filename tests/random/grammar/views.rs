@@ -71,14 +71,8 @@ impl World {
             }
             2 => {
                 let name = self.column_name(&[]);
-                let values: Vec<String> = (0..2)
-                    .map(|_| {
-                        format!("({})", {
-                            let v = self.pick(&["1", "NULL", "2"]);
-                            v
-                        })
-                    })
-                    .collect();
+                let values: Vec<String> =
+                    (0..2).map(|_| format!("({})", { self.pick(&["1", "NULL", "2"]) })).collect();
                 Query {
                     sql: format!("SELECT v.{name} FROM (VALUES {}) AS v({name})", values.join(", ")),
                     columns: vec![Column::plain(&name, Type::integer())],
