@@ -135,7 +135,7 @@ fn expect_all_checks(catalog: &Catalog) -> Result<()> {
 /// Reads the constraints of domains; those that hold for all values already are part of the
 /// domain's definition.
 pub(super) async fn read_of_domains(r: &Reader<'_>, catalog: &mut Catalog, domains: Vec<Oid>) -> Result<()> {
-    let contypes = if r.dialect >= 18 { "'c', 'n'" } else { "'c'" };
+    let contypes = if r.dialect >= 17 { "'c', 'n'" } else { "'c'" };
     let sql = format!(
         "SELECT oid, contypid, conname, contype, pg_catalog.pg_get_constraintdef(oid) AS definition,
                 true AS conislocal, convalidated

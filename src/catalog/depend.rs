@@ -50,12 +50,14 @@ async fn read_extensions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     if !catalog.ids().any(|id| catalog.object(id).depends_on_extension) {
         return Ok(());
     }
+    // pg_dump asks for no order, and gets the one in which the index on the dependent finds them.
     let rows = r
         .query(
             "pg_depend",
             "SELECT d.classid, d.objid, e.extname
                FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-              WHERE d.deptype = 'x' AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass",
+              WHERE d.deptype = 'x' AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+              ORDER BY d.ctid",
         )
         .await?;
     for row in rows {

@@ -41,10 +41,10 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         if super::select::member_of_extension(catalog, id) {
             continue;
         }
-        // From 15 on they go with their table.
+        // They go with their table, whatever schema they are in.
         let table = catalog.find(class::PG_CLASS, row.oid("stxrelid")?);
         let without_table = table.is_none_or(|t| !catalog.object(t).dump.contains(Components::DEFINITION));
-        if r.dialect >= 15 && without_table {
+        if without_table {
             catalog.object_mut(id).dump = Components::empty();
         } else {
             r.selection.object(catalog, id);

@@ -98,8 +98,9 @@ pub(super) fn commands(
         }
         let grantor = if grantor.is_empty() { target.owner.to_owned() } else { grantor };
         let by_owner = grantor == target.owner;
-        // The owner's own privileges first: others may have them from there.
-        let out = if by_owner && grantee == target.owner { &mut first } else { &mut second };
+        // From 15 on the owner's own privileges come first: others may have them from there.
+        let is_first = by_owner && grantee == target.owner && dialect >= 15;
+        let out = if is_first { &mut first } else { &mut second };
         if !by_owner {
             out.push_str(&format!("SET SESSION AUTHORIZATION {};\n", quoter.id(&grantor)));
         }

@@ -128,21 +128,7 @@ impl Emitter<'_> {
         if self.options.no_privileges {
             return Ok(());
         }
-        let (now, base) = match (&acl.acl, &acl.initial) {
-            (Some(now), Some(initial)) => (now, initial),
-            (None, Some(initial)) => (&acl.default, initial),
-            (Some(now), None) => (now, &acl.default),
-            (None, None) => return Ok(()),
-        };
-        let acl_target = AclTarget {
-            keyword: target.keyword,
-            name: target.name,
-            column,
-            namespace: target.namespace,
-            owner: target.owner,
-            prefix: "",
-        };
-        let sql = commands(self.q, &acl_target, now, base, self.dialect)?;
+        let sql = self.privilege_commands(target, column, acl)?;
         if sql.is_empty() {
             return Ok(());
         }
@@ -154,6 +140,30 @@ impl Emitter<'_> {
             Entry::new(Section::None, "ACL", tag, sql).in_namespace(target.namespace).owned_by(target.owner);
         self.push(entry);
         Ok(())
+    }
+
+    /// The commands that lead from what the object gets at its creation to what it has.
+    pub(super) fn privilege_commands(
+        &self,
+        target: Target<'_>,
+        column: Option<&str>,
+        acl: &Acl,
+    ) -> Result<String> {
+        let (now, base) = match (&acl.acl, &acl.initial) {
+            (Some(now), Some(initial)) => (now, initial),
+            (None, Some(initial)) => (&acl.default, initial),
+            (Some(now), None) => (now, &acl.default),
+            (None, None) => return Ok(String::new()),
+        };
+        let acl_target = AclTarget {
+            keyword: target.keyword,
+            name: target.name,
+            column,
+            namespace: target.namespace,
+            owner: target.owner,
+            prefix: "",
+        };
+        commands(self.q, &acl_target, now, base, self.dialect)
     }
 }
 

@@ -18,6 +18,8 @@ impl Emitter<'_> {
         }
         let literal = |value: &Option<String>| self.q.literal(value.as_deref().unwrap_or_default());
         match it.collprovider {
+            // Only pg_catalog has one, and a pattern may ask for pg_catalog.
+            'd' if self.dialect < 15 => parameters.push("locale = ''".to_owned()),
             'd' => {}
             'i' | 'b' => {
                 parameters.push(format!("locale = {}", literal(&it.colllocale)));

@@ -42,6 +42,7 @@ impl Emitter<'_> {
                 .in_namespace(schema)
                 .owned_by(&it.role);
         entry.dump_id = Some(id);
+        entry.catalog_id = self.get(id).catalog_id;
         self.push(entry);
         Ok(())
     }

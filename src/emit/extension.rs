@@ -14,4 +14,13 @@ impl Emitter<'_> {
         self.push_definition(id, entry);
         self.annotate(Target { id, keyword: "EXTENSION", name: &name, namespace: None, owner: "" });
     }
+
+    /// What `ALTER … DEPENDS ON EXTENSION` recorded of an object; `what` is its keyword and name.
+    pub(super) fn depends_on_extensions(&self, what: &str, extensions: &[String]) -> String {
+        // From 17 on an empty line stands before each of them instead of none.
+        let (before, after) = if self.dialect >= 17 { ("\n", "") } else { ("", "\n") };
+        let clause =
+            |e: &String| format!("{before}ALTER {what} DEPENDS ON EXTENSION {};{after}", self.q.id(e));
+        extensions.iter().map(clause).collect()
+    }
 }

@@ -48,9 +48,7 @@ impl Emitter<'_> {
     }
 
     pub(super) fn index_depends(&self, id: DumpId, it: &Index) -> String {
-        let index = self.qualified(id);
-        let clause = |e: &String| format!("ALTER INDEX {index} DEPENDS ON EXTENSION {};\n", self.q.id(e));
-        it.depends_on_extensions.iter().map(clause).collect()
+        self.depends_on_extensions(&format!("INDEX {}", self.qualified(id)), &it.depends_on_extensions)
     }
 
     pub(super) fn index_attach(&mut self, id: DumpId, it: &IndexAttach) {

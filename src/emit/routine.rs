@@ -16,10 +16,8 @@ impl Emitter<'_> {
             None => signature.clone(),
         };
         let mut create = self.routine_definition(id, detail, keyword);
-        for extension in &detail.depends_on_extensions {
-            let extension = self.q.id(extension);
-            create.push_str(&format!("ALTER {keyword} {qualified} DEPENDS ON EXTENSION {extension};\n"));
-        }
+        let what = format!("{keyword} {qualified}");
+        create.push_str(&self.depends_on_extensions(&what, &detail.depends_on_extensions));
         let tag = format!("{}({})", self.get(id).name, self.type_list(&it.arg_types));
         let section = if it.postponed { Section::PostData } else { Section::PreData };
         let entry = Entry::new(section, keyword, tag, create)

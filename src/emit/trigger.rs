@@ -25,12 +25,8 @@ impl Emitter<'_> {
             (enabled, String::new())
         } else {
             let mut sql = format!("{};\n", it.definition);
-            for extension in &it.depends_on_extensions {
-                let extension = self.q.id(extension);
-                sql.push_str(&format!(
-                    "ALTER TRIGGER {name} ON {qualified} DEPENDS ON EXTENSION {extension};\n"
-                ));
-            }
+            let what = format!("TRIGGER {name} ON {qualified}");
+            sql.push_str(&self.depends_on_extensions(&what, &it.depends_on_extensions));
             if it.tgenabled != 'O' {
                 sql.push_str(&enabled);
             }

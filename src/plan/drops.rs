@@ -16,6 +16,7 @@ impl Printer<'_> {
             for oid in large_objects_of(entry) {
                 self.out.push_str(&unlink(oid, options.if_exists));
             }
+            self.out.push('\n');
         } else if !options.if_exists || drop.starts_with("--") {
             self.out.push_str(drop);
         } else if entry.desc == "BLOB" {

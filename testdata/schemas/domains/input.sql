@@ -9,3 +9,8 @@ COMMENT ON DOMAIN small IS 'two digits';
 COMMENT ON CONSTRAINT even ON DOMAIN small IS 'or seven';
 CREATE TABLE t (a small, w word, m money2, i ids, s stamp, n word[]);
 INSERT INTO t VALUES (8, 'ab', 3.1, '{1,2}', '2020-01-01 00:00:00+00', '{a,b}'), (7, NULL, NULL, NULL, NULL, NULL);
+CREATE DOMAIN not_null_named AS int CONSTRAINT "N n" NOT NULL DEFAULT 1;
+CREATE DOMAIN not_null_plain AS int NOT NULL CHECK (VALUE > 0);
+CREATE DOMAIN not_null_was_named AS int NOT NULL;
+ALTER DOMAIN not_null_was_named RENAME TO not_null_renamed;
+CREATE DOMAIN not_null_in_a_domain_whose_name_is_as_long_as_it_may_ever_be____ AS int NOT NULL;

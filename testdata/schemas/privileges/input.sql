@@ -49,3 +49,6 @@ REVOKE SELECT ON pg_catalog.pg_class FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION pg_catalog.pg_ls_waldir() FROM pg_monitor;
 GRANT SELECT (rolname) ON pg_catalog.pg_authid TO cs_privileges_b;
 GRANT SELECT (a) ON v TO cs_privileges_a;
+ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO PUBLIC;
+CREATE TABLE s.public_first (a int);
+REVOKE REFERENCES ON s.public_first FROM CURRENT_USER;

@@ -1,0 +1,623 @@
+//! Tables, their columns, keys and indexes.
+
+use super::expression::Place;
+use super::types::{Shape, Type};
+use super::{Column, Relation, World};
+
+pub(super) const TABLE_PRIVILEGES: &[&str] =
+    &["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "ALL"];
+const TABLE_OPTIONS: &[&str] = &[
+    "fillfactor = 70",
+    "autovacuum_enabled = false",
+    "toast.autovacuum_enabled = off",
+    "parallel_workers = 2",
+    "toast_tuple_target = 256",
+    "user_catalog_table = true",
+    "autovacuum_vacuum_scale_factor = 0.3",
+];
+const SEQUENCE_OPTIONS: &[&str] = &[
+    "START 5",
+    "INCREMENT -2",
+    "INCREMENT 10",
+    "MINVALUE -100",
+    "MAXVALUE 1000",
+    "CYCLE",
+    "CACHE 20",
+    "NO CYCLE",
+    "NO MINVALUE",
+    "MAXVALUE 32767",
+];
+
+impl World {
+    pub(super) fn column_name(&mut self, others: &[Column]) -> String {
+        for _ in 0..10 {
+            let name = self.shared();
+            if !others.iter().any(|c| c.name == name) {
+                return name;
+            }
+        }
+        self.fresh("column")
+    }
+
+    pub(super) fn sequence_options(&mut self) -> String {
+        let options = self.some(SEQUENCE_OPTIONS, 3);
+        let mut words: Vec<&str> = Vec::new();
+        for option in options {
+            let word = option.split(' ').next().unwrap_or_default();
+            let clashes = words
+                .iter()
+                .any(|w| w.contains(word) || w.contains(option.rsplit(' ').nth(1).unwrap_or("-")));
+            if !clashes {
+                words.push(option);
+            }
+        }
+        words.join(" ")
+    }
+
+    /// A column and how it is written in CREATE TABLE.
+    fn column(&mut self, others: &[Column], is_partitioned: bool) -> (Column, String) {
+        let name = self.column_name(others);
+        if self.chance(6) && !is_partitioned {
+            let serial = self.pick(&["serial", "bigserial", "smallserial"]);
+            return (Column::plain(&name, Type::integer()), format!("{name} {serial}"));
+        }
+        let mut column = Column::plain(&name, self.a_type());
+        let mut sql = String::new();
+        if self.major >= 16 && self.chance(5) {
+            sql.push_str(self.pick(&[" STORAGE EXTERNAL", " STORAGE PLAIN", " STORAGE DEFAULT"]));
+        }
+        if self.major >= 14 && self.chance(4) {
+            sql.push_str(self.pick(&[" COMPRESSION pglz", " COMPRESSION default"]));
+        }
+        if column.of.is_texty() && self.chance(20) {
+            let collation = self.collation();
+            sql.push_str(&format!(" COLLATE {collation}"));
+        }
+        match self.below(14) {
+            0 => {
+                column.of = self.pick(&["integer", "bigint", "smallint"]).into();
+                column.is_identity = true;
+                let when = self.pick(&["ALWAYS", "BY DEFAULT"]);
+                let options =
+                    if self.chance(60) { format!(" ({})", self.sequence_options()) } else { String::new() };
+                sql = format!(" GENERATED {when} AS IDENTITY{options}");
+            }
+            1 if !others.is_empty() => {
+                let base: Vec<Column> = others.iter().filter(|c| !c.is_generated).cloned().collect();
+                column.is_generated = true;
+                let is_virtual = self.major >= 18 && self.chance(50);
+                let (expression, of) = if is_virtual {
+                    let base: Vec<Column> = base.into_iter().filter(|c| !c.of.sql.contains('.')).collect();
+                    let Some(of) = (!base.is_empty()).then(|| self.pick(&base)) else {
+                        return self.column(others, is_partitioned);
+                    };
+                    (format!("{} IS NULL", of.name), Type::boolean())
+                } else {
+                    self.scalar(&base, Place::Immutable)
+                };
+                column.of = of;
+                let how = if is_virtual { " VIRTUAL" } else { " STORED" };
+                let how = if is_virtual && self.chance(50) { "" } else { how };
+                sql = format!(" GENERATED ALWAYS AS ({expression}){how}");
+            }
+            2..=5 => {
+                let value = self.default_of(&column.of);
+                sql.push_str(&format!(" DEFAULT {value}"));
+            }
+            _ => {}
+        }
+        if self.chance(15) {
+            if self.major >= 18 && self.chance(60) {
+                let constraint = self.shared();
+                sql.push_str(&format!(" CONSTRAINT {constraint}"));
+            }
+            sql.push_str(" NOT NULL");
+            if self.major >= 18 && self.chance(15) && !is_partitioned {
+                sql.push_str(" NO INHERIT");
+            }
+        }
+        (column.clone(), format!("{} {}{sql}", column.name, column.of.sql))
+    }
+
+    pub(super) fn columns(&mut self, count: usize, is_partitioned: bool) -> (Vec<Column>, Vec<String>) {
+        let mut columns = Vec::new();
+        let mut written = Vec::new();
+        for _ in 0..count {
+            let (column, sql) = self.column(&columns, is_partitioned);
+            columns.push(column);
+            written.push(sql);
+        }
+        (columns, written)
+    }
+
+    /// A named check, as it stands inside of CREATE TABLE.
+    pub(super) fn check(&mut self, table: &str, columns: &[Column]) -> String {
+        let base: Vec<Column> = columns.iter().filter(|c| !c.is_generated).cloned().collect();
+        let condition = self.lenient(&base);
+        let name = if self.chance(60) {
+            let name = self.shared();
+            self.comment_only(&format!("CONSTRAINT {name} ON {table}"));
+            format!("CONSTRAINT {name} ")
+        } else {
+            String::new()
+        };
+        let tail = if self.chance(10) {
+            " NO INHERIT"
+        } else if self.major >= 18 && self.chance(10) {
+            " NOT ENFORCED"
+        } else {
+            ""
+        };
+        format!("{name}CHECK ({condition}){tail}")
+    }
+
+    pub(super) fn storage(&mut self) -> String {
+        let mut sql = String::new();
+        if self.chance(6) && !self.table_methods.is_empty() {
+            let methods = self.table_methods.clone();
+            sql.push_str(&format!(" USING {}", self.pick(&methods)));
+        }
+        if self.chance(12) {
+            sql.push_str(&format!(" WITH ({})", self.options(TABLE_OPTIONS)));
+        }
+        if self.chance(6) {
+            sql.push_str(&format!(" TABLESPACE {}", self.tablespace));
+        }
+        sql
+    }
+
+    /// Remembers a new table, with its columns, as something to comment on, own and grant.
+    pub(super) fn remember(&mut self, relation: Relation) {
+        let name = relation.name.clone();
+        let what = match relation.kind {
+            'v' => "VIEW",
+            'm' => "MATERIALIZED VIEW",
+            'f' => "FOREIGN TABLE",
+            _ => "TABLE",
+        };
+        self.handles.push(super::Handle {
+            comment: Some(format!("{what} {name}")),
+            owner: Some(format!("{what} {name}")),
+            grant: Some((format!("TABLE {name}"), TABLE_PRIVILEGES)),
+        });
+        for column in relation.columns.iter().take(2) {
+            self.comment_only(&format!("COLUMN {name}.{}", column.name));
+        }
+        self.relations.push(relation);
+    }
+}
+
+impl From<&str> for Type {
+    fn from(sql: &str) -> Self {
+        Type { sql: sql.to_owned(), ..Type::integer() }
+    }
+}
+
+pub(super) fn table(w: &mut World) {
+    let (schema, bare, name) = w.place("relation");
+    let count = if w.chance(5) { 0 } else { 1 + w.below(7) };
+    let (columns, mut written) = w.columns(count, false);
+    let mut keys = Vec::new();
+    if w.chance(45) {
+        let simple: Vec<Column> = columns.iter().filter(|c| c.of.is_ordered).cloned().collect();
+        if !simple.is_empty() {
+            let key = w.some(&simple, 2);
+            let list: Vec<&str> = key.iter().map(|c| c.name.as_str()).collect();
+            let constraint = if w.chance(30) {
+                format!("CONSTRAINT {} ", w.fresh(&format!("relation {schema}")))
+            } else {
+                String::new()
+            };
+            let deferrable = w.maybe(10, " DEFERRABLE INITIALLY DEFERRED");
+            written.push(format!("{constraint}PRIMARY KEY ({}){deferrable}", list.join(", ")));
+            if deferrable.is_empty() {
+                keys.push(key);
+            }
+        }
+    }
+    if w.chance(25) && !columns.is_empty() {
+        written.push(w.check(&name, &columns));
+    }
+    let likes: Vec<String> =
+        w.relations.iter().filter(|r| "rpvmf".contains(r.kind)).map(|r| r.name.clone()).collect();
+    if w.chance(5) && !likes.is_empty() {
+        let like = w.pick(&likes);
+        let what =
+            w.pick(&["", " INCLUDING ALL", " INCLUDING DEFAULTS", " INCLUDING INDEXES INCLUDING COMMENTS"]);
+        written = vec![format!("LIKE {like}{what}")];
+    }
+    let unlogged = w.maybe(8, "UNLOGGED ");
+    let storage = w.storage();
+    w.run(format!("CREATE {unlogged}TABLE {name} ({}){storage}", written.join(", ")));
+    let relation = Relation { keys, ..Relation::new(schema, bare, columns, 'r') };
+    w.remember(relation);
+}
+
+pub(super) fn typed(w: &mut World) {
+    let Some(of) = w.relation("c") else { return };
+    let (schema, bare, name) = w.place("relation");
+    let mut options = Vec::new();
+    for column in of.columns.iter().take(3) {
+        if w.chance(50) {
+            let value = w.default_of(&column.of);
+            let not_null = w.maybe(30, " NOT NULL");
+            options.push(format!("{} WITH OPTIONS DEFAULT {value}{not_null}", column.name));
+        }
+    }
+    if w.chance(40) {
+        options.push(w.check(&name, &of.columns));
+    }
+    let list = if options.is_empty() { String::new() } else { format!(" ({})", options.join(", ")) };
+    w.run(format!("CREATE TABLE {name} OF {}{list}", of.name));
+    let relation = Relation { is_bound: true, ..Relation::new(schema, bare, of.columns, 'r') };
+    w.remember(relation);
+}
+
+pub(super) fn child(w: &mut World) {
+    let fit: Vec<Relation> =
+        w.relations.iter().filter(|r| r.kind == 'r' && r.partitioning.is_none()).cloned().collect();
+    if fit.is_empty() {
+        return;
+    }
+    let mut parents = w.some(&fit, 2);
+    // Columns of one name but of different types cannot be merged.
+    if parents.len() == 2 {
+        let clashes = parents[0].columns.iter().any(|a| parents[1].columns.iter().any(|b| a.name == b.name));
+        if clashes {
+            parents.truncate(1);
+        }
+    }
+    let (schema, bare, name) = w.place("relation");
+    let mut columns: Vec<Column> = parents.iter().flat_map(|p| p.columns.clone()).collect();
+    let mut written = Vec::new();
+    for column in columns.clone().iter().filter(|c| !c.is_generated && !c.is_identity).take(3) {
+        if w.chance(25) {
+            let value = w.default_of(&column.of);
+            written.push(format!("{} {} DEFAULT {value}", column.name, column.of.sql));
+        }
+    }
+    let (more, sql) = {
+        let count = w.below(3);
+        let mut more = Vec::new();
+        let mut sql = Vec::new();
+        for _ in 0..count {
+            let (column, text) = w.column(&columns, false);
+            columns.push(column.clone());
+            more.push(column);
+            sql.push(text);
+        }
+        (more, sql)
+    };
+    drop(more);
+    written.extend(sql);
+    if w.chance(20) && !columns.is_empty() {
+        written.push(w.check(&name, &columns));
+    }
+    let names: Vec<String> = parents.iter().map(|p| p.name.clone()).collect();
+    if w.chance(25) && parents.len() == 1 {
+        w.run(format!("CREATE TABLE {name} (LIKE {})", names[0]));
+        w.run(format!("ALTER TABLE {name} INHERIT {}", names[0]));
+        columns = parents[0].columns.clone();
+    } else {
+        let storage = w.storage();
+        w.run(format!(
+            "CREATE TABLE {name} ({}) INHERITS ({}){storage}",
+            written.join(", "),
+            names.join(", ")
+        ));
+    }
+    for parent in &names {
+        if let Some(parent) = w.relation_mut(parent) {
+            parent.is_bound = true;
+        }
+    }
+    if w.chance(10) {
+        w.run(format!("ALTER TABLE {name} NO INHERIT {}", names[0]));
+    }
+    let relation = Relation { is_bound: true, ..Relation::new(schema, bare, columns, 'r') };
+    w.remember(relation);
+}
+
+pub(super) fn alter(w: &mut World) {
+    let Some(r) = w.relation("rpm") else { return };
+    let name = &r.name;
+    let column = w.pick(&r.columns);
+    let c = &column.name;
+    let what = if r.kind == 'm' { "MATERIALIZED VIEW" } else { "TABLE" };
+    let sql = match w.below(19) {
+        0 => format!("ALTER {c} SET STATISTICS {}", w.pick(&["0", "100", "-1", "10000"])),
+        1 => format!("ALTER {c} SET (n_distinct = -0.5, n_distinct_inherited = 3)"),
+        2 => format!("ALTER {c} SET STORAGE {}", w.pick(&["PLAIN", "MAIN", "EXTERNAL", "EXTENDED"])),
+        3 => format!("ALTER {c} SET COMPRESSION pglz"),
+        4 => format!("SET ({})", w.options(TABLE_OPTIONS)),
+        5 if r.kind != 'm' => format!("REPLICA IDENTITY {}", w.pick(&["FULL", "NOTHING", "DEFAULT"])),
+        6 if r.kind == 'r' => w.pick(&["SET UNLOGGED", "SET LOGGED"]).to_owned(),
+        7 if r.kind != 'm' => w.pick(&["ENABLE ROW LEVEL SECURITY", "FORCE ROW LEVEL SECURITY"]).to_owned(),
+        8 if r.kind != 'm' && !column.is_generated && !column.is_identity => {
+            let value = w.default_of(&column.of);
+            format!("ALTER {c} SET DEFAULT {value}")
+        }
+        9 if r.kind != 'm' && w.major >= 18 => {
+            let (constraint, valid) = (w.shared(), w.maybe(50, " NOT VALID"));
+            w.comment_only(&format!("CONSTRAINT {constraint} ON {name}"));
+            format!("ADD CONSTRAINT {constraint} NOT NULL {c}{valid}")
+        }
+        9 | 10 if r.kind != 'm' => format!("ALTER {c} {} NOT NULL", w.pick(&["SET", "DROP"])),
+        11 if r.kind == 'r' => format!("SET TABLESPACE {}", w.tablespace),
+        12 | 13 if r.kind != 'm' && !r.is_bound => {
+            let (column, sql) = w.column(&r.columns, r.kind == 'p');
+            if let Some(r) = w.relation_mut(name) {
+                r.columns.push(column);
+            }
+            format!("ADD COLUMN {sql}")
+        }
+        14 if r.kind == 'r' && !column.is_identity && !column.is_generated => {
+            format!("ALTER {c} ADD GENERATED BY DEFAULT AS IDENTITY")
+        }
+        15 if r.kind == 'r' && !r.is_bound => {
+            let of = w.a_type();
+            let sql = format!("ALTER {c} DROP DEFAULT, ALTER {c} TYPE {} USING NULL", of.sql);
+            if let Some(column) =
+                w.relation_mut(name).and_then(|r| r.columns.iter_mut().find(|x| x.name == *c))
+            {
+                column.of = of;
+            }
+            sql
+        }
+        16 if r.kind == 'r' && column.is_generated => format!("ALTER {c} DROP EXPRESSION IF EXISTS"),
+        17 if !w.table_methods.is_empty() && w.major >= 15 && r.kind != 'p' => {
+            let methods = w.table_methods.clone();
+            format!("SET ACCESS METHOD {}", w.pick(&methods))
+        }
+        _ => format!("ALTER {c} SET STATISTICS 7"),
+    };
+    w.run(format!("ALTER {what} {name} {sql}"));
+}
+
+pub(super) fn drop_column(w: &mut World) {
+    let fit: Vec<Relation> = w
+        .relations
+        .iter()
+        .filter(|r| "rp".contains(r.kind) && r.columns.len() > 1 && !r.is_bound)
+        .cloned()
+        .collect();
+    if fit.is_empty() {
+        return;
+    }
+    let r = w.pick(&fit);
+    let column = w.pick(&r.columns);
+    let cascade = w.maybe(20, " CASCADE");
+    w.run(format!("ALTER TABLE {} DROP COLUMN {}{cascade}", r.name, column.name));
+    if !cascade.is_empty()
+        && let Some(r) = w.relation_mut(&r.name)
+    {
+        r.columns.retain(|c| c.name != column.name);
+        r.keys.retain(|key| key.iter().all(|c| c.name != column.name));
+    }
+}
+
+pub(super) fn constraint(w: &mut World) {
+    let Some(r) = w.relation("rpf") else { return };
+    let name = r.name.clone();
+    let constraint = w.shared();
+    if r.kind == 'f' || w.chance(35) {
+        let check = w.check(&name, &r.columns);
+        let only = w.maybe(10, "ONLY ");
+        let valid = w.maybe(30, " NOT VALID");
+        w.run(format!("ALTER TABLE {only}{name} ADD {check}{valid}"));
+        return;
+    }
+    let deferrable = w.pick(&["", "", "", " DEFERRABLE", " DEFERRABLE INITIALLY DEFERRED"]);
+    let storage = w.pick(&["", "", "", " WITH (fillfactor = 80)"]);
+    let ranges: Vec<Column> = r.columns.iter().filter(|c| c.of.is_range()).cloned().collect();
+    let ordered: Vec<Column> = r.columns.iter().filter(|c| c.of.is_ordered).cloned().collect();
+    if ordered.is_empty() {
+        return;
+    }
+    let mut key = w.some(&ordered, 3);
+    if let Some(p) = &r.partitioning {
+        key.retain(|c| c.name != p.column.name);
+        key.push(p.column.clone());
+    }
+    let list: Vec<&str> = key.iter().map(|c| c.name.as_str()).collect();
+    let list = list.join(", ");
+    let sql = match w.below(8) {
+        0 if !ranges.is_empty() => {
+            let range = w.pick(&ranges).name;
+            let where_ = if w.chance(40) {
+                format!(" WHERE ({})", w.condition(&r.columns, Place::Immutable))
+            } else {
+                String::new()
+            };
+            format!("EXCLUDE USING gist ({range} WITH &&){storage}{where_}{deferrable}")
+        }
+        1 => {
+            let column = w.pick(&ordered).name;
+            let where_ = if w.chance(40) {
+                format!(" WHERE ({})", w.condition(&r.columns, Place::Immutable))
+            } else {
+                String::new()
+            };
+            format!("EXCLUDE USING btree ({column} WITH =){storage}{where_}{deferrable}")
+        }
+        2 if w.major >= 18 && !ranges.is_empty() => {
+            let range = w.pick(&ranges).name;
+            let fit: Vec<Column> = ordered.iter().filter(|c| c.name != range).cloned().collect();
+            if fit.is_empty() {
+                return;
+            }
+            let column = w.pick(&fit).name;
+            let what = w.pick(&["PRIMARY KEY", "UNIQUE"]);
+            format!("{what} ({column}, {range} WITHOUT OVERLAPS)")
+        }
+        3 => format!("PRIMARY KEY ({list}){storage}{deferrable}"),
+        _ => {
+            let nulls = if w.major >= 15 && w.chance(25) { " NULLS NOT DISTINCT" } else { "" };
+            let rest: Vec<Column> =
+                r.columns.iter().filter(|c| !key.iter().any(|k| k.name == c.name)).cloned().collect();
+            let include = if w.chance(20) && !rest.is_empty() {
+                format!(" INCLUDE ({})", w.pick(&rest).name)
+            } else {
+                String::new()
+            };
+            if deferrable.is_empty()
+                && let Some(r) = w.relation_mut(&name)
+            {
+                r.keys.push(key.clone());
+            }
+            format!("UNIQUE{nulls} ({list}){include}{storage}{deferrable}")
+        }
+    };
+    let tablespace =
+        if w.chance(5) { format!(" USING INDEX TABLESPACE {}", w.tablespace) } else { String::new() };
+    let sql = if deferrable.is_empty() { format!("{sql}{tablespace}") } else { sql };
+    w.run(format!("ALTER TABLE {name} ADD CONSTRAINT {constraint} {sql}"));
+    w.comment_only(&format!("CONSTRAINT {constraint} ON {name}"));
+    if w.chance(15) {
+        w.run(format!("ALTER TABLE {name} CLUSTER ON {constraint}"));
+    }
+    if w.chance(10) {
+        w.run(format!("ALTER TABLE {name} REPLICA IDENTITY USING INDEX {constraint}"));
+    }
+}
+
+pub(super) fn foreign_key(w: &mut World) {
+    let keyed: Vec<Relation> =
+        w.relations.iter().filter(|r| "rp".contains(r.kind) && !r.keys.is_empty()).cloned().collect();
+    if keyed.is_empty() {
+        return constraint(w);
+    }
+    let parent = w.pick(&keyed);
+    let Some(child) = (if w.chance(20) { Some(parent.clone()) } else { w.relation("rp") }) else { return };
+    let key = w.pick(&parent.keys);
+    let mut columns = Vec::new();
+    for part in &key {
+        let fit: Vec<Column> =
+            child.columns.iter().filter(|c| c.of.sql == part.of.sql && !c.is_generated).cloned().collect();
+        let used = |c: &Column, columns: &[Column]| columns.iter().any(|x| x.name == c.name);
+        let free: Vec<Column> = fit.into_iter().filter(|c| !used(c, &columns)).collect();
+        if free.is_empty() {
+            if child.is_bound {
+                return;
+            }
+            let column = Column::plain(&w.column_name(&child.columns), part.of.clone());
+            w.run(format!("ALTER TABLE {} ADD COLUMN {} {}", child.name, column.name, column.of.sql));
+            if let Some(child) = w.relation_mut(&child.name) {
+                child.columns.push(column.clone());
+            }
+            columns.push(column);
+        } else {
+            columns.push(w.pick(&free));
+        }
+    }
+    let list = |columns: &[Column]| columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>().join(", ");
+    let constraint = w.shared();
+    let actions = w.pick(&[
+        "",
+        "",
+        " ON DELETE CASCADE",
+        " ON UPDATE CASCADE ON DELETE SET NULL",
+        " ON DELETE SET DEFAULT",
+        " ON DELETE RESTRICT",
+    ]);
+    let set = if w.major >= 15 && w.chance(10) {
+        format!(" ON DELETE SET NULL ({})", columns[0].name)
+    } else {
+        actions.to_owned()
+    };
+    let matching = w.maybe(15, " MATCH FULL");
+    let deferrable = w.pick(&["", "", "", " DEFERRABLE", " DEFERRABLE INITIALLY DEFERRED"]);
+    let tail = if w.major >= 18 && w.chance(15) { " NOT ENFORCED" } else { w.maybe(20, " NOT VALID") };
+    w.run(format!(
+        "ALTER TABLE {} ADD CONSTRAINT {constraint} FOREIGN KEY ({}) REFERENCES {} ({}){matching}{set}{deferrable}{tail}",
+        child.name, list(&columns), parent.name, list(&key)
+    ));
+    w.comment_only(&format!("CONSTRAINT {constraint} ON {}", child.name));
+}
+
+pub(super) fn index(w: &mut World) {
+    let Some(r) = w.relation("rpm") else { return };
+    let name = w.fresh(&format!("relation {}", r.schema));
+    let unique = if r.kind == 'r' && w.chance(15) { "UNIQUE " } else { "" };
+    let ordered: Vec<Column> =
+        r.columns.iter().filter(|c| c.of.is_ordered && !c.is_generated).cloned().collect();
+    let mut method = "btree";
+    let mut keys = Vec::new();
+    for _ in 0..=w.below(3) {
+        let key = match w.below(6) {
+            0 | 1 => {
+                let base: Vec<Column> = r.columns.iter().filter(|c| !c.is_generated).cloned().collect();
+                let (expression, of) = w.scalar(&base, Place::Immutable);
+                if of.is_ordered { format!("({expression})") } else { format!("(({expression}) IS NULL)") }
+            }
+            _ if ordered.is_empty() => format!("({} IS NULL)", r.columns[0].name).replace('(', "((") + ")",
+            _ => w.pick(&ordered).name,
+        };
+        let order = w.pick(&["", "", "", " DESC", " NULLS FIRST", " DESC NULLS LAST"]);
+        keys.push(format!("{key}{order}"));
+    }
+    let arrays: Vec<Column> =
+        r.columns.iter().filter(|c| matches!(c.of.shape, Shape::Array(_))).cloned().collect();
+    let ranges: Vec<Column> = r.columns.iter().filter(|c| c.of.is_range()).cloned().collect();
+    let texts: Vec<Column> = r.columns.iter().filter(|c| c.of.is_texty()).cloned().collect();
+    let integers: Vec<Column> = r.columns.iter().filter(|c| c.of.sql == "integer").cloned().collect();
+    let classes: Vec<String> = w.classes.iter().filter(|c| c.1 == "btree").map(|c| c.0.clone()).collect();
+    let mut options = "";
+    match w.below(10) {
+        0 if !arrays.is_empty() => (method, keys) = ("gin", vec![w.pick(&arrays).name]),
+        1 if !ranges.is_empty() => (method, keys) = ("gist", vec![w.pick(&ranges).name]),
+        2 if !texts.is_empty() => {
+            let class = w.pick(&["text_pattern_ops", "varchar_pattern_ops"]);
+            keys = vec![format!("{} {class}", w.pick(&texts).name)];
+        }
+        3 if !integers.is_empty() => {
+            (method, keys) = ("brin", vec![w.pick(&integers).name]);
+            options = " WITH (pages_per_range = 16)";
+        }
+        4 if !integers.is_empty() => (method, keys) = ("hash", vec![w.pick(&integers).name]),
+        5 if !integers.is_empty() && !classes.is_empty() => {
+            keys = vec![format!("{} {}", w.pick(&integers).name, w.pick(&classes))];
+        }
+        6 if !texts.is_empty() => {
+            let collation = w.collation();
+            keys = vec![format!("{} COLLATE {collation}", w.pick(&texts).name)];
+        }
+        _ => {}
+    }
+    if method == "btree" && w.chance(10) {
+        options = " WITH (fillfactor = 60, deduplicate_items = off)";
+    }
+    let include = if method == "btree" && w.chance(12) {
+        format!(" INCLUDE ({})", w.pick(&r.columns).name)
+    } else {
+        String::new()
+    };
+    let nulls = if w.major >= 15 && !unique.is_empty() && w.chance(40) { " NULLS NOT DISTINCT" } else { "" };
+    let tablespace = if w.chance(5) { format!(" TABLESPACE {}", w.tablespace) } else { String::new() };
+    let base: Vec<Column> = r.columns.iter().filter(|c| !c.is_generated).cloned().collect();
+    let where_ =
+        if w.chance(20) { format!(" WHERE {}", w.condition(&base, Place::Immutable)) } else { String::new() };
+    let only = if r.kind == 'p' { w.maybe(30, "ONLY ") } else { "" };
+    w.run(format!(
+        "CREATE {unique}INDEX {name} ON {only}{} USING {method} ({}){include}{nulls}{options}{tablespace}{where_}",
+        r.name, keys.join(", ")
+    ));
+    let qualified = format!("{}.{name}", r.schema);
+    w.comment_only(&format!("INDEX {qualified}"));
+    if w.chance(12) && r.kind != 'p' && method == "btree" {
+        let what = if r.kind == 'm' { "MATERIALIZED VIEW" } else { "TABLE" };
+        w.run(format!("ALTER {what} {} CLUSTER ON {name}", r.name));
+    }
+    if w.chance(10) {
+        w.run(format!("ALTER INDEX {qualified} ALTER COLUMN 1 SET STATISTICS 50"));
+    }
+    if !unique.is_empty() && w.chance(20) {
+        let constraint = w.shared();
+        let sql = w.pick(&["REPLICA IDENTITY USING INDEX", "ADD CONSTRAINT"]);
+        let sql = match sql {
+            "ADD CONSTRAINT" => format!("ADD CONSTRAINT {constraint} UNIQUE USING INDEX {name}"),
+            _ => format!("{sql} {name}"),
+        };
+        w.run(format!("ALTER TABLE {} {sql}", r.name));
+    }
+}
