@@ -47,7 +47,7 @@ pub async fn dump(
     let prepared = async {
         let leader = connect(&params).await?;
         sink.preflight().await?;
-        let prepared = prepare(leader, params, session, options).await?;
+        let prepared = prepare(leader, params, session, options, jobs).await?;
         let upload = sink.begin().await?;
         Ok::<_, Error>((prepared, upload))
     };
@@ -74,9 +74,10 @@ async fn prepare(
     params: ConnectParams,
     session: SessionOptions,
     options: DumpOptions,
+    jobs: usize,
 ) -> Result<Prepared> {
     let started = timestamp();
-    let mut leader = lead(leader, session, &options).await?;
+    let mut leader = lead(leader, &params, session, &options, jobs).await?;
     let dialect = leader.server.dialect();
     let ordered = order(&mut leader.catalog, dialect);
     let entries = emit(&leader.catalog, &ordered, &options, &leader.quoter, dialect)?;

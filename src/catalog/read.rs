@@ -1,5 +1,6 @@
 //! Reads everything, each kind after those that it refers to.
 
+use futures::future::try_join_all;
 use postgres_types::ToSql;
 use tokio_postgres::Client;
 
@@ -8,12 +9,16 @@ use super::select::Selection;
 use super::{Catalog, Components, Kind, Oid, RelKind};
 use crate::error::Result;
 use crate::options::DumpOptions;
+use crate::pg::connect::Session;
 use crate::pg::server::Server;
+
 use crate::quote::Quoter;
 
 /// What reading needs to know.
 pub(super) struct Reader<'a> {
     client: &'a Client,
+    /// More sessions in the same snapshot.
+    helpers: &'a [Session],
     pub(super) options: &'a DumpOptions,
     pub(super) selection: &'a Selection,
     pub(super) quoter: &'a Quoter,
@@ -22,6 +27,8 @@ pub(super) struct Reader<'a> {
     /// The major version of pg_dump whose text we write.
     pub(super) dialect: u32,
     pub(super) superuser: bool,
+    /// Only to find out what has to be locked, not to dump it.
+    pub(super) listing: bool,
     /// Asked for, or it is a standby, where unlogged tables can't be read.
     pub(super) no_unlogged_table_data: bool,
 }
@@ -41,16 +48,38 @@ impl Reader<'_> {
     }
 
     /// Runs a query about the objects `oids`, its only parameter; not at all for none.
-    pub(super) async fn query_oids(&self, what: &str, sql: &str, oids: Vec<Oid>) -> Result<Vec<CatalogRow>> {
+    ///
+    /// For many objects all sessions take a share. The shares follow each other by OID, so a query
+    /// that orders its rows must do so by that OID first.
+    pub(super) async fn query_oids(
+        &self,
+        what: &str,
+        sql: &str,
+        mut oids: Vec<Oid>,
+    ) -> Result<Vec<CatalogRow>> {
         if oids.is_empty() {
             return Ok(Vec::new());
         }
-        self.query_params(what, sql, &[&oids]).await
+        if self.helpers.is_empty() || oids.len() < WORTH_SHARING {
+            return self.query_params(what, sql, &[&oids]).await;
+        }
+        oids.sort_unstable();
+        let share = oids.len().div_ceil(1 + self.helpers.len());
+        let clients = std::iter::once(self.client).chain(self.helpers.iter().map(|helper| &helper.client));
+        let parts = clients.zip(oids.chunks(share)).map(async |(client, share)| {
+            let share = share.to_vec();
+            row::query(client, what, sql, &[&share]).await
+        });
+        Ok(try_join_all(parts).await?.into_iter().flatten().collect())
     }
 }
 
+/// The number of objects from which on sharing a query pays.
+const WORTH_SHARING: usize = 1000;
+
 fn reader<'a>(
     client: &'a Client,
+    helpers: &'a [Session],
     server: &'a Server,
     options: &'a DumpOptions,
     selection: &'a Selection,
@@ -58,6 +87,8 @@ fn reader<'a>(
 ) -> Reader<'a> {
     Reader {
         client,
+        helpers,
+        listing: false,
         options,
         selection,
         quoter,
@@ -86,7 +117,7 @@ pub async fn tables_to_lock(
     quoter: &Quoter,
 ) -> Result<Vec<TableToLock>> {
     let selection = Selection::resolve(client, options).await?;
-    let r = reader(client, server, options, &selection, quoter);
+    let r = Reader { listing: true, ..reader(client, &[], server, options, &selection, quoter) };
     let mut catalog = Catalog::default();
     super::extension::read(&r, &mut catalog).await?;
     super::namespace::read(&r, &mut catalog).await?;
@@ -110,14 +141,16 @@ pub fn to_lock(catalog: &Catalog, quoter: &Quoter) -> Vec<TableToLock> {
 
 /// Reads the catalogs inside the caller's transaction. The relations that are dumped must be
 /// locked already: the server deparses definitions from the newest catalog, not the snapshot's.
+/// `helpers`, if any, see the same snapshot and take their share of the work.
 pub async fn read_catalog(
     client: &Client,
+    helpers: &[Session],
     server: &Server,
     options: &DumpOptions,
     quoter: &Quoter,
 ) -> Result<Catalog> {
     let selection = Selection::resolve(client, options).await?;
-    let r = reader(client, server, options, &selection, quoter);
+    let r = reader(client, helpers, server, options, &selection, quoter);
     let mut catalog = Catalog::default();
     let c = &mut catalog;
     read_roles(&r, c).await?;

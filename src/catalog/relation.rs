@@ -152,22 +152,21 @@ pub struct Relation {
 }
 
 pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    // Left joins that nothing needs cost nothing.
+    let detail = |of_type: &str, sql: &str| {
+        if r.listing { format!("NULL::pg_catalog.{of_type}") } else { sql.to_owned() }
+    };
     let rows = r
         .query(
             "pg_class",
-            "SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.reltype, c.reloftype, c.relowner,
+            &format!(
+                "SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.reltype, c.reloftype, c.relowner,
                     c.relpages, c.relchecks, c.relhasindex, c.relhastriggers, c.relpersistence,
                     c.relispopulated, c.relreplident, c.relrowsecurity, c.relforcerowsecurity,
-                    c.relispartition, tc.relpages AS toast_pages,
-                    c.relacl::text[] AS acl,
-                    pg_catalog.acldefault(CASE c.relkind WHEN 'S' THEN 's'::\"char\" ELSE 'r'::\"char\" END,
-                                          c.relowner)::text[] AS acldefault,
-                    pg_catalog.array_remove(pg_catalog.array_remove(
-                        c.reloptions, 'check_option=local'), 'check_option=cascaded') AS reloptions,
-                    CASE WHEN 'check_option=local' = ANY (c.reloptions) THEN 'LOCAL'
-                         WHEN 'check_option=cascaded' = ANY (c.reloptions) THEN 'CASCADED'
-                     END AS check_option,
-                    tc.reloptions AS toast_reloptions,
+                    c.relispartition, {toast_pages} AS toast_pages,
+                    {acl} AS acl, {acldefault} AS acldefault,
+                    {reloptions} AS reloptions, {check_option} AS check_option,
+                    {toast_reloptions} AS toast_reloptions,
                     d.refobjid AS owning_table, d.refobjsubid AS owning_column,
                     (d.deptype = 'i') IS TRUE AS is_identity_sequence,
                     ts.spcname, am.amname
@@ -182,6 +181,25 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
                  ON tc.oid = c.reltoastrelid AND tc.relkind = 't' AND c.relkind <> 'p'
               WHERE c.relkind IN ('r', 'S', 'v', 'c', 'm', 'f', 'p')
               ORDER BY c.oid",
+                toast_pages = detail("int4", "tc.relpages"),
+                acl = detail("text[]", "c.relacl::text[]"),
+                acldefault = detail(
+                    "text[]",
+                    "pg_catalog.acldefault(CASE c.relkind WHEN 'S' THEN 's'::\"char\" ELSE 'r'::\"char\" END,
+                                           c.relowner)::text[]"
+                ),
+                reloptions = detail(
+                    "text[]",
+                    "pg_catalog.array_remove(pg_catalog.array_remove(
+                        c.reloptions, 'check_option=local'), 'check_option=cascaded')"
+                ),
+                check_option = detail(
+                    "text",
+                    "CASE WHEN 'check_option=local' = ANY (c.reloptions) THEN 'LOCAL'
+                          WHEN 'check_option=cascaded' = ANY (c.reloptions) THEN 'CASCADED' END"
+                ),
+                toast_reloptions = detail("text[]", "tc.reloptions"),
+            ),
         )
         .await?;
     for row in rows {

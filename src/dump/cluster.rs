@@ -136,7 +136,7 @@ async fn write_database(
     let params = (request.params_for)(&database.datname)?;
     let prepared = Box::pin(async {
         let session = connect(&params).await?;
-        prepare(session, params, request.session.clone(), options).await
+        prepare(session, params, request.session.clone(), options, request.jobs).await
     });
     let Prepared { source, segments } = or_interrupted(shutdown, prepared).await?;
     run.write(segments, Producers(Arc::new(source))).await

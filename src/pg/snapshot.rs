@@ -10,10 +10,12 @@
 //! Everything is SET LOCAL, so that it works through poolers that hand out a server connection
 //! per transaction.
 
+use futures::future::join_all;
 use tokio_postgres::error::SqlState;
 
-use super::connect::Session;
+use super::connect::{Session, connect};
 use super::error::sqlstate;
+use super::params::ConnectParams;
 use super::server::Server;
 use crate::catalog::{self, Catalog, TableToLock, read_catalog, tables_to_lock};
 use crate::error::{Error, ErrorKind, Result};
@@ -136,13 +138,26 @@ pub struct Leader {
     pub catalog: Catalog,
 }
 
-/// Locks what will be dumped, takes the snapshot, and reads the catalogs.
-pub async fn lead(session: Session, options: SessionOptions, dump: &DumpOptions) -> Result<Leader> {
+/// From so many tables on, more sessions than the leader's read the catalogs.
+const TABLES_WORTH_HELP: usize = 1000;
+
+/// More helpers than this don't help: the rest of the work is the leader's.
+const MOST_HELPERS: usize = 3;
+
+/// Locks what will be dumped, takes the snapshot, and reads the catalogs: of large databases with
+/// `jobs` sessions, made by `params`.
+pub async fn lead(
+    session: Session,
+    params: &ConnectParams,
+    options: SessionOptions,
+    dump: &DumpOptions,
+    jobs: usize,
+) -> Result<Leader> {
     let found = find_out(&session, &options).await?;
     let setup = SessionSetup { options, found };
     let mut attempt = 1;
     loop {
-        match try_lead(&session, &setup, dump).await {
+        match try_lead(&session, params, &setup, dump, jobs).await {
             Ok(led) => {
                 let (snapshot, server, quoter, catalog) = *led;
                 return Ok(Leader { session, setup, snapshot, server, quoter, catalog });
@@ -164,7 +179,13 @@ pub async fn lead(session: Session, options: SessionOptions, dump: &DumpOptions)
 
 type Led = Box<(String, Server, Quoter, Catalog)>;
 
-async fn try_lead(session: &Session, setup: &SessionSetup, dump: &DumpOptions) -> Result<Led> {
+async fn try_lead(
+    session: &Session,
+    params: &ConnectParams,
+    setup: &SessionSetup,
+    dump: &DumpOptions,
+    jobs: usize,
+) -> Result<Led> {
     if let Some(snapshot) = &setup.options.snapshot {
         return try_lead_from(session, setup, dump, snapshot).await;
     }
@@ -172,7 +193,10 @@ async fn try_lead(session: &Session, setup: &SessionSetup, dump: &DumpOptions) -
     begin(session, setup, None).await?;
     lock(session, setup, &tables).await?;
     let snapshot = export_snapshot(session).await?;
-    let catalog = read_catalog(&session.client, &server, dump, &quoter).await?;
+    let wanted = if tables.len() < TABLES_WORTH_HELP { 0 } else { jobs.saturating_sub(1).min(MOST_HELPERS) };
+    let helpers = helpers(params, setup, &snapshot, wanted).await;
+    let catalog = read_catalog(&session.client, &helpers, &server, dump, &quoter).await?;
+    join_all(helpers.into_iter().map(Session::close)).await;
     let missed = catalog::to_lock(&catalog, &quoter).into_iter().find(|table| !tables.contains(table));
     if let Some(missed) = missed {
         return Err(Error::new(ErrorKind::SourceFailed, format!("lock table {}", missed.name))
@@ -180,6 +204,26 @@ async fn try_lead(session: &Session, setup: &SessionSetup, dump: &DumpOptions) -
             .hint("run the dump when fewer tables are being created or renamed"));
     }
     Ok(Box::new((snapshot, server, quoter, catalog)))
+}
+
+/// Opens sessions that see the same snapshot. Without them reading is slower, and no less right: that
+/// there is no connection left for them is no error yet.
+async fn helpers(
+    params: &ConnectParams,
+    setup: &SessionSetup,
+    snapshot: &str,
+    wanted: usize,
+) -> Vec<Session> {
+    let open = async |_| -> Result<Session> {
+        let session = connect(params).await?;
+        begin(&session, setup, Some(snapshot)).await?;
+        Ok(session)
+    };
+    let opened = join_all((0..wanted).map(open)).await;
+    let usable = |opened: Result<Session>| {
+        opened.inspect_err(|error| tracing::debug!("no helper to read the catalogs: {}", error.report())).ok()
+    };
+    opened.into_iter().filter_map(usable).collect()
 }
 
 /// With a given snapshot its time can't be chosen: the locks come after it.
@@ -196,7 +240,7 @@ async fn try_lead_from(
     let quoter = quoter_for(&server, dump);
     let tables = tables_to_lock(&session.client, &server, dump, &quoter).await?;
     lock(session, setup, &tables).await?;
-    let catalog = read_catalog(&session.client, &server, dump, &quoter).await?;
+    let catalog = read_catalog(&session.client, &[], &server, dump, &quoter).await?;
     Ok(Box::new((snapshot.to_owned(), server, quoter, catalog)))
 }
 
