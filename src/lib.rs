@@ -22,6 +22,7 @@ pub mod codec;
 pub mod dump;
 pub mod emit;
 pub mod error;
+pub mod filter;
 pub mod options;
 pub mod order;
 pub mod pattern;

@@ -62,6 +62,8 @@ pub struct DumpOptions {
     pub schema: bool,
     /// Rows are dumped (not with `-s`).
     pub data: bool,
+    /// `--statistics`: what ANALYZE found out is dumped.
+    pub statistics: bool,
     /// The sections that are printed.
     pub sections: Sections,
     /// `-c`
@@ -130,6 +132,7 @@ impl DumpOptions {
         DumpOptions {
             schema: true,
             data: true,
+            statistics: false,
             sections: Sections::all(),
             clean: false,
             if_exists: false,
@@ -186,4 +189,20 @@ impl DumpOptions {
     pub fn dump_large_objects(&self) -> bool {
         self.large_objects.unwrap_or(self.include_everything() && self.data)
     }
+}
+
+/// Which parts of a whole cluster are dumped, with pg_dumpall's names and meanings
+/// (<https://www.postgresql.org/docs/current/app-pg-dumpall.html>). All else is in [`DumpOptions`].
+#[derive(Debug, Clone)]
+pub struct ClusterOptions {
+    /// Roles, their memberships, and privileges on parameters (not with `--tablespaces-only`).
+    pub roles: bool,
+    /// Tablespaces (not with `--roles-only`).
+    pub tablespaces: bool,
+    /// All databases (not with `--globals-only` and its like).
+    pub databases: bool,
+    /// `--no-role-passwords`
+    pub no_role_passwords: bool,
+    /// `--exclude-database`: name patterns
+    pub exclude_databases: Vec<String>,
 }

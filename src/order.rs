@@ -4,12 +4,15 @@
 //! disturbing that order least. Loops in the dependencies that the server itself allows are
 //! broken by a repair of their own each ([`repair`]).
 
+mod membership;
 mod natural;
 mod repair;
 
 use std::collections::BinaryHeap;
 
 use crate::catalog::{Catalog, DumpId};
+
+pub use membership::order_memberships;
 
 /// Puts all objects in the order in which they are dumped. Repairs of loops change the catalog:
 /// they drop dependencies, and mark objects that must be printed in two steps.

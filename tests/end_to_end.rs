@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use support::database::{Database, Settings};
+use support::own_servers::OwnServers;
 use support::servers::{Postgres, S3, Servers, clean_command};
 
 struct World {
@@ -21,7 +22,11 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        World { servers: Servers::from_environment().unwrap() }
+        World::with(Servers::from_environment().unwrap())
+    }
+
+    fn with(servers: Servers) -> Self {
+        World { servers }
     }
 
     fn postgres(&self) -> &Postgres {
@@ -51,35 +56,6 @@ impl World {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
-    }
-}
-
-/// Servers of one test's own, which it may kill.
-struct OwnServers {
-    folder: tempfile::TempDir,
-    world: World,
-}
-
-impl OwnServers {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let up = Self::command("up", &folder).args(["--versions", "18", "--s3"]).output().unwrap();
-        assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
-        let servers = Servers::read(&folder.path().join("servers.json")).unwrap();
-        OwnServers { folder, world: World { servers } }
-    }
-
-    fn command(verb: &str, folder: &tempfile::TempDir) -> Command {
-        let mut command = clean_command(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/servers"));
-        command.args([verb, "--dir"]).arg(folder.path());
-        command
-    }
-}
-
-impl Drop for OwnServers {
-    fn drop(&mut self) {
-        let down = Self::command("down", &self.folder).status();
-        assert!(std::thread::panicking() || down.is_ok_and(|status| status.success()));
     }
 }
 
@@ -204,8 +180,8 @@ fn a_backend_that_is_terminated_leaves_nothing() {
 
 #[test]
 fn a_killed_server_leaves_nothing() {
-    let own = OwnServers::start();
-    let world = &own.world;
+    let own = OwnServers::start(&["--versions", "18", "--s3"]).unwrap();
+    let world = World::with(own.servers.clone());
     let from = world.database("e2e_killed", BIG);
     let dump = world.dump(from.name(), "e2e/killed.sql.gz").spawn().unwrap();
     let backend = copying(&from);
@@ -218,8 +194,8 @@ fn a_killed_server_leaves_nothing() {
 /// What is left in the store then, nobody can remove: the error says how to, later.
 #[test]
 fn a_killed_store_is_told_with_what_may_be_left() {
-    let own = OwnServers::start();
-    let world = &own.world;
+    let own = OwnServers::start(&["--versions", "18", "--s3"]).unwrap();
+    let world = World::with(own.servers.clone());
     let from = world.database("e2e_lost_store", BIG);
     let store = Store::new(world.s3());
     let mut dump = world.dump(from.name(), "e2e/lost.sql.gz");

@@ -1,9 +1,16 @@
 //! `pg_database` and `pg_db_role_setting`: the database itself, for `-C`.
 
+use std::collections::HashSet;
+
+use tokio_postgres::Client;
+
 use super::comment::Label;
 use super::read::Reader;
+use super::row::query;
 use super::{Acl, Catalog, Oid};
 use crate::error::{Error, ErrorKind, Result};
+use crate::pattern::parse;
+use crate::pg::text::Text;
 
 /// The database.
 #[derive(Debug)]
@@ -91,4 +98,53 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     }
     catalog.database = Some(database);
     Ok(())
+}
+
+/// A database of the cluster that can be connected to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterDatabase {
+    /// Its name.
+    pub datname: String,
+    /// Does it match a pattern that excludes it?
+    pub is_excluded: bool,
+}
+
+impl ClusterDatabase {
+    /// Is it one that every cluster has? Those are not dropped before a restore, which needs a
+    /// database to begin in.
+    pub fn is_there_from_the_start(&self) -> bool {
+        matches!(self.datname.as_str(), "postgres" | "template1")
+    }
+}
+
+/// Lists the databases of the cluster by name, inside the caller's transaction. Left out are
+/// `template0`, those that allow no connections, and the remains of a DROP DATABASE that was
+/// interrupted.
+pub async fn list_databases(client: &Client, exclude: &[String]) -> Result<Vec<ClusterDatabase>> {
+    let mut excluded = HashSet::new();
+    for pattern in exclude {
+        excluded.extend(matching(client, pattern).await?);
+    }
+    let sql = "SELECT datname FROM pg_catalog.pg_database
+                WHERE datallowconn AND datconnlimit <> -2 AND datname <> 'template0' ORDER BY datname";
+    let mut databases = Vec::new();
+    for row in query(client, "pg_database", sql, &[]).await? {
+        let datname = row.text("datname")?;
+        databases.push(ClusterDatabase { is_excluded: excluded.contains(&datname), datname });
+    }
+    Ok(databases)
+}
+
+/// The names of databases that match a pattern, which has one part only.
+async fn matching(client: &Client, pattern: &str) -> Result<Vec<String>> {
+    let parsed = parse(pattern, false, 0);
+    if parsed.dots > 0 {
+        return Err(Error::new(ErrorKind::Usage, "improper qualified name (too many dotted names)")
+            .because(pattern.to_owned())
+            .hint("the name of a database that holds dots needs double quotes inside of the pattern"));
+    }
+    let sql = "SELECT datname FROM pg_catalog.pg_database
+                WHERE datname OPERATOR(pg_catalog.~) $1 COLLATE pg_catalog.default";
+    let regex = Text(parsed.name.unwrap_or_default());
+    query(client, "pg_database", sql, &[&regex]).await?.iter().map(|row| row.text("datname")).collect()
 }

@@ -108,6 +108,14 @@ pub(super) fn add_boundaries(catalog: &mut Catalog, dialect: u32) {
             | Kind::PublicationRel(_)
             | Kind::PublicationNamespace(_)
             | Kind::Subscription(_) => catalog.add_dependency(id, post),
+            Kind::RelationStatistics(it) => {
+                if it.post_data {
+                    catalog.add_dependency(id, post);
+                } else {
+                    catalog.add_dependency(id, pre);
+                    catalog.add_dependency(post, id);
+                }
+            }
             Kind::Rule(rule) => {
                 if rule.separate {
                     catalog.add_dependency(id, post);

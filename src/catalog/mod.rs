@@ -19,16 +19,21 @@ mod depend;
 mod event_trigger;
 mod extension;
 mod foreign;
+mod globals;
 mod index;
 mod inherit;
 mod language;
 mod large_object;
+mod membership;
 mod namespace;
 mod operator;
+mod parameter_acl;
 mod policy;
 mod publication;
 mod read;
 mod relation;
+mod relation_statistics;
+mod role;
 mod routine;
 mod row;
 mod rule;
@@ -37,6 +42,7 @@ mod sequence;
 mod statistics;
 mod subscription;
 mod table_data;
+mod tablespace;
 mod text_search;
 mod trigger;
 mod typ;
@@ -50,27 +56,33 @@ pub use collation::Collation;
 pub use comment::Label;
 pub use constraint::{Constraint, ConstraintOwner};
 pub use conversion::Conversion;
-pub use database::Database;
+pub use database::{ClusterDatabase, Database, list_databases};
 pub use default_acl::DefaultAcl;
 pub use event_trigger::EventTrigger;
 pub use extension::Extension;
 pub use foreign::{ForeignDataWrapper, ForeignServer, UserMapping};
+pub use globals::{Globals, read_globals};
 pub use index::Index;
 pub use inherit::{IndexAttach, TableAttach};
 pub use language::{Cast, Language, Transform};
 pub use large_object::LargeObjects;
+pub use membership::{Membership, MembershipOptions};
 pub use namespace::Namespace;
 pub use operator::{OpMember, Opclass, Operator, OperatorDetail, Opfamily, ProcMember};
+pub use parameter_acl::ParameterAcl;
 pub use policy::{Policy, PolicyRule};
 pub use publication::{Publication, PublicationNamespace, PublicationRel};
 pub use read::{TableToLock, read_catalog, tables_to_lock, to_lock};
 pub use relation::{ForeignTable, RelKind, Relation};
+pub use relation_statistics::{AttributeStatistics, RelationStatistics};
+pub use role::Role;
 pub use routine::{Aggregate, AggregateDetail, Routine, RoutineDetail};
 pub use rule::RewriteRule;
 pub use sequence::{Sequence, SequenceValue};
 pub use statistics::ExtendedStatistics;
 pub use subscription::Subscription;
 pub use table_data::TableData;
+pub use tablespace::Tablespace;
 pub use text_search::{TsConfig, TsDict, TsParser, TsTemplate};
 pub use trigger::Trigger;
 pub use typ::{Domain, Range, Type, TypeDetail};
@@ -81,6 +93,10 @@ pub type Oid = u32;
 /// The first OID that `initdb` leaves to users: smaller ones are built in
 /// (`FirstNormalObjectId`, <https://www.postgresql.org/docs/current/system-catalog-initial-data.html>).
 pub const FIRST_NORMAL_OID: Oid = 16384;
+
+/// The superuser that `initdb` made, whatever it is called now (`BOOTSTRAP_SUPERUSERID`,
+/// <https://www.postgresql.org/docs/current/app-initdb.html>).
+const BOOTSTRAP_SUPERUSER: Oid = 10;
 
 /// OIDs of the system catalogs themselves, as `pg_depend.classid` and others name them; they are
 /// fixed for all versions.
@@ -236,6 +252,7 @@ pub enum Kind {
     Transform(Transform),
     TableData(TableData),
     SequenceSet(DumpId),
+    RelationStatistics(Box<RelationStatistics>),
     RefreshMatView(DumpId),
     TsParser(TsParser),
     TsDict(TsDict),
@@ -291,6 +308,10 @@ pub struct Catalog {
     pub security_labels: HashMap<CatalogId, Vec<Label>>,
     /// `format_type` of the types that signatures mention.
     pub type_names: HashMap<Oid, String>,
+    /// The statistics of each relation and index, if they are dumped.
+    pub statistics: HashMap<DumpId, DumpId>,
+    /// The server's version as a number, such as 180006.
+    pub version_num: i32,
     /// The database itself; read only when it is to be created.
     pub database: Option<Database>,
     /// The boundary between the pre-data section and the data.
@@ -383,5 +404,6 @@ impl Catalog {
         publication, publication_mut: Publication => Publication;
         access_method, access_method_mut: AccessMethod => AccessMethod;
         large_objects, large_objects_mut: LargeObjects => LargeObjects;
+        relation_statistics, relation_statistics_mut: RelationStatistics => RelationStatistics;
     }
 }

@@ -149,6 +149,10 @@ pub async fn read_catalog(
     read_unsafe_partitions(&r, c).await?;
     super::index::read(&r, c).await?;
     super::inherit::attach_indexes(c);
+    if options.statistics {
+        c.version_num = server.version_num;
+        super::relation_statistics::read(&r, c).await?;
+    }
     super::statistics::read(&r, c).await?;
     super::constraint::read_foreign_keys(&r, c).await?;
     super::trigger::read(&r, c).await?;

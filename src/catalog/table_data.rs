@@ -54,6 +54,7 @@ pub(super) fn add(r: &Reader<'_>, catalog: &mut Catalog, id: DumpId) -> Option<D
     let relation = catalog.relation_mut(id)?;
     relation.data = Some(data);
     relation.interesting = true;
+    super::relation_statistics::follow_refresh(catalog, id, data);
     Some(data)
 }
 

@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use pgsiphon::codec::Compression;
-use pgsiphon::dump::{Request, dump};
-use pgsiphon::error::{Error, ErrorKind, Result};
-use pgsiphon::options::{DumpOptions, Patterns, RowFormat, Sections};
+use pgsiphon::dump::{ClusterRequest, Request, dump, dump_cluster};
+use pgsiphon::error::Result;
 use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, resolve};
 use pgsiphon::pg::params::{PasswordPrompt, PromptPolicy};
 use pgsiphon::pg::snapshot::SessionOptions;
@@ -19,10 +18,9 @@ use pgsiphon::sink::s3::{Checksum, RetryPolicy, S3Location, S3Options, S3Sink};
 use pgsiphon::sink::stdout::StdoutSink;
 use tokio_util::sync::CancellationToken;
 
+use super::content::{ContentArgs, usage};
+use super::globals::{Cluster, ClusterArgs, params_for};
 use super::progress::Bar;
-
-/// Rows that `--inserts` puts into one command.
-const DEFAULT_ROWS_PER_INSERT: u32 = 1;
 
 #[derive(Args)]
 #[command(next_help_heading = "General options")]
@@ -37,8 +35,11 @@ pub(crate) struct DumpArgs {
     /// Number of sessions that read at once [default: the number of cores]
     #[arg(short = 'j', long, value_name = "NUM", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
-    /// Compression: gzip, zstd or none, with a level if wanted [default: by the name's suffix; gzip on S3]
-    #[arg(short = 'Z', long, value_name = "METHOD[:LEVEL]")]
+    /// Output format: plain, the only one
+    #[arg(short = 'F', long, value_name = "FORMAT", default_value = "plain", hide_default_value = true)]
+    format: String,
+    /// Compression: gzip, lz4, zstd or none [default: by the name's suffix; gzip on S3]
+    #[arg(short = 'Z', long, value_name = "METHOD[:DETAIL]")]
     compress: Option<String>,
     /// More comments in the dump, and messages about what is being done; twice for more of these
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -49,12 +50,20 @@ pub(crate) struct DumpArgs {
     /// Do not wait for the file to be written safely to disk
     #[arg(long)]
     no_sync: bool,
+    /// How a file is synced to disk: always file by file, as fsync does
+    #[arg(long, value_name = "METHOD", value_parser = ["fsync", "syncfs"], hide = true)]
+    sync_method: Option<String>,
+    /// As pg_dump 14 has it; the snapshots are always synchronised
+    #[arg(long, hide = true)]
+    no_synchronized_snapshots: bool,
     /// When to show a progress bar on standard error
     #[arg(long, value_enum, default_value_t = When::Auto)]
     progress: When,
 
     #[command(flatten)]
     content: ContentArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     #[command(flatten)]
     connection: ConnectionArgs,
     #[command(flatten)]
@@ -66,75 +75,6 @@ enum When {
     Auto,
     Always,
     Never,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum SectionArg {
-    PreData,
-    Data,
-    PostData,
-}
-
-#[derive(Args)]
-#[command(next_help_heading = "Options controlling the output content")]
-struct ContentArgs {
-    /// Dump only the data, not the schema
-    #[arg(short = 'a', long)]
-    data_only: bool,
-    /// Dump only the schema, no data
-    #[arg(short = 's', long)]
-    schema_only: bool,
-    /// Clean (drop) database objects before recreating
-    #[arg(short = 'c', long)]
-    clean: bool,
-    /// Use IF EXISTS when dropping objects
-    #[arg(long)]
-    if_exists: bool,
-    /// Include commands to create the database in the dump
-    #[arg(short = 'C', long)]
-    create: bool,
-    /// Dump the data in this encoding
-    #[arg(short = 'E', long, value_name = "ENCODING")]
-    encoding: Option<String>,
-    /// Dump the matching schemas only
-    #[arg(short = 'n', long, value_name = "PATTERN")]
-    schema: Vec<String>,
-    /// Do not dump the matching schemas
-    #[arg(short = 'N', long, value_name = "PATTERN")]
-    exclude_schema: Vec<String>,
-    /// Skip restoration of object ownership
-    #[arg(short = 'O', long)]
-    no_owner: bool,
-    /// Dump only the matching tables
-    #[arg(short = 't', long, value_name = "PATTERN")]
-    table: Vec<String>,
-    /// Do not dump the matching tables
-    #[arg(short = 'T', long, value_name = "PATTERN")]
-    exclude_table: Vec<String>,
-    /// Do not dump privileges (grant/revoke)
-    #[arg(short = 'x', long, alias = "no-acl")]
-    no_privileges: bool,
-    /// Do not dump data of the matching tables
-    #[arg(long, value_name = "PATTERN")]
-    exclude_table_data: Vec<String>,
-    /// Dump data as INSERT commands, rather than COPY
-    #[arg(long)]
-    inserts: bool,
-    /// Do not dump comments
-    #[arg(long)]
-    no_comments: bool,
-    /// Dump the named section only; may be given more than once
-    #[arg(long, value_enum, value_name = "SECTION")]
-    section: Vec<SectionArg>,
-    /// Use this snapshot, exported by another session
-    #[arg(long, value_name = "SNAPSHOT")]
-    snapshot: Option<String>,
-    /// Require each -n and -t pattern to match at least one object
-    #[arg(long)]
-    strict_names: bool,
-    /// Use this key in \restrict and \unrestrict, rather than a random one
-    #[arg(long, value_name = "KEY")]
-    restrict_key: Option<String>,
 }
 
 #[derive(Args)]
@@ -189,13 +129,12 @@ struct StorageArgs {
     overwrite: bool,
 }
 
-fn usage(text: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Usage, text).hint("try \"pgsiphon dump --help\"")
-}
-
 /// Runs the command.
 pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<()> {
-    let options = args.options()?;
+    let options = args.content.options(args.verbose > 0)?;
+    args.check_format()?;
+    let session = args.session();
+    let cluster = args.cluster.resolve(&options, &session)?;
     let target = args.file.clone().unwrap_or_else(|| "-".to_owned());
     let compression = args.compression(&target)?;
     if target == "-" && compression != Compression::None && std::io::stdout().is_terminal() {
@@ -203,7 +142,9 @@ pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<(
             usage("compressed data is not written to a terminal").hint("give a file with -f, or redirect")
         );
     }
-    let params = resolve(&args.connect_args()?, &OsEnvironment)?;
+    let connect = args.connect_args()?;
+    let params = resolve(&connect, &OsEnvironment)?;
+    let params_for = cluster.is_some().then(|| params_for(connect)).transpose()?;
     let sink = args.sink(&target, compression).await?;
     let jobs =
         args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
@@ -214,9 +155,18 @@ pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<(
     };
     let say = show || args.verbose > 0;
     let progress: Arc<dyn Progress> = if show { Arc::new(Bar::new()) } else { Arc::new(Silent) };
-    let request = Request { params, session: args.session(), options, compression, jobs, sink };
     let start = Instant::now();
-    let summary = dump(request, Arc::clone(&progress), shutdown).await;
+    let summary = match (cluster, params_for) {
+        (Some(Cluster { options: cluster, database }), Some(params_for)) => {
+            let request =
+                ClusterRequest { params_for, database, session, cluster, options, compression, jobs, sink };
+            dump_cluster(request, Arc::clone(&progress), shutdown).await
+        }
+        _ => {
+            let request = Request { params, session, options, compression, jobs, sink };
+            dump(request, Arc::clone(&progress), shutdown).await
+        }
+    };
     drop(progress);
     let summary = summary?;
     if say {
@@ -239,58 +189,27 @@ fn report(summary: &Summary, start: Instant) {
 }
 
 impl DumpArgs {
-    fn options(&self) -> Result<DumpOptions> {
-        let c = &self.content;
-        if c.data_only && c.schema_only {
-            return Err(usage("options -s/--schema-only and -a/--data-only cannot be used together"));
+    fn check_format(&self) -> Result<()> {
+        match self.format.to_ascii_lowercase().as_str() {
+            "p" | "plain" => Ok(()),
+            "c" | "custom" | "d" | "directory" | "t" | "tar" => Err(usage(format!(
+                "output format \"{}\" is not written: pgsiphon writes plain text, which psql restores",
+                self.format
+            ))),
+            _ => Err(usage(format!("invalid output format \"{}\" specified", self.format))),
         }
-        if c.data_only && c.clean {
-            return Err(usage("options -c/--clean and -a/--data-only cannot be used together"));
-        }
-        if c.if_exists && !c.clean {
-            return Err(usage("option --if-exists requires option -c/--clean"));
-        }
-        let restrict_key = match &c.restrict_key {
-            Some(key) if !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric()) => key.clone(),
-            Some(_) => return Err(usage("invalid restrict key: letters and digits only")),
-            None => random_key(),
-        };
-        Ok(DumpOptions {
-            schema: !c.data_only,
-            data: !c.schema_only,
-            sections: sections(&c.section),
-            clean: c.clean,
-            if_exists: c.if_exists,
-            create: c.create,
-            no_owner: c.no_owner,
-            no_privileges: c.no_privileges,
-            no_comments: c.no_comments,
-            rows: if c.inserts {
-                RowFormat::Insert { rows: DEFAULT_ROWS_PER_INSERT }
-            } else {
-                RowFormat::Copy
-            },
-            verbose: self.verbose > 0,
-            patterns: Patterns {
-                schemas: c.schema.clone(),
-                exclude_schemas: c.exclude_schema.clone(),
-                tables: c.table.clone(),
-                exclude_tables: c.exclude_table.clone(),
-                exclude_table_data: c.exclude_table_data.clone(),
-                strict: c.strict_names,
-                ..Patterns::default()
-            },
-            ..DumpOptions::new(restrict_key)
-        })
     }
 
     fn session(&self) -> SessionOptions {
         SessionOptions {
             role: self.connection.role.clone(),
-            encoding: self.content.encoding.clone(),
+            encoding: self.content.encoding(),
             lock_wait_timeout: self.lock_wait_timeout.clone(),
             snapshot: self.content.snapshot.clone(),
-            ..SessionOptions::default()
+            serializable_deferrable: self.content.serializable_deferrable,
+            extra_float_digits: self.content.extra_float_digits,
+            enable_row_security: self.content.enable_row_security,
+            quote_all_identifiers: self.content.quote_all_identifiers,
         }
     }
 
@@ -313,6 +232,7 @@ impl DumpArgs {
             port: c.port.clone(),
             username: c.username.clone(),
             password_prompt: PasswordPrompt::terminal(policy),
+            ..ConnectArgs::default()
         })
     }
 
@@ -353,23 +273,4 @@ impl DumpArgs {
         };
         Ok(Box::new(S3Sink::new(target.parse::<S3Location>()?, options).await?))
     }
-}
-
-fn sections(given: &[SectionArg]) -> Sections {
-    if given.is_empty() {
-        return Sections::all();
-    }
-    let one = |section: &SectionArg| match section {
-        SectionArg::PreData => Sections::PRE_DATA,
-        SectionArg::Data => Sections::DATA,
-        SectionArg::PostData => Sections::POST_DATA,
-    };
-    given.iter().map(one).collect()
-}
-
-/// A key that the dumped server can't know, so that it can't end psql's restricted mode.
-fn random_key() -> String {
-    use rand::RngExt;
-    let mut rng = rand::rng();
-    (0..63).map(|_| char::from(rng.sample(rand::distr::Alphanumeric))).collect()
 }

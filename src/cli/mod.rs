@@ -1,6 +1,8 @@
 //! What can be typed.
 
+mod content;
 pub(crate) mod dump;
+mod globals;
 mod progress;
 
 use clap::{Parser, Subcommand};

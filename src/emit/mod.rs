@@ -13,14 +13,18 @@ mod default_acl;
 pub mod entry;
 mod extension;
 mod foreign;
+mod globals;
 mod index;
 mod language;
 mod large_object;
 mod namespace;
 mod operator;
+mod parameter_acl;
 mod policy;
 mod publication;
 mod relation;
+mod relation_statistics;
+mod role;
 mod routine;
 mod rule;
 mod sequence;
@@ -28,6 +32,7 @@ mod settings;
 mod statistics;
 mod subscription;
 mod table_data;
+mod tablespace;
 mod text_search;
 mod trigger;
 mod typ;
@@ -38,6 +43,7 @@ use crate::options::DumpOptions;
 use crate::quote::Quoter;
 
 pub use entry::{Contents, Entry, Section};
+pub use globals::emit_globals;
 pub use table_data::{copy_columns, load_target};
 
 /// What printing needs to know, and the entries so far.
@@ -80,6 +86,7 @@ impl<'a> Emitter<'a> {
             Kind::LargeObjects(it) => return self.large_objects(id, it),
             Kind::LargeObjectData(it) => self.large_object_data(id, *it),
             Kind::RefreshMatView(it) => self.refresh(id, *it),
+            Kind::RelationStatistics(it) => self.relation_statistics(id, it),
             // Without definitions that was all.
             _ if !self.options.schema => {}
             Kind::Namespace(it) => return self.namespace(id, it),

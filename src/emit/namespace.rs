@@ -33,7 +33,9 @@ impl Emitter<'_> {
 
     fn comment_on_schema(&mut self, it: &Namespace, target: Target<'_>) {
         let catalog_id = self.get(target.id).catalog_id;
-        if it.create {
+        // pg_dump looks for the name as it is quoted, and misses one that `--quote-all-identifiers`
+        // has put into quotes.
+        if it.create || target.name != "public" {
             return self.comment_of(catalog_id, target);
         }
         // A new database has the comment already, so its absence must be said and it need not be.

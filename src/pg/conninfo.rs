@@ -35,6 +35,8 @@ pub struct ConnectArgs {
     /// A database's name, a `postgresql://` URL or a `key=value` string. It may hold a password,
     /// so it must not be printed.
     pub dbname: Option<String>,
+    /// The database to connect to, whatever all else says: for one of several in a cluster.
+    pub database: Option<String>,
     /// `-h`.
     pub host: Option<String>,
     /// `-p`; a text, since libpq takes a list.
@@ -226,6 +228,7 @@ fn gather(args: &ConnectArgs, env: &dyn Environment) -> Result<Settings> {
     if !is_named && let Some(url) = variable("DATABASE_URL") {
         settings.fill_from(connstring::parse_database_url(&url)?);
     }
+    set(&mut settings, "dbname", args.database.as_deref());
     Ok(settings)
 }
 

@@ -17,6 +17,8 @@ const DIALECTS: std::ops::RangeInclusive<u32> = 14..=18;
 pub struct Server {
     /// Major version.
     pub major: u32,
+    /// `server_version_num`, such as 180006.
+    pub version_num: i32,
     /// Version as the server spells it.
     pub version: String,
     /// The dump's encoding.
@@ -64,6 +66,7 @@ impl Server {
         let keywords: Vec<String> = row.try_get("keywords").map_err(failed)?;
         Ok(Server {
             major,
+            version_num: num,
             version: row.try_get::<_, Text>("version").map_err(failed)?.0,
             encoding: row.try_get("encoding").map_err(failed)?,
             standard_conforming_strings: row.try_get("strings").map_err(failed)?,

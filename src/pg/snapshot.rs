@@ -213,6 +213,22 @@ async fn list_tables(
     Ok((server, quoter, tables))
 }
 
+/// Begins a transaction that reads what is not of one database: it locks nothing, and is nobody's
+/// leader. Dates come as the session has them from the start, since pg_dumpall, unlike pg_dump,
+/// does not ask for ISO.
+pub async fn begin_reading(
+    session: &Session,
+    options: SessionOptions,
+    dump: &DumpOptions,
+) -> Result<(Server, Quoter)> {
+    let found = find_out(session, &options).await?;
+    begin(session, &SessionSetup { options, found }, None).await?;
+    run(session, "set the style of dates", "SET LOCAL DateStyle TO DEFAULT").await?;
+    let server = Server::read(&session.client).await?;
+    let quoter = quoter_for(&server, dump);
+    Ok((server, quoter))
+}
+
 fn quoter_for(server: &Server, dump: &DumpOptions) -> Quoter {
     Quoter::new(server.keywords.clone(), dump.quote_all_identifiers, server.standard_conforming_strings)
 }

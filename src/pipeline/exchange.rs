@@ -33,8 +33,8 @@ impl Piece {
 pub(super) enum Step {
     /// Write this.
     Piece(Piece),
-    /// The segment with this number is whole.
-    SegmentDone { segment: usize, raw_len: u64 },
+    /// The segment at the head is whole, with so many bytes of text.
+    SegmentDone { raw_len: u64 },
     /// All segments are whole.
     Finished,
 }
@@ -56,7 +56,6 @@ struct State {
     held_bytes: usize,
     stopped: bool,
     failure: Option<Error>,
-    failed: bool,
 }
 
 /// The meeting place of workers and writer. Workers block their threads here; the writer awaits.
@@ -84,7 +83,6 @@ impl Exchange {
                 held_bytes: 0,
                 stopped: false,
                 failure: None,
-                failed: false,
             }),
             room: Condvar::new(),
             ready: Notify::new(),
@@ -179,14 +177,13 @@ impl Exchange {
         state.head += 1;
         // The new head may go on whatever the budget says.
         self.room.notify_all();
-        Ok(Some(Step::SegmentDone { segment, raw_len }))
+        Ok(Some(Step::SegmentDone { raw_len }))
     }
 
     /// Notes a failure, if it is the first and the run was not over already, and stops the run.
     pub(super) fn fail(&self, error: Error) {
         let mut state = self.lock();
         if !state.stopped {
-            state.failed = true;
             state.failure = Some(error);
         }
         drop(state);
@@ -204,10 +201,6 @@ impl Exchange {
     /// Ends when the run is over.
     pub(super) async fn stopped(&self) {
         self.stop.cancelled().await;
-    }
-
-    pub(super) fn has_failed(&self) -> bool {
-        self.lock().failed
     }
 
     pub(super) fn take_failure(&self) -> Option<Error> {

@@ -149,40 +149,115 @@ where
     S: Send + Sync + 'static,
     F: ProducerFactory<S>,
 {
-    let exchange = Arc::new(Exchange::new(segments.len(), options.byte_budget));
-    // Whatever ends this function, or drops its future, ends the workers too.
-    let _stop_workers = StopOnDrop(Arc::clone(&exchange));
-    let mut writer = OrderedWriter::new(options.compression, upload, Arc::clone(&progress))?;
-    let mut workers = worker::start(segments, factory, options, &exchange, &progress);
-
-    let written = tokio::select! {
-        biased;
-        () = shutdown.cancelled() => Err(interrupted()),
-        written = write_all(&mut writer, &exchange, &mut workers) => written,
-    };
-    // If a worker failed first, its error is the cause, and the writer's only a consequence.
-    if let Err(error) = written {
-        exchange.fail(error);
+    let mut run = Run::new(options, upload, progress, shutdown)?;
+    match run.write(segments, factory).await {
+        Ok(()) => run.complete().await,
+        Err(error) => Err(run.abort(error).await),
     }
-    let Some(error) = exchange.take_failure() else { return writer.complete().await };
-    let (aborted, joined) =
-        tokio::join!(writer.abort(), tokio::time::timeout(worker::STOP_TIME, workers.join()));
-    if joined.is_err() {
-        tracing::warn!("some workers did not stop in time");
-    }
-    Err(with_leftover(error, aborted))
 }
 
-/// Writes all segments, waits for the workers, and flushes.
+/// An upload that is written in parts, each with segments and producers of its own; they become
+/// one text. What [`run`] says holds for the whole.
+///
+/// After an error of [`Run::write`], or one of the caller's own, [`Run::abort`] must follow.
+pub struct Run {
+    writer: OrderedWriter,
+    options: Options,
+    progress: Arc<dyn Progress>,
+    shutdown: CancellationToken,
+    is_begun: bool,
+    /// Those of a part that failed, who have been told to stop.
+    stopping: Option<worker::Workers>,
+}
+
+impl Run {
+    /// Begins with nothing written yet.
+    ///
+    /// # Errors
+    /// If there is no memory for compressing.
+    pub fn new(
+        options: Options,
+        upload: Box<dyn Upload>,
+        progress: Arc<dyn Progress>,
+        shutdown: CancellationToken,
+    ) -> Result<Self> {
+        let writer = OrderedWriter::new(options.compression, upload, Arc::clone(&progress))?;
+        Ok(Run { writer, options, progress, shutdown, is_begun: false, stopping: None })
+    }
+
+    /// Produces and writes the next segments. Returns when their producers have finished.
+    ///
+    /// # Errors
+    /// The first one, from whatever side.
+    pub async fn write<S, F>(&mut self, segments: Vec<S>, factory: F) -> Result<()>
+    where
+        S: Send + Sync + 'static,
+        F: ProducerFactory<S>,
+    {
+        let exchange = Arc::new(Exchange::new(segments.len(), self.options.byte_budget));
+        // Whatever ends this function, or drops its future, ends the workers too.
+        let _stop_workers = StopOnDrop(Arc::clone(&exchange));
+        let mut workers = worker::start(segments, factory, self.options, &exchange, &self.progress);
+        let written = tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => Err(interrupted()),
+            written = write_all(&mut self.writer, &mut self.is_begun, &exchange, &mut workers) => written,
+        };
+        // If a worker failed first, its error is the cause, and the writer's only a consequence.
+        if let Err(error) = written {
+            exchange.fail(error);
+        }
+        let Some(error) = exchange.take_failure() else { return Ok(()) };
+        self.stopping = Some(workers);
+        Err(error)
+    }
+
+    /// Publishes what was written.
+    ///
+    /// # Errors
+    /// As [`run`]; nothing is left to abort then.
+    pub async fn complete(mut self) -> Result<Summary> {
+        let finished = tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => Err(interrupted()),
+            finished = self.writer.finish() => finished,
+        };
+        match finished {
+            Ok(()) => self.writer.complete().await,
+            Err(error) => Err(self.abort(error).await),
+        }
+    }
+
+    /// Aborts the upload because of `error`, and returns that, with a hint if something is left.
+    pub async fn abort(self, error: Error) -> Error {
+        let stopped = async {
+            match self.stopping {
+                Some(mut workers) => tokio::time::timeout(worker::STOP_TIME, workers.join()).await.is_ok(),
+                None => true,
+            }
+        };
+        let (aborted, stopped) = tokio::join!(self.writer.abort(), stopped);
+        if !stopped {
+            tracing::warn!("some workers did not stop in time");
+        }
+        with_leftover(error, aborted)
+    }
+}
+
+/// Writes all segments of a part, and waits for its workers.
 async fn write_all(
     writer: &mut OrderedWriter,
+    is_begun: &mut bool,
     exchange: &Exchange,
     workers: &mut worker::Workers,
 ) -> Result<()> {
+    if !std::mem::replace(is_begun, true) {
+        writer.begin().await?;
+    }
     writer.write_segments(exchange).await?;
     // A worker may find out at its end that what it produced was not sound.
     workers.join().await;
-    if exchange.has_failed() { Ok(()) } else { writer.flush().await }
+    Ok(())
 }
 
 fn interrupted() -> Error {

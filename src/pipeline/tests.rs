@@ -347,8 +347,8 @@ fn decode(compression: Compression, bytes: &[u8]) -> Vec<u8> {
     match compression {
         // The first member only, as the least able readers do.
         Compression::Gzip(_) => flate2::read::GzDecoder::new(bytes).read_to_end(&mut text).unwrap(),
-        Compression::Zstd(_) => zstd::Decoder::new(bytes).unwrap().read_to_end(&mut text).unwrap(),
-        Compression::None => {
+        Compression::Zstd { .. } => zstd::Decoder::new(bytes).unwrap().read_to_end(&mut text).unwrap(),
+        Compression::Lz4(_) | Compression::None => {
             text.extend_from_slice(bytes);
             0
         }
@@ -386,4 +386,38 @@ proptest! {
         prop_assert!(alone.as_ref() == Some(&stored));
         prop_assert!(decode(compression, &stored) == text_of(&segments));
     }
+}
+
+/// Writes each list of segments as a part of one upload.
+fn run_in_parts(parts: Vec<Vec<Rows>>) -> (Result<Summary>, Option<Vec<u8>>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = MemoryStore::default();
+        let sink = MemorySink { store: store.clone(), name: "dump".into(), overwrite: false };
+        let upload = sink.begin().await.unwrap();
+        let options = options(Compression::GZIP, 2, 1 << 20);
+        let mut run = Run::new(options, upload, Arc::new(Silent), CancellationToken::new()).unwrap();
+        for segments in parts {
+            if let Err(error) = run.write(segments, Factory::default()).await {
+                return (Err(run.abort(error).await), store.get("dump"));
+            }
+            assert!(store.get("dump").is_none(), "published before it is whole");
+        }
+        (run.complete().await, store.get("dump"))
+    })
+}
+
+#[test]
+fn parts_become_one_text_or_nothing() {
+    let parts = vec![vec![copy_rows(30_000, 1), copy_rows(3, 2)], vec![], vec![copy_rows(50_000, 3)]];
+    let (expected, whole) =
+        run_blocking(parts.concat(), Factory::default(), options(Compression::GZIP, 1, 1 << 20));
+    let (summary, written) = run_in_parts(parts.clone());
+    assert_eq!(written, whole);
+    assert_eq!(summary.unwrap(), expected.unwrap());
+
+    let failing = vec![parts[0].clone(), vec![copy_rows(9, 4).ending(End::Fails)]];
+    let (summary, written) = run_in_parts(failing);
+    assert_eq!(summary.unwrap_err().kind(), ErrorKind::SourceFailed);
+    assert_eq!(written, None);
 }

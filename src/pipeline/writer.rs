@@ -44,9 +44,13 @@ impl OrderedWriter {
         })
     }
 
-    /// Writes everything from the first byte to the last, but does not wait for it to be stored.
+    /// Writes what comes before the first segment.
+    pub(super) async fn begin(&mut self) -> Result<()> {
+        self.write(self.container.header()).await
+    }
+
+    /// Writes all segments of an exchange, but for a short end that may be joined with what follows.
     pub(super) async fn write_segments(&mut self, exchange: &Exchange) -> Result<()> {
-        self.write(self.container.header()).await?;
         loop {
             match exchange.next().await? {
                 Step::Piece(Piece::Block(block)) => {
@@ -54,15 +58,21 @@ impl OrderedWriter {
                     self.write_block(block).await?;
                 }
                 Step::Piece(Piece::Tail(text)) => self.gather(&text).await?,
-                Step::SegmentDone { segment, raw_len } => {
+                Step::SegmentDone { raw_len } => {
+                    self.progress.segment_done(self.segment_raw_bytes.len());
                     self.segment_raw_bytes.push(raw_len);
-                    self.progress.segment_done(segment);
                 }
-                Step::Finished => break,
+                Step::Finished => return Ok(()),
             }
         }
+    }
+
+    /// Writes what is left and what comes after the last segment, and waits until as much of it is
+    /// stored as can be.
+    pub(super) async fn finish(&mut self) -> Result<()> {
         self.write_gathered().await?;
-        self.write(self.container.trailer(self.raw_bytes)).await
+        self.write(self.container.trailer(self.raw_bytes)).await?;
+        self.upload.flush().await
     }
 
     async fn gather(&mut self, text: &[u8]) -> Result<()> {
@@ -109,10 +119,6 @@ impl OrderedWriter {
         self.stored_bytes += length;
         self.progress.stored_bytes(length);
         Ok(())
-    }
-
-    pub(super) async fn flush(&mut self) -> Result<()> {
-        self.upload.flush().await
     }
 
     pub(super) async fn complete(self) -> Result<Summary> {

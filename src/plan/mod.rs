@@ -3,6 +3,7 @@
 //! This is the part of pg_dump that it shares with pg_restore: which entries are wanted, in
 //! which pass they come, and what stands around each.
 
+mod cluster;
 mod drops;
 mod print;
 mod required;
@@ -13,6 +14,8 @@ use crate::options::DumpOptions;
 use crate::pg::server::Server;
 use crate::quote::Quoter;
 use print::Printer;
+
+pub use cluster::{cluster_database, cluster_end, cluster_order, cluster_start};
 use required::{Required, required};
 
 /// The unit of parallel work. Segments follow each other in the dump; each can be produced alone.
@@ -56,6 +59,7 @@ fn pass(entry: &Entry) -> Pass {
         matches!(entry.desc, "COMMENT" | "SECURITY LABEL") && entry.tag.starts_with("EVENT TRIGGER ");
     match entry.desc {
         _ if entry.is_acl() => Pass::Acl,
+        "STATISTICS DATA" if entry.section == Section::PostData => Pass::AfterAcl,
         "EVENT TRIGGER" | "MATERIALIZED VIEW DATA" => Pass::AfterAcl,
         _ if on_event_trigger => Pass::AfterAcl,
         _ => Pass::Main,

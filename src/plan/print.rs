@@ -166,7 +166,11 @@ impl<'a> Printer<'a> {
         let owner = if options.no_owner { None } else { entry.owner.as_ref() };
         self.out.push_str(&format!(
             "-- {}Name: {}; Type: {}; Schema: {}; Owner: {}",
-            if is_data { "Data for " } else { "" },
+            match entry.desc {
+                "STATISTICS DATA" => "Statistics for ",
+                _ if is_data => "Data for ",
+                _ => "",
+            },
             one_line(&entry.tag),
             entry.desc,
             or_dash(entry.namespace.as_ref()),
@@ -307,9 +311,8 @@ impl<'a> Printer<'a> {
     }
 
     fn triggers(&mut self, entry: &Entry, verb: &str) {
-        if let Some(superuser) = self.setting.options.superuser.clone() {
-            self.become_user(&superuser);
-        }
+        let superuser = self.setting.options.superuser.clone();
+        self.become_user(superuser.as_deref().unwrap_or_default());
         let table = self.setting.quoter.qualified(entry.namespace.as_deref(), &entry.tag);
         self.out.push_str(&format!("ALTER TABLE {table} {verb} TRIGGER ALL;\n\n"));
     }

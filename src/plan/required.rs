@@ -29,6 +29,9 @@ pub(super) fn required(entry: &Entry, section: Section, options: &DumpOptions) -
     if !options.sections.contains(needed) {
         return nothing;
     }
+    if entry.desc == "STATISTICS DATA" {
+        return Required { schema: options.statistics, data: false };
+    }
     let attached = matches!(entry.desc, "ACL" | "COMMENT" | "SECURITY LABEL");
     if attached && entry.tag.starts_with("DATABASE ") && !options.create {
         return nothing;
@@ -42,9 +45,7 @@ pub(super) fn required(entry: &Entry, section: Section, options: &DumpOptions) -
         required.schema = false;
     }
     let sequence_value = options.sequence_data && entry.desc == "SEQUENCE SET";
-    let large_object = options.large_objects == Some(true)
-        && (counts_as_data && entry.desc != "SEQUENCE SET" || entry.desc == "BLOBS");
-    if options.schema_only() && !sequence_value && !large_object {
+    if options.schema_only() && !sequence_value {
         required.data = false;
     }
     if options.data_only() {

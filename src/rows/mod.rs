@@ -41,6 +41,26 @@ impl ProducerFactory<Segment> for Producers {
     }
 }
 
+/// Makes producers of text that is known already, for segments that are nothing else.
+pub struct TextProducers;
+
+/// Produces text that is known already.
+pub struct TextProducer;
+
+impl ProducerFactory<String> for TextProducers {
+    type Producer = TextProducer;
+
+    async fn producer(&self, _worker: usize) -> Result<TextProducer> {
+        Ok(TextProducer)
+    }
+}
+
+impl Produce<String> for TextProducer {
+    async fn produce(&mut self, text: &String, out: &mut BlockWriter) -> Result<()> {
+        push_text(text, out)
+    }
+}
+
 /// On which session a command is running, to be cancelled if the dump is stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Active {

@@ -1,8 +1,10 @@
 //! Every case in `testdata/schemas/` × every running PostgreSQL: our text is pg_dump's text, and
-//! what psql makes of it is the same database again.
+//! what psql makes of it is the same database again. And, on clusters of their own, what belongs
+//! to no database, and all databases together.
 //!
 //! `scripts/conformance` uses the same program as a tool on any database: see `compare.rs`.
 
+mod cluster;
 mod compare;
 mod trial;
 
@@ -47,6 +49,10 @@ fn trials() -> Outcome<Vec<Trial>> {
     }
     if trials.is_empty() {
         return Err(format!("no case in {CASES} concerns the running servers"));
+    }
+    for &major in servers.postgres.keys().filter(|&&major| major >= cluster::OLDEST_MAJOR) {
+        let name = format!("cluster::pg{major}");
+        trials.push(Trial::test(name, move || Ok(cluster::run(major, PGSIPHON)?)));
     }
     Ok(trials)
 }

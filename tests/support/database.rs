@@ -72,9 +72,7 @@ impl Database {
 
     /// Runs one statement and returns psql's unadorned output.
     pub(crate) fn query(&self, sql: &str) -> Outcome<String> {
-        let mut psql = psql(&self.server, &self.name);
-        psql.args(["-A", "-t", "-c", sql]);
-        run(psql, sql)
+        ask(&self.server, &self.name, sql)
     }
 }
 
@@ -97,6 +95,13 @@ pub(crate) fn run_files(server: &Postgres, database: &str, files: &[&Path]) -> O
         psql.arg("-f").arg(file);
     }
     run(psql, &format!("{files:?}")).map(drop)
+}
+
+/// Runs one statement and returns psql's unadorned output.
+pub(crate) fn ask(server: &Postgres, database: &str, sql: &str) -> Outcome<String> {
+    let mut psql = psql(server, database);
+    psql.args(["-A", "-t", "-c", sql]);
+    run(psql, sql)
 }
 
 /// Runs a statement in the database `postgres`.

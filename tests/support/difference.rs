@@ -19,6 +19,8 @@ const SHOWN_LINES: usize = 120;
 const SHOWN_LINE_BYTES: usize = 300;
 /// The lines of a dump's head in which the two "Dumped" lines stand.
 const HEAD_LINES: u64 = 12;
+/// The head of a database's dump, of which a dump of the cluster holds many.
+const DATABASE_DUMP: &[u8] = b"-- PostgreSQL database dump\n";
 const STARTED: &[u8] = b"-- Started on ";
 const COMPLETED: &[u8] = b"-- Completed on ";
 
@@ -53,6 +55,8 @@ struct DumpLines {
     reader: BufReader<File>,
     path: String,
     number: u64,
+    /// The line that the last head begins at.
+    head: u64,
     key: Option<Vec<u8>>,
     /// `-v` was given: the head says when the dump started, and the end when it was completed.
     is_timed: bool,
@@ -62,7 +66,14 @@ impl DumpLines {
     fn open(path: &Path) -> Outcome<Self> {
         let file = File::open(path).map_err(|e| format!("open {}: {e}", path.display()))?;
         let reader = BufReader::with_capacity(1 << 20, file);
-        Ok(DumpLines { reader, path: path.display().to_string(), number: 0, key: None, is_timed: false })
+        Ok(DumpLines {
+            reader,
+            path: path.display().to_string(),
+            number: 0,
+            head: 0,
+            key: None,
+            is_timed: false,
+        })
     }
 
     fn next_line(&mut self) -> Outcome<Option<Vec<u8>>> {
@@ -86,7 +97,10 @@ impl DumpLines {
     }
 
     fn normalised(&mut self, line: Vec<u8>) -> Vec<u8> {
-        if self.number <= HEAD_LINES {
+        if line == DATABASE_DUMP {
+            self.head = self.number;
+        }
+        if self.number - self.head <= HEAD_LINES {
             for head in [&b"-- Dumped from database version "[..], b"-- Dumped by "] {
                 if line.starts_with(head) {
                     return [head, b"N\n"].concat();

@@ -7,6 +7,7 @@ pub(crate) mod case;
 pub(crate) mod database;
 pub(crate) mod difference;
 pub(crate) mod oracle;
+pub(crate) mod own_servers;
 pub(crate) mod servers;
 
 /// A test's outcome: the error is a text for a person to read.

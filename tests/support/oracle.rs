@@ -24,6 +24,11 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    pub(crate) fn cluster(server: &Postgres) -> Self {
+        let connection = server.connection_options().to_vec();
+        Source { bindir: server.bindir.clone(), connection, environment: BTreeMap::new() }
+    }
+
     pub(crate) fn database(server: &Postgres, name: &str) -> Self {
         let mut connection = server.connection_options().to_vec();
         connection.extend(["-d".to_owned(), name.to_owned()]);
@@ -52,6 +57,16 @@ impl Subject {
         let path = PathBuf::from(given);
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         if name.starts_with("pg_dump") { Subject::PgDump(path) } else { Subject::Pgsiphon(path) }
+    }
+
+    /// What dumps the whole cluster as pg_dumpall does, which stands in `bindir`.
+    fn cluster_command(&self, bindir: &Path, flags: &[String]) -> Command {
+        let Subject::Pgsiphon(_) = self else { return clean_command(bindir.join("pg_dumpall")) };
+        let mut command = self.command();
+        if !flags.iter().any(|flag| ["-g", "-r", "--tablespaces-only"].contains(&flag.as_str())) {
+            command.arg("--all");
+        }
+        command
     }
 
     fn command(&self) -> Command {
@@ -91,14 +106,25 @@ impl Pair {
         Ok(Pair { theirs: theirs.finish()?, ours: ours.finish()? })
     }
 
+    /// The same for whole clusters, with pg_dumpall.
+    pub(crate) fn dump_cluster(
+        source: &Source,
+        subject: &Subject,
+        flags: &[String],
+        folder: &Path,
+    ) -> Outcome<Self> {
+        let pg_dumpall = clean_command(source.bindir.join("pg_dumpall"));
+        let theirs = Running::start(pg_dumpall, source, flags, folder, "pg_dumpall")?;
+        let subject = subject.cluster_command(&source.bindir, flags);
+        let ours = Running::start(subject, source, flags, folder, "pgsiphon")?;
+        Ok(Pair { theirs: theirs.finish()?, ours: ours.finish()? })
+    }
+
     /// None if both succeeded with equal texts, or if both failed and that was `expected_to_fail`.
     pub(crate) fn difference(&self, expected_to_fail: bool) -> Outcome<Option<String>> {
         if self.theirs.status.success() == expected_to_fail {
             let wanted = if expected_to_fail { "succeeded but should fail" } else { "failed" };
-            return Err(format!(
-                "the real pg_dump {wanted} ({})\n{}",
-                self.theirs.status, self.theirs.stderr
-            ));
+            return Err(format!("the oracle {wanted} ({})\n{}", self.theirs.status, self.theirs.stderr));
         }
         if self.ours.status.success() == expected_to_fail {
             let got = if expected_to_fail { "succeeded where pg_dump fails with" } else { "failed with" };
@@ -114,12 +140,21 @@ impl Pair {
 
 /// Dumps with the real pg_dump alone.
 pub(crate) fn pg_dump(source: &Source, flags: &[String], folder: &Path, name: &str) -> Outcome<Dumped> {
-    let command = clean_command(source.bindir.join("pg_dump"));
+    alone("pg_dump", source, flags, folder, name)
+}
+
+/// Dumps with the real pg_dumpall alone.
+pub(crate) fn pg_dumpall(source: &Source, flags: &[String], folder: &Path, name: &str) -> Outcome<Dumped> {
+    alone("pg_dumpall", source, flags, folder, name)
+}
+
+fn alone(program: &str, source: &Source, flags: &[String], folder: &Path, name: &str) -> Outcome<Dumped> {
+    let command = clean_command(source.bindir.join(program));
     let dumped = Running::start(command, source, flags, folder, name)?.finish()?;
     if dumped.status.success() {
         return Ok(dumped);
     }
-    Err(format!("pg_dump failed ({}):\n{}", dumped.status, dumped.stderr))
+    Err(format!("{program} failed ({}):\n{}", dumped.status, dumped.stderr))
 }
 
 struct Running {

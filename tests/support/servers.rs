@@ -12,7 +12,7 @@ use super::Outcome;
 pub(crate) const SERVERS_VARIABLE: &str = "PGSIPHON_TEST_SERVERS";
 
 /// Everything that is running for us.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Servers {
     /// By major version.
     pub(crate) postgres: BTreeMap<u32, Postgres>,

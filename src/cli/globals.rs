@@ -1,0 +1,184 @@
+//! `pgsiphon dump --globals-only`, `--all` and their like: pg_dumpall's flags.
+
+use clap::Args;
+use pgsiphon::dump::ParamsFor;
+use pgsiphon::error::Result;
+use pgsiphon::options::{ClusterOptions, DumpOptions, Sections};
+use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, resolve};
+use pgsiphon::pg::snapshot::SessionOptions;
+
+use super::content::usage;
+
+#[derive(Args)]
+#[command(next_help_heading = "Options for the whole cluster")]
+pub(super) struct ClusterArgs {
+    /// Dump only what belongs to no single database: roles and tablespaces
+    #[arg(short = 'g', long)]
+    globals_only: bool,
+    /// Dump only roles
+    #[arg(short = 'r', long)]
+    roles_only: bool,
+    /// Dump only tablespaces
+    #[arg(long)]
+    tablespaces_only: bool,
+    /// Dump all databases, after roles and tablespaces
+    #[arg(long)]
+    all: bool,
+    /// With --all, leave out the databases whose name matches
+    #[arg(long, value_name = "PATTERN")]
+    exclude_database: Vec<String>,
+    /// Do not dump the roles' password hashes, which only superusers can read
+    #[arg(long)]
+    no_role_passwords: bool,
+    /// Where to read roles and tablespaces [default: postgres, or template1 if there is none]
+    #[arg(short = 'l', long, value_name = "DBNAME")]
+    database: Option<String>,
+}
+
+/// What a dump of the cluster needs to know beside what every dump does.
+pub(super) struct Cluster {
+    pub(super) options: ClusterOptions,
+    /// Where to read the globals.
+    pub(super) database: Option<String>,
+}
+
+impl ClusterArgs {
+    /// What of the cluster is asked for, if anything is.
+    pub(super) fn resolve(&self, options: &DumpOptions, session: &SessionOptions) -> Result<Option<Cluster>> {
+        let scopes = [
+            ("-g/--globals-only", self.globals_only),
+            ("-r/--roles-only", self.roles_only),
+            ("--tablespaces-only", self.tablespaces_only),
+            ("--all", self.all),
+        ];
+        let mut given = scopes.iter().filter(|(_, given)| *given).map(|(name, _)| name);
+        let scope = given.next();
+        if let (Some(first), Some(second)) = (scope, given.next()) {
+            return Err(usage(format!("options {first} and {second} cannot be used together")));
+        }
+        if !self.exclude_database.is_empty() && !self.all {
+            return Err(usage("option --exclude-database requires option --all"));
+        }
+        if scope.is_none() {
+            return match (self.no_role_passwords, &self.database) {
+                (true, _) => Err(usage("option --no-role-passwords requires --all, -g or -r")),
+                (_, Some(_)) => {
+                    Err(usage("option -l/--database requires --all, -g, -r or --tablespaces-only")
+                        .hint("the database to dump is given with -d, or without an option"))
+                }
+                _ => Ok(None),
+            };
+        }
+        refuse_options_of_one_database(options, session)?;
+        let options = ClusterOptions {
+            roles: !self.tablespaces_only,
+            tablespaces: !self.roles_only,
+            databases: self.all,
+            no_role_passwords: self.no_role_passwords,
+            exclude_databases: self.exclude_database.clone(),
+        };
+        Ok(Some(Cluster { options, database: self.database.clone() }))
+    }
+}
+
+/// Finds out how to connect to each database: what the user gave, but for the database.
+pub(super) fn params_for(connect: ConnectArgs) -> Result<Box<ParamsFor>> {
+    if connect.dbname.as_deref().is_some_and(|given| !given.contains('=') && !given.contains("://")) {
+        return Err(usage("a dump of the cluster takes no database's name")
+            .hint("leave out databases by --exclude-database; -l says where to read roles and tablespaces"));
+    }
+    Ok(Box::new(move |database| {
+        resolve(&ConnectArgs { database: Some(database.to_owned()), ..connect.clone() }, &OsEnvironment)
+    }))
+}
+
+/// Refuses what pg_dumpall does not know: it could only be meant for one database.
+fn refuse_options_of_one_database(options: &DumpOptions, session: &SessionOptions) -> Result<()> {
+    let p = &options.patterns;
+    let patterns = [
+        &p.schemas,
+        &p.exclude_schemas,
+        &p.tables,
+        &p.tables_and_children,
+        &p.exclude_tables,
+        &p.exclude_tables_and_children,
+        &p.exclude_table_data,
+        &p.exclude_table_data_and_children,
+        &p.extensions,
+        &p.exclude_extensions,
+        &p.foreign_servers,
+    ];
+    let wrong = if options.create {
+        "-C/--create"
+    } else if options.sections != Sections::all() {
+        "--section"
+    } else if session.snapshot.is_some() {
+        "--snapshot"
+    } else if p.strict || patterns.iter().any(|patterns| !patterns.is_empty()) {
+        "a pattern of schemas, tables, extensions or servers"
+    } else {
+        return Ok(());
+    };
+    Err(usage(format!("{wrong} cannot be used in a dump of the cluster")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Parsed {
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    }
+
+    /// What is wrong with these arguments, if anything is.
+    fn complaint(arguments: &[&str], options: DumpOptions, session: SessionOptions) -> Option<String> {
+        let all = ["dump"].iter().chain(arguments);
+        let parsed = <Parsed as clap::Parser>::try_parse_from(all).unwrap();
+        parsed.cluster.resolve(&options, &session).err().map(|error| error.to_string())
+    }
+
+    fn complains(arguments: &[&str], text: &str) {
+        let found = complaint(arguments, DumpOptions::new("k".into()), SessionOptions::default());
+        assert_eq!(found.as_deref(), Some(text), "{arguments:?}");
+    }
+
+    #[test]
+    fn contradictions_are_usage_errors() {
+        complains(&["-g", "-r"], "options -g/--globals-only and -r/--roles-only cannot be used together");
+        complains(
+            &["--all", "--tablespaces-only"],
+            "options --tablespaces-only and --all cannot be used together",
+        );
+        complains(&["-g", "--exclude-database", "x"], "option --exclude-database requires option --all");
+        complains(&["--no-role-passwords"], "option --no-role-passwords requires --all, -g or -r");
+        complains(&["-l", "x"], "option -l/--database requires --all, -g, -r or --tablespaces-only");
+    }
+
+    #[test]
+    fn options_of_one_database_are_refused() {
+        let plain = || DumpOptions::new("k".into());
+        let create = DumpOptions { create: true, ..plain() };
+        let found = complaint(&["--all"], create.clone(), SessionOptions::default());
+        assert_eq!(found.as_deref(), Some("-C/--create cannot be used in a dump of the cluster"));
+        assert_eq!(complaint(&[], create, SessionOptions::default()), None);
+
+        let mut tables = plain();
+        tables.patterns.tables.push("t".into());
+        assert!(complaint(&["-g"], tables, SessionOptions::default()).is_some());
+        let session = SessionOptions { snapshot: Some("s".into()), ..SessionOptions::default() };
+        assert!(complaint(&["--all"], plain(), session).is_some());
+        assert_eq!(complaint(&["--all"], plain(), SessionOptions::default()), None);
+    }
+
+    #[test]
+    fn a_database_is_no_cluster() {
+        let named = |name: &str| ConnectArgs { dbname: Some(name.into()), ..ConnectArgs::default() };
+        assert!(params_for(named("shop")).is_err());
+        for name in ["host=h user=u dbname=shop", "postgresql://u@h/shop"] {
+            let params = params_for(named(name)).unwrap()("other").unwrap();
+            assert_eq!(params.dbname, "other");
+        }
+    }
+}

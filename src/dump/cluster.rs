@@ -1,0 +1,169 @@
+//! A dump of the whole cluster, or of what belongs to no single database.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Prepared, prepare};
+use crate::catalog::{ClusterDatabase, list_databases, read_globals};
+use crate::codec::Compression;
+use crate::emit::emit_globals;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::{ClusterOptions, DumpOptions};
+use crate::pg::connect::{Session, connect};
+use crate::pg::params::ConnectParams;
+use crate::pg::snapshot::{SessionOptions, begin_reading};
+use crate::pipeline::{self, Progress, Run, Summary};
+use crate::plan::{Setting, cluster_database, cluster_end, cluster_order, cluster_start, timestamp};
+use crate::rows::{Producers, TextProducers};
+use crate::sink::{Sink, Upload};
+
+/// Finds out how to connect to the database of this name.
+pub type ParamsFor = dyn Fn(&str) -> Result<ConnectParams> + Send + Sync;
+
+/// What of a cluster to dump, how, and where to.
+pub struct ClusterRequest {
+    /// The source, for each of its databases.
+    pub params_for: Box<ParamsFor>,
+    /// Where to read the globals; else `postgres`, or if there is none, `template1`.
+    pub database: Option<String>,
+    /// How to set up the sessions.
+    pub session: SessionOptions,
+    /// What of the cluster.
+    pub cluster: ClusterOptions,
+    /// How it is written, and what of each database.
+    pub options: DumpOptions,
+    /// How to compress.
+    pub compression: Compression,
+    /// How many sessions read a database at once, beside the one that holds the locks.
+    pub jobs: usize,
+    /// Where to.
+    pub sink: Box<dyn Sink>,
+}
+
+/// Dumps the globals, and one database after the other, into one text, as pg_dumpall does. Each
+/// database is consistent in itself. On any error, and when `shutdown` is cancelled, nothing is
+/// left at the destination.
+pub async fn dump_cluster(
+    request: ClusterRequest,
+    progress: Arc<dyn Progress>,
+    shutdown: CancellationToken,
+) -> Result<Summary> {
+    let started = or_interrupted(&shutdown, Box::pin(start(&request))).await?;
+    let Started { text, databases, upload } = started;
+    let options = pipeline::Options {
+        compression: request.compression,
+        jobs: request.jobs,
+        byte_budget: pipeline::Options::DEFAULT_BYTE_BUDGET,
+    };
+    let mut run = Run::new(options, upload, progress, shutdown.clone())?;
+    match Box::pin(write(&mut run, &request, text, databases, &shutdown)).await {
+        Ok(()) => run.complete().await,
+        Err(error) => Err(run.abort(error).await),
+    }
+}
+
+/// What is known before the first byte is written.
+struct Started {
+    text: String,
+    databases: Vec<ClusterDatabase>,
+    upload: Box<dyn Upload>,
+}
+
+async fn start(request: &ClusterRequest) -> Result<Started> {
+    let ClusterRequest { cluster, options, sink, .. } = request;
+    let started = timestamp();
+    let session = connect_to_any(request).await?;
+    sink.preflight().await?;
+    let (server, quoter) = begin_reading(&session, request.session.clone(), options).await?;
+    let globals = read_globals(&session.client, &server, cluster, options).await?;
+    let databases = match cluster.databases {
+        true => list_databases(&session.client, &cluster.exclude_databases).await?,
+        false => Vec::new(),
+    };
+    let sql = emit_globals(&globals, &databases, cluster, options, &quoter, server.dialect())?;
+    let setting = Setting { options, server: &server, quoter: &quoter, started: &started };
+    let text = cluster_start(setting, &sql, !databases.is_empty());
+    session.close().await;
+    Ok(Started { text, databases, upload: sink.begin().await? })
+}
+
+async fn connect_to_any(request: &ClusterRequest) -> Result<Session> {
+    let params_for = &request.params_for;
+    if let Some(database) = &request.database {
+        return connect(&params_for(database)?).await;
+    }
+    let first = match connect(&params_for("postgres")?).await {
+        Ok(session) => return Ok(session),
+        Err(error) => error,
+    };
+    match connect(&params_for("template1")?).await {
+        Ok(session) => {
+            tracing::info!("connected to template1, since not to postgres: {}", first.report());
+            Ok(session)
+        }
+        Err(_) => Err(first),
+    }
+}
+
+async fn write(
+    run: &mut Run,
+    request: &ClusterRequest,
+    start: String,
+    databases: Vec<ClusterDatabase>,
+    shutdown: &CancellationToken,
+) -> Result<()> {
+    run.write(vec![start], TextProducers).await?;
+    for database in cluster_order(databases) {
+        if database.is_excluded {
+            tracing::info!("excluding database {:?}", database.datname);
+            continue;
+        }
+        tracing::info!("dumping database {:?}", database.datname);
+        write_database(run, request, &database, shutdown).await.map_err(|e| in_database(&database, e))?;
+    }
+    run.write(vec![cluster_end(&request.options, &timestamp())], TextProducers).await
+}
+
+async fn write_database(
+    run: &mut Run,
+    request: &ClusterRequest,
+    database: &ClusterDatabase,
+    shutdown: &CancellationToken,
+) -> Result<()> {
+    let (heading, options) = cluster_database(&request.options, database);
+    run.write(vec![heading], TextProducers).await?;
+    let params = (request.params_for)(&database.datname)?;
+    let prepared = Box::pin(async {
+        let session = connect(&params).await?;
+        prepare(session, params, request.session.clone(), options).await
+    });
+    let Prepared { source, segments } = or_interrupted(shutdown, prepared).await?;
+    run.write(segments, Producers(Arc::new(source))).await
+}
+
+/// Adds to the error in which database it happened, and keeps what it is.
+fn in_database(database: &ClusterDatabase, error: Error) -> Error {
+    if matches!(error.kind(), ErrorKind::Interrupted(_)) {
+        return error;
+    }
+    let hint = error.advice().map(str::to_owned);
+    let outer = Error::new(error.kind(), format!("dump database \"{}\"", database.datname)).because(error);
+    match hint {
+        Some(hint) => outer.hint(hint),
+        None => outer,
+    }
+}
+
+async fn or_interrupted<T>(
+    shutdown: &CancellationToken,
+    reading: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => {
+            Err(Error::new(ErrorKind::Interrupted(2), "read the catalogs").because("interrupted"))
+        }
+        done = reading => done,
+    }
+}

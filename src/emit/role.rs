@@ -1,0 +1,102 @@
+//! Roles, their settings, and their memberships.
+
+use super::globals::{GlobalsEmitter, one_line, under};
+use super::settings::assignment;
+use crate::catalog::{Membership, Role};
+use crate::error::Result;
+use crate::order::order_memberships;
+use crate::quote::portable_literal;
+
+impl GlobalsEmitter<'_> {
+    /// Settings come after all roles, since they may name roles.
+    pub(super) fn roles(&self, roles: &[Role]) -> String {
+        let mut sql: String = roles.iter().map(|it| self.role(it)).collect();
+        if self.dialect >= 15 && !roles.is_empty() {
+            sql.push_str("\n--\n-- User Configurations\n--\n");
+        }
+        sql.extend(roles.iter().map(|it| self.role_settings(it)));
+        under("Roles", roles.len(), sql)
+    }
+
+    /// Whatever a role of that name was before, ALTER ROLE says all that it is now: at least the
+    /// role that restores is there already.
+    fn role(&self, it: &Role) -> String {
+        let name = self.q.id(&it.rolname);
+        let mut sql = format!("CREATE ROLE {name};\nALTER ROLE {name} WITH");
+        for (attribute, has) in [
+            ("SUPERUSER", it.rolsuper),
+            ("INHERIT", it.rolinherit),
+            ("CREATEROLE", it.rolcreaterole),
+            ("CREATEDB", it.rolcreatedb),
+            ("LOGIN", it.rolcanlogin),
+            ("REPLICATION", it.rolreplication),
+            ("BYPASSRLS", it.rolbypassrls),
+        ] {
+            sql.push_str(if has { " " } else { " NO" });
+            sql.push_str(attribute);
+        }
+        if it.rolconnlimit != -1 {
+            sql.push_str(&format!(" CONNECTION LIMIT {}", it.rolconnlimit));
+        }
+        if let Some(password) = &it.rolpassword {
+            sql.push_str(&format!(" PASSWORD {}", portable_literal(password.reveal())));
+        }
+        if let Some(until) = &it.rolvaliduntil {
+            sql.push_str(&format!(" VALID UNTIL '{until}'"));
+        }
+        sql.push_str(";\n");
+        let on = format!("ROLE {name}");
+        sql + &self.comment(&on, it.comment.as_deref()) + &self.labels(&on, &it.security_labels)
+    }
+
+    /// Until 14 every setting had a heading of its own, and every role one more.
+    fn role_settings(&self, it: &Role) -> String {
+        let name = self.q.id(&it.rolname);
+        let heading = format!("--\n-- User Config \"{}\"\n--\n\n", one_line(&it.rolname));
+        let mut commands = it
+            .settings
+            .iter()
+            .filter_map(|setting| assignment(self.q, setting, portable_literal))
+            .map(|assignment| format!("ALTER ROLE {name} SET {assignment};\n"))
+            .peekable();
+        if commands.peek().is_none() {
+            return String::new();
+        }
+        if self.dialect >= 15 {
+            format!("\n{heading}{}", commands.collect::<String>())
+        } else {
+            let each: String = commands.map(|command| format!("{heading}{command}")).collect();
+            format!("--\n-- User Configurations\n--\n\n{each}")
+        }
+    }
+
+    pub(super) fn memberships(&self, memberships: &[Membership]) -> Result<String> {
+        let grants: String = if self.dialect >= 16 {
+            order_memberships(memberships)?.into_iter().map(|it| self.membership(it)).collect()
+        } else {
+            memberships.iter().map(|it| self.membership(it)).collect()
+        };
+        Ok(under("Role memberships", memberships.len(), grants))
+    }
+
+    fn membership(&self, it: &Membership) -> String {
+        let mut options = Vec::new();
+        if it.admin_option {
+            options.push("ADMIN OPTION");
+        }
+        if let Some(own) = it.options {
+            options.push(if own.inherit { "INHERIT TRUE" } else { "INHERIT FALSE" });
+            if !own.set {
+                options.push("SET FALSE");
+            }
+        }
+        let mut sql = format!("GRANT {} TO {}", self.q.id(&it.role), self.q.id(&it.member));
+        if !options.is_empty() {
+            sql.push_str(&format!(" WITH {}", options.join(", ")));
+        }
+        if let Some(grantor) = &it.grantor {
+            sql.push_str(&format!(" GRANTED BY {}", self.q.id(grantor)));
+        }
+        sql + ";\n"
+    }
+}

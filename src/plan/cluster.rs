@@ -1,0 +1,90 @@
+//! What stands around the globals and the databases in a dump of the whole cluster.
+
+use super::Setting;
+use crate::catalog::ClusterDatabase;
+use crate::options::DumpOptions;
+
+/// The beginning: what sets the session up, and the globals. `with_databases` says that databases
+/// follow.
+pub fn cluster_start(setting: Setting<'_>, globals: &str, with_databases: bool) -> String {
+    let Setting { options, server, started, .. } = setting;
+    let strings = if server.standard_conforming_strings {
+        "SET standard_conforming_strings = on;\n"
+    } else {
+        "SET standard_conforming_strings = off;\nSET escape_string_warning = off;\n"
+    };
+    let (key, encoding) = (&options.restrict_key, &server.encoding);
+    let started = if options.verbose { format!("-- Started on {started}\n\n") } else { String::new() };
+    let heading = if with_databases { "--\n-- Databases\n--\n\n" } else { "" };
+    // Each dump of a database enters the restricted mode by itself.
+    format!(
+        "--\n-- PostgreSQL database cluster dump\n--\n\n{started}\\restrict {key}\n\n\
+         SET default_transaction_read_only = off;\n\n\
+         SET client_encoding = '{encoding}';\n{strings}\n\
+         {globals}\\unrestrict {key}\n\n{heading}"
+    )
+}
+
+/// The end; `completed` is when that was, for `-v`.
+pub fn cluster_end(options: &DumpOptions, completed: &str) -> String {
+    let completed = if options.verbose { format!("-- Completed on {completed}\n\n") } else { String::new() };
+    format!("{completed}--\n-- PostgreSQL database cluster dump complete\n--\n\n")
+}
+
+/// In which order the databases are dumped: `template1` first, so that a restore that is connected
+/// to `postgres` can drop it before that one's turn comes.
+pub fn cluster_order(mut databases: Vec<ClusterDatabase>) -> Vec<ClusterDatabase> {
+    databases.sort_by_key(|it| it.datname != "template1");
+    databases
+}
+
+/// What comes before the dump of a database, and the options for that dump.
+///
+/// Databases that are there from the start are not made: psql is told to connect to them; only
+/// with `-c` they are dropped and made again, as all are that users made.
+pub fn cluster_database(options: &DumpOptions, database: &ClusterDatabase) -> (String, DumpOptions) {
+    let name = &database.datname;
+    let in_line = name.replace(['\n', '\r'], " ");
+    let mut heading = format!("--\n-- Database \"{in_line}\" dump\n--\n\n");
+    let is_built_in = database.is_there_from_the_start();
+    if is_built_in && !options.clean {
+        heading.push_str(&format!("\\connect {name}\n\n"));
+    }
+    let options = DumpOptions {
+        create: !is_built_in || options.clean,
+        clean: is_built_in && options.clean,
+        if_exists: false,
+        ..options.clone()
+    };
+    (heading, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dumped(name: &str, clean: bool) -> (String, bool, bool) {
+        let options = DumpOptions { clean, if_exists: clean, ..DumpOptions::new("key".into()) };
+        let database = ClusterDatabase { datname: name.into(), is_excluded: false };
+        let (heading, options) = cluster_database(&options, &database);
+        assert!(!options.if_exists);
+        (heading, options.create, options.clean)
+    }
+
+    #[test]
+    fn databases_that_are_there_are_made_again_only_with_clean() {
+        let heading = |name: &str| format!("--\n-- Database \"{name}\" dump\n--\n\n");
+        assert_eq!(dumped("a\nb", false), (heading("a b"), true, false));
+        assert_eq!(dumped("app", true), (heading("app"), true, false));
+        let connects = heading("postgres") + "\\connect postgres\n\n";
+        assert_eq!(dumped("postgres", false), (connects, false, false));
+        assert_eq!(dumped("template1", true), (heading("template1"), true, true));
+    }
+
+    #[test]
+    fn template1_comes_first() {
+        let named = |name: &str| ClusterDatabase { datname: name.into(), is_excluded: false };
+        let ordered = cluster_order(["a", "postgres", "template1", "z"].map(named).into());
+        assert_eq!(ordered, ["template1", "a", "postgres", "z"].map(named));
+    }
+}

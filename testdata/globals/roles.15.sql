@@ -1,0 +1,8 @@
+-- From 15 on privileges on parameters can be granted.
+GRANT SET ON PARAMETER log_statement TO worker;
+GRANT SET, ALTER SYSTEM ON PARAMETER work_mem TO boss WITH GRANT OPTION;
+GRANT SET ON PARAMETER "my.Setting" TO PUBLIC, "quo""ted";
+GRANT ALTER SYSTEM ON PARAMETER "my.Setting" TO plain;
+SET SESSION AUTHORIZATION boss;
+GRANT SET ON PARAMETER work_mem TO worker;
+RESET SESSION AUTHORIZATION;

@@ -1,0 +1,157 @@
+//! Roles, tablespaces and all databases: our text is pg_dumpall's text, and a new cluster of it is
+//! the same again.
+//!
+//! These belong to whole clusters, so each trial starts two of its own: one to dump, one to
+//! restore to.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use crate::support::Outcome;
+use crate::support::database::{administer, ask, run_files};
+use crate::support::difference;
+use crate::support::oracle::{self, Pair, Source, Subject};
+use crate::support::own_servers::OwnServers;
+use crate::support::servers::Postgres;
+
+/// The first major that has a pg_dumpall of its own here.
+pub(crate) const OLDEST_MAJOR: u32 = 14;
+
+const GLOBALS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/globals");
+
+/// One for all parts: by itself pg_dumpall has a random one for each.
+const RESTRICT_KEY: [&str; 2] = ["--restrict-key", "key"];
+
+/// What pg_dumpall and we are asked for. Where none of -g, -r and --tablespaces-only is among it,
+/// all databases are dumped, for which we want `--all` besides.
+const FLAGS: &[&[&str]] = &[
+    &["-g"],
+    &["-g", "-c", "--if-exists", "-v"],
+    &["-g", "-c", "-x", "-l", "template1"],
+    &["-g", "-a"],
+    &["-g", "-O", "-s", "-E", "UTF8", "-l", "latin1"],
+    &["-g", "--role", "everything"],
+    &["-r", "--no-comments"],
+    &["-r", "--no-role-passwords", "-U", "worker"],
+    &["--tablespaces-only"],
+    &["--tablespaces-only", "-c", "-x", "--no-comments"],
+    &["-s", "-v", "--no-role-passwords"],
+    &["-a", "--inserts"],
+    &["-c", "--if-exists", "-O", "-x", "--exclude-database", "SKIP*|latin?"],
+];
+
+/// Labels, which only a module could set as it should be done, and which can't be restored
+/// without it.
+const LABEL: &str = "SET allow_system_table_mods = on;
+    INSERT INTO pg_shseclabel
+    SELECT oid, tableoid, provider, 'it''s \\a label of ' || name
+      FROM (SELECT oid, tableoid, rolname FROM pg_authid WHERE rolname IN ('plain', 'quo\"ted')
+             UNION ALL SELECT oid, tableoid, spcname FROM pg_tablespace WHERE spcname = 'one'
+             UNION ALL SELECT oid, tableoid, datname FROM pg_database WHERE datname = 'app') AS o (oid, tableoid, name),
+           unnest(ARRAY['a provider', 'dummy']) AS provider";
+const UNLABEL: &str = "SET allow_system_table_mods = on; DELETE FROM pg_shseclabel";
+
+/// Loads the test data, compares all flag sets, and makes the round trip.
+pub(crate) fn run(major: u32, built: &str) -> Outcome<()> {
+    let own = OwnServers::start(&["--versions", &major.to_string()])?;
+    let original = own.servers.postgres(major)?;
+    run_files(original, "postgres", &inputs(major)?.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
+
+    let folder = tempfile::tempdir().map_err(|e| format!("make a temporary folder: {e}"))?;
+    let subject = Subject::from_environment(built, &original.bindir);
+    administer(original, LABEL)?;
+    let mut complaints = Vec::new();
+    let mut compare = |flags: &[&str]| -> Outcome<Pair> {
+        let pair = dump(original, &subject, flags, folder.path())?;
+        let difference = pair.difference(false)?;
+        complaints.extend(difference.map(|text| format!("── flags {flags:?} ──\n{text}")));
+        Ok(pair)
+    };
+    for flags in FLAGS {
+        compare(flags)?;
+    }
+    administer(original, UNLABEL)?;
+    let whole = compare(&[])?;
+    if complaints.is_empty() {
+        complaints.extend(round_trip(original, &whole, major, folder.path())?);
+    }
+    if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n")) }
+}
+
+/// `NAME.sql`, and after it `NAME.N.sql` on majors from N on, for each name.
+fn inputs(major: u32) -> Outcome<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for name in ["roles", "tablespaces", "databases"] {
+        let versions = (OLDEST_MAJOR..=major).map(|version| format!("{name}.{version}.sql"));
+        let all = [format!("{name}.sql")].into_iter().chain(versions);
+        files.extend(all.map(|file| Path::new(GLOBALS).join(file)).filter(|path| path.exists()));
+    }
+    if files.is_empty() { Err(format!("there are no tests in {GLOBALS}")) } else { Ok(files) }
+}
+
+fn dump(server: &Postgres, subject: &Subject, flags: &[&str], folder: &Path) -> Outcome<Pair> {
+    let mut flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    let mut source = Source::cluster(server);
+    // A user of the flags' own goes before the superuser, whom the connection names.
+    if let Some(user) = flags.iter().position(|flag| flag == "-U") {
+        let named: Vec<String> = flags.drain(user..).collect();
+        source.connection.truncate(source.connection.len() - 2);
+        source.connection.extend(named);
+    }
+    flags.extend(RESTRICT_KEY.map(str::to_owned));
+    Pair::dump_cluster(&source, subject, &flags, folder)
+}
+
+/// Restores our dump into an empty cluster, which pg_dumpall then has to find the same but for the
+/// directories of tablespaces, of which each cluster has its own.
+fn round_trip(original: &Postgres, first: &Pair, major: u32, folder: &Path) -> Outcome<Option<String>> {
+    let own = OwnServers::start(&["--versions", &major.to_string()])?;
+    let restored = own.servers.postgres(major)?;
+    let (from, to) = (spaces(original)?, spaces(restored)?);
+    let relocate = |path: &Path| -> Outcome<PathBuf> {
+        let failed = |e: std::io::Error| format!("relocate {}: {e}", path.display());
+        let text = std::fs::read(path).map_err(failed)?;
+        // LATIN1 rows are no UTF-8; each byte as a character of its own comes back as it was.
+        let text: String = text.into_iter().map(char::from).collect();
+        let text: Vec<u8> = text.replace(&from, &to).chars().map(|c| c as u8).collect();
+        let relocated = path.with_extension("relocated.sql");
+        std::fs::write(&relocated, text).map_err(failed)?;
+        Ok(relocated)
+    };
+    administer(restored, &format!("COPY (SELECT) TO PROGRAM {}", make_directories(&to)))?;
+    let stderr = run_script(restored, major, &relocate(&first.ours.text)?)?;
+    // The superuser is there before.
+    let exists = format!("role \"{}\" already exists", restored.user);
+    let unexpected: Vec<&str> =
+        stderr.lines().filter(|line| line.contains("ERROR") && !line.ends_with(&exists)).collect();
+    if !unexpected.is_empty() {
+        return Ok(Some(format!("── restore ──\n{}", unexpected.join("\n"))));
+    }
+    let expected = relocate(&first.theirs.text)?;
+    let flags = RESTRICT_KEY.map(str::to_owned);
+    let second = oracle::pg_dumpall(&Source::cluster(restored), &flags, folder, "restored")?;
+    let difference = difference::of_dumps(&expected, &second.text)?;
+    Ok(difference.map(|text| format!("── after the round trip (pg_dumpall of both) ──\n{text}")))
+}
+
+/// Where tablespaces.sql has its directories.
+fn spaces(server: &Postgres) -> Outcome<String> {
+    let sql = "SELECT regexp_replace(current_setting('data_directory'), '[^/]*$', 'spaces')";
+    Ok(ask(server, "postgres", sql)?.trim_end().to_owned())
+}
+
+/// A literal with the command that makes the directories of tablespaces.sql.
+fn make_directories(spaces: &str) -> String {
+    format!("'mkdir -p {spaces} && cd {spaces} && mkdir one \"two \\\"2\\\"\" three'")
+}
+
+/// Runs a script that may fail in parts; what psql complains about comes back.
+fn run_script(server: &Postgres, major: u32, script: &Path) -> Outcome<String> {
+    let mut psql = server.client("psql");
+    psql.args(["-X", "-q", "-d", "postgres", "-f"]).arg(script).stdout(Stdio::null());
+    if major >= 17 {
+        psql.env("PGOPTIONS", "-c allow_in_place_tablespaces=on");
+    }
+    let done = psql.output().map_err(|e| format!("start psql: {e}"))?;
+    Ok(String::from_utf8_lossy(&done.stderr).into_owned())
+}
