@@ -249,9 +249,11 @@ impl Target<'_> {
 }
 
 fn startup_edits(params: &ConnectParams) -> StartupEdits {
+    let edits = [("client_encoding", &params.client_encoding), ("TimeZone", &params.timezone)];
     StartupEdits {
+        // tokio-postgres would ask for UTF8.
         remove: vec!["client_encoding"],
-        add: params.timezone.iter().map(|zone| ("TimeZone", zone.clone())).collect(),
+        add: edits.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect(),
     }
 }
 

@@ -127,6 +127,8 @@ pub fn resolve(args: &ConnectArgs, env: &dyn Environment) -> Result<ConnectParam
             .to_owned(),
         options: settings.get("options").map(str::to_owned),
         timezone: env.var("PGTZ").filter(|zone| !zone.is_empty()),
+        // "auto" means the locale's, and ours is the same everywhere: none.
+        client_encoding: settings.get("client_encoding").filter(|e| *e != "auto").map(str::to_owned),
         connect_timeout: duration(&settings, "connect_timeout", Duration::from_secs)?,
         target_session_attrs: choice(&settings, "target_session_attrs", TARGET_SESSION_ATTRS)?,
         load_balance_hosts: choice(&settings, "load_balance_hosts", LOAD_BALANCE_HOSTS)?,

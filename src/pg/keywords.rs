@@ -52,8 +52,7 @@ pub(crate) const KEYWORDS: &[Keyword] = &[
     used("host", "PGHOST"),
     used("hostaddr", "PGHOSTADDR"),
     used("port", "PGPORT"),
-    // A dump sets the client encoding itself: the server's, or that of --encoding.
-    ignored("client_encoding", Some("PGCLIENTENCODING")),
+    used("client_encoding", "PGCLIENTENCODING"),
     used("options", "PGOPTIONS"),
     used("application_name", "PGAPPNAME"),
     used_without_env("fallback_application_name"),

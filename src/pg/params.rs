@@ -28,6 +28,8 @@ pub struct ConnectParams {
     /// PGTZ, sent as startup parameter as libpq does. (PGDATESTYLE is overridden by every dump,
     /// and PGGEQO changes no text.)
     pub timezone: Option<String>,
+    /// The encoding to ask for; else it is the database's. A dump is in it, but for `--encoding`.
+    pub client_encoding: Option<String>,
     /// For one attempt at one address, login included; none waits as long as the system does.
     pub connect_timeout: Option<Duration>,
     /// Which kind of server will do.

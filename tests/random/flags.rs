@@ -95,6 +95,7 @@ const PATTERNS: &[(&str, u32, u32, bool)] = &[
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[
+    ("PGCLIENTENCODING", "LATIN1"),
     ("PGTZ", "Asia/Tokyo"),
     ("PGTZ", "America/New_York"),
     ("PGOPTIONS", "-c bytea_output=escape"),
@@ -120,7 +121,9 @@ pub(crate) fn draw(rng: &mut StdRng, major: u32, plan: &Plan) -> FlagSet {
     let mut set = FlagSet::default();
     for (flag, since, chance) in PLAIN {
         let is_drawn = rng.random_range(0..100) < *chance;
-        if is_drawn && *since <= major && is_known(flag) {
+        // pg_dump takes the last of two encodings; pgsiphon takes one.
+        let is_again = flag.starts_with("--encoding") && set.args.iter().any(|a| a.starts_with("--encoding"));
+        if is_drawn && *since <= major && is_known(flag) && !is_again {
             set.args.push((*flag).to_owned());
         }
     }

@@ -29,6 +29,8 @@ const SEED_VARIABLE: &str = "PGSIPHON_RANDOM_SEED";
 const SHARE_PERCENT: usize = 70;
 /// Kinds of statement that must have succeeded at least once, of those the major has.
 const KINDS_PERCENT: usize = 85;
+/// Seeds of a long run that may fail for pg_dump or the server itself.
+const FAILURES_PERCENT: u64 = 10;
 /// A long run ends after so many findings: more of them are mostly the same.
 const FINDINGS: usize = 4;
 
@@ -78,19 +80,34 @@ fn long(server: &Postgres, major: u32, first: u64, run: Duration) -> Outcome<()>
     let started = Instant::now();
     let mut tally = Tally::default();
     let mut findings = Vec::new();
-    let mut seeds = 0;
+    let (mut seeds, mut failures) = (0, 0);
     while started.elapsed() < run && findings.len() < FINDINGS {
-        let (more, finding) = seed::run(server, major, first + seeds, &seed::LONG)?;
-        tally.add(&more);
-        if let Some(finding) = finding {
-            eprintln!("{}", report(&finding));
-            findings.push(finding.seed);
+        match seed::run(server, major, first + seeds, &seed::LONG) {
+            Ok((more, finding)) => {
+                tally.add(&more);
+                if let Some(finding) = finding {
+                    eprintln!("{}", report(&finding));
+                    findings.push(finding.seed);
+                }
+            }
+            // Some databases are too much for pg_dump, and some crash the server: it needs a moment.
+            Err(text) => {
+                eprintln!("PostgreSQL {major}, seed {}: {text}", first + seeds);
+                failures += 1;
+                std::thread::sleep(Duration::from_secs(3));
+            }
         }
         seeds += 1;
     }
     let seconds = started.elapsed().as_secs();
     eprintln!("PostgreSQL {major}: seeds {first} to {}, {seconds} s, {tally}", first + seeds - 1);
-    if findings.is_empty() { enough(major, &tally) } else { Err(format!("seeds {findings:?} differ")) }
+    if !findings.is_empty() {
+        return Err(format!("seeds {findings:?} differ"));
+    }
+    if failures * 100 > seeds * FAILURES_PERCENT {
+        return Err(format!("{failures} of {seeds} seeds could not be tried: see above"));
+    }
+    enough(major, &tally)
 }
 
 /// Whether the grammar was followed by a server that understood it.
@@ -107,10 +124,10 @@ fn enough(major: u32, tally: &Tally) -> Outcome<()> {
 }
 
 fn report(finding: &Finding) -> String {
-    let Finding { seed, major, flags, environment, difference, minimal, folder } = finding;
+    let Finding { seed, major, encoding, flags, environment, difference, minimal, folder } = finding;
     let environment: BTreeMap<_, _> = environment.clone();
     format!(
-        "PostgreSQL {major}, seed {seed}: {SEED_VARIABLE}={seed} repeats it\nflags {flags:?}, environment {environment:?}\n{difference}\n── minimal ──\n{minimal}\n── kept in {} ──",
+        "PostgreSQL {major}, seed {seed}: {SEED_VARIABLE}={seed} repeats it\nencoding {encoding}, flags {flags:?}, environment {environment:?}\n{difference}\n── minimal ──\n{minimal}\n── kept in {} ──",
         folder.display()
     )
 }

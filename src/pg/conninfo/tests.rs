@@ -224,6 +224,7 @@ fn every_variable_takes_effect_or_is_known_to_be_harmless() {
     assert_eq!(params.hosts[0].password, Some(Secret::new("hunter2")));
     assert_eq!(params.options.as_deref(), Some("-c a=b"));
     assert_eq!(params.timezone.as_deref(), Some("Europe/Berlin"));
+    assert_eq!(params.client_encoding.as_deref(), Some("LATIN1"));
     assert_eq!(
         params.tls,
         TlsParams {

@@ -236,6 +236,13 @@ fn bare_type(sql: &str) -> String {
 
 pub(super) fn procedure(w: &mut World) {
     let (_, _, name) = w.place("function");
+    if w.chance(15) {
+        w.run(format!(
+            "CREATE FUNCTION {name}() RETURNS bigint LANGUAGE internal WINDOW AS 'window_row_number'"
+        ));
+        let identity = format!("FUNCTION {name}()");
+        return w.handle(&identity, &identity, &["EXECUTE"]);
+    }
     let s = signature(w, true);
     let body = w.pick(&[
         "LANGUAGE plpgsql AS 'BEGIN COMMIT; END'",

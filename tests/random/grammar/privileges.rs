@@ -141,6 +141,11 @@ pub(super) fn database(w: &mut World) {
         "SET timezone = 'Asia/Tokyo'",
         "SET bytea_output = 'escape'",
         "SET intervalstyle = 'iso_8601'",
+        "SET standard_conforming_strings = off",
+        "SET quote_all_identifiers = on",
+        "SET default_transaction_read_only = on",
+        "SET array_nulls = off",
+        "SET temp_tablespaces = ''",
     ]);
     let sql = match w.below(6) {
         0 => format!("ALTER DATABASE :\"DBNAME\" {setting}"),

@@ -324,7 +324,26 @@ pub(super) fn alter(w: &mut World) {
     let column = w.pick(&r.columns);
     let c = &column.name;
     let what = if r.kind == 'm' { "MATERIALIZED VIEW" } else { "TABLE" };
-    let sql = match w.below(19) {
+    let sql = match w.below(23) {
+        19 if r.kind == 'r' && !w.types.is_empty() => {
+            let composites: Vec<String> =
+                w.relations.iter().filter(|r| r.kind == 'c').map(|r| r.name.clone()).collect();
+            if composites.is_empty() { "NOT OF".to_owned() } else { format!("OF {}", w.pick(&composites)) }
+        }
+        20 if r.kind != 'm' => {
+            let constraint = w.shared();
+            let how =
+                w.pick(&["NOT ENFORCED", "DEFERRABLE INITIALLY DEFERRED", "NOT DEFERRABLE", "NO INHERIT"]);
+            format!("ALTER CONSTRAINT {constraint} {how}")
+        }
+        21 if r.kind != 'm' => {
+            let constraint = w.shared();
+            let how = w.pick(&["DROP CONSTRAINT IF EXISTS", "VALIDATE CONSTRAINT"]);
+            format!("{how} {constraint}")
+        }
+        22 if r.kind == 'r' => {
+            w.pick(&["SET WITHOUT CLUSTER", "DISABLE TRIGGER USER", "ENABLE TRIGGER ALL"]).to_owned()
+        }
         0 => format!("ALTER {c} SET STATISTICS {}", w.pick(&["0", "100", "-1", "10000"])),
         1 => format!("ALTER {c} SET (n_distinct = -0.5, n_distinct_inherited = 3)"),
         2 => format!("ALTER {c} SET STORAGE {}", w.pick(&["PLAIN", "MAIN", "EXTERNAL", "EXTENDED"])),
@@ -509,6 +528,19 @@ pub(super) fn foreign_key(w: &mut World) {
         } else {
             columns.push(w.pick(&free));
         }
+    }
+    if w.major >= 18 && parent.kind == 'r' && w.chance(15) {
+        // Over time: both sides get the columns for it.
+        let (a, b, constraint) = (w.fresh("column"), w.fresh("column"), w.shared());
+        for (name, what) in [(&parent.name, "PRIMARY KEY"), (&child.name, "UNIQUE")] {
+            w.run(format!("ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {a} int4range, ADD COLUMN IF NOT EXISTS {b} daterange"));
+            w.run(format!("ALTER TABLE {name} ADD {what} ({a}, {b} WITHOUT OVERLAPS)"));
+        }
+        w.run(format!(
+            "ALTER TABLE {} ADD CONSTRAINT {constraint} FOREIGN KEY ({a}, PERIOD {b}) REFERENCES {} ({a}, PERIOD {b})",
+            child.name, parent.name
+        ));
+        w.comment_only(&format!("CONSTRAINT {constraint} ON {}", child.name));
     }
     let list = |columns: &[Column]| columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>().join(", ");
     let constraint = w.shared();
