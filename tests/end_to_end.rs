@@ -246,6 +246,29 @@ fn a_wrong_key_is_told_before_anything_is_read() {
 }
 
 #[test]
+fn a_role_is_told_at_once_all_that_it_cannot_read() {
+    let world = World::new();
+    let from = world.database(
+        "e2e_limited",
+        "CREATE TABLE readable (a int); CREATE TABLE columns (a int, b int); CREATE TABLE hidden (a int);
+         CREATE SEQUENCE one; CREATE SEQUENCE two; SELECT lo_create(4711);
+         ALTER TABLE hidden ENABLE ROW LEVEL SECURITY",
+    );
+    let role = format!("{}_role", from.name());
+    from.query(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT SELECT ON readable, hidden TO {role};
+         GRANT INSERT, SELECT (a, b) ON columns TO {role}"
+    ))
+    .unwrap();
+    let key = format!("e2e/{}.sql.gz", from.name());
+    let output = world.dump(from.name(), &key).args(["-U", &role]).output().unwrap();
+    from.query(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).unwrap();
+    assert_fails(&output, 4, "no SELECT privilege on public.one, public.two, large object 4711;");
+    assert_fails(&output, 4, "row security would hide rows of public.hidden");
+    Store::new(world.s3()).assert_nothing_at(&key);
+}
+
+#[test]
 fn an_unknown_database_is_a_source_that_cannot_be_reached() {
     let world = World::new();
     let output = world.dump("e2e_no_such_database", "e2e/none.sql.gz").output().unwrap();

@@ -31,6 +31,7 @@ mod parameter_acl;
 mod policy;
 mod publication;
 mod read;
+mod readable;
 mod relation;
 mod relation_statistics;
 mod role;

@@ -204,6 +204,7 @@ pub async fn read_catalog(
     } else if options.sequence_data {
         super::table_data::add_all(&r, c, Some(RelKind::Sequence));
     }
+    super::readable::check(&r, c).await?;
     super::sequence::read_values(&r, c).await?;
     if options.dump_large_objects() {
         super::large_object::read(&r, c).await?;

@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::{FormatEvent, FormatFields};
 
 /// A native PostgreSQL dumper: pg_dump's text, streamed into S3, without pg_dump.
 #[derive(Parser)]
-#[command(name = "pgsiphon", version, disable_help_flag = true)]
+#[command(name = "pgsiphon", version, disable_help_flag = true, args_override_self = true)]
 pub(crate) struct Cli {
     /// Print help
     #[arg(long, action = clap::ArgAction::Help, global = true)]

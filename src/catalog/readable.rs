@@ -1,0 +1,75 @@
+//! Says what the role may not read, all of it at once and before anything is stored: else one
+//! object after the other would fail, each after hours of copying.
+
+use super::read::Reader;
+use super::{Catalog, Oid, RelKind};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Fails with the names of all tables, sequences and large objects that are to be dumped with their
+/// contents and can't be read whole by this role.
+pub(super) async fn check(r: &Reader<'_>, catalog: &Catalog) -> Result<()> {
+    if r.superuser {
+        return Ok(());
+    }
+    let mut forbidden = Vec::new();
+    let mut hidden = Vec::new();
+    let read = |kind| matches!(kind, RelKind::Table | RelKind::Sequence | RelKind::ForeignTable);
+    let oids: Vec<Oid> = catalog
+        .relations
+        .iter()
+        .filter(|&&id| catalog.relation(id).is_some_and(|rel| rel.data.is_some() && read(rel.relkind)))
+        .map(|&id| catalog.object(id).catalog_id.oid)
+        .collect();
+    // A role may have been granted every single column instead of the table.
+    let sql = "SELECT c.oid::pg_catalog.regclass::text AS name,
+                      CASE WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'SELECT')
+                           ELSE pg_catalog.has_table_privilege(c.oid, 'SELECT')
+                             OR NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                                             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                                               AND NOT pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT'))
+                       END AS readable,
+                      pg_catalog.row_security_active(c.oid) AS has_row_security
+                 FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1) ORDER BY c.oid";
+    for row in r.query_oids("privileges", sql, oids).await? {
+        if !row.bool("readable")? {
+            forbidden.push(row.text("name")?);
+        } else if row.bool("has_row_security")? && !r.options.enable_row_security {
+            hidden.push(row.text("name")?);
+        }
+    }
+    if r.options.dump_large_objects() {
+        forbidden.extend(unreadable_large_objects(r).await?);
+    }
+    if forbidden.is_empty() && hidden.is_empty() {
+        return Ok(());
+    }
+    let mut causes = Vec::new();
+    let mut hints = Vec::new();
+    if !forbidden.is_empty() {
+        causes.push(format!("no SELECT privilege on {}", forbidden.join(", ")));
+        hints.push("grant it, or membership in pg_read_all_data, or exclude them");
+    }
+    if !hidden.is_empty() {
+        causes.push(format!("row security would hide rows of {}", hidden.join(", ")));
+        hints.push(
+            "dump as the owner or a role with BYPASSRLS, or with --enable-row-security what is visible",
+        );
+    }
+    Err(Error::new(ErrorKind::SourceFailed, "read all that is to be dumped")
+        .because(causes.join("; "))
+        .hint(hints.join("; ")))
+}
+
+/// There is a function for this from 18 on only.
+async fn unreadable_large_objects(r: &Reader<'_>) -> Result<Vec<String>> {
+    let sql = "SELECT oid::text AS oid FROM pg_catalog.pg_largeobject_metadata
+                WHERE pg_catalog.current_setting('lo_compat_privileges') <> 'on'
+                  AND NOT EXISTS (
+                    SELECT FROM pg_catalog.aclexplode(
+                            COALESCE(lomacl, pg_catalog.acldefault('L'::\"char\", lomowner))) a
+                     WHERE a.privilege_type = 'SELECT'
+                       AND CASE a.grantee WHEN 0 THEN true ELSE pg_catalog.pg_has_role(a.grantee, 'USAGE') END)
+                ORDER BY pg_largeobject_metadata.oid";
+    let rows = r.query("pg_largeobject_metadata", sql).await?;
+    rows.iter().map(|row| Ok(format!("large object {}", row.text("oid")?))).collect()
+}
