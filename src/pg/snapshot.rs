@@ -23,7 +23,7 @@ use crate::options::DumpOptions;
 use crate::quote::{Quoter, portable_literal, quoted};
 
 /// How often a dump starts over because the schema changed while it was being locked.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 10;
 
 /// Tables in one LOCK command. Each takes a slot in the shared lock table either way; this only
 /// bounds the command's length.
