@@ -9,7 +9,8 @@ use crate::error::Result;
 pub struct Index {
     /// The table.
     pub table: DumpId,
-    /// As the server deparses it.
+    /// As the server deparses it; empty where a constraint stands for it, which saves the server
+    /// half of its work.
     pub definition: String,
     /// Its tablespace's name, empty for the database's.
     pub tablespace: String,
@@ -43,7 +44,8 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let period = if r.major >= 18 { "c.conperiod" } else { "false" };
     let set = if r.major >= 17 { "attstattarget IS NOT NULL" } else { "attstattarget >= 0" };
     let sql = format!(
-        "SELECT t.oid, i.indrelid, t.relname, pg_catalog.pg_get_indexdef(i.indexrelid) AS definition,
+        "SELECT t.oid, i.indrelid, t.relname,
+                CASE WHEN c.oid IS NULL THEN pg_catalog.pg_get_indexdef(i.indexrelid) END AS definition,
                 i.indkey::pg_catalog.int2[], i.indnkeyatts, i.indisclustered, i.indisreplident,
                 {nulls} AS indnullsnotdistinct, inh.inhparent, ts.spcname, t.reloptions,
                 c.oid AS conoid, c.contype, c.conname, c.condeferrable, c.condeferred, {period} AS conperiod,

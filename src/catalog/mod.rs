@@ -50,6 +50,8 @@ mod typ;
 
 use std::collections::HashMap;
 
+use rustc_hash::FxHashMap;
+
 pub use access_method::AccessMethod;
 pub use acl::Acl;
 pub use attribute::{AttrDef, Attribute, NotNull, attribute_name};
@@ -296,9 +298,9 @@ macro_rules! accessors {
 #[derive(Debug, Default)]
 pub struct Catalog {
     objects: Vec<Object>,
-    by_catalog_id: HashMap<CatalogId, DumpId>,
+    by_catalog_id: FxHashMap<CatalogId, DumpId>,
     /// The extension that each member belongs to.
-    members: HashMap<CatalogId, DumpId>,
+    members: FxHashMap<CatalogId, DumpId>,
     /// Role names by OID.
     pub roles: HashMap<Oid, String>,
     /// Relations that are not of kind index, in OID order.

@@ -85,6 +85,9 @@ fn compare(catalog: &Catalog, a: DumpId, b: DumpId, dialect: u32) -> Ordering {
 
 /// Names are compared by their bytes in the database's encoding.
 fn by_bytes(a: &str, b: &str) -> Ordering {
+    if a == b {
+        return Ordering::Equal;
+    }
     text::encode(a).cmp(&text::encode(b))
 }
 

@@ -9,8 +9,12 @@ use crate::catalog::{Catalog, Components, ConstraintOwner, DumpId, Kind, RelKind
 /// Finds loops among the objects that a sort could not place, and breaks each, but not two that
 /// share a member: the first repair may have broken both.
 pub(super) fn break_loops(catalog: &mut Catalog, left: &[DumpId]) {
-    let mut search = Search { done: vec![false; catalog.ids().count()], dead_end_for: Vec::new() };
-    search.dead_end_for = vec![None; search.done.len()];
+    let objects = catalog.ids().count();
+    let mut search = Search {
+        done: vec![false; objects],
+        dead_end_for: vec![None; objects],
+        on_path: vec![false; objects],
+    };
     for &start in left {
         match search.find_loop(catalog, start) {
             Some(members) => {
@@ -29,6 +33,8 @@ struct Search {
     done: Vec<bool>,
     /// No way leads from the object to this start.
     dead_end_for: Vec<Option<DumpId>>,
+    /// On the path that is being followed; all false between two searches.
+    on_path: Vec<bool>,
 }
 
 impl Search {
@@ -39,28 +45,31 @@ impl Search {
             return None;
         }
         let mut path: Vec<(DumpId, usize)> = vec![(start, 0)];
-        let mut on_path = vec![false; self.done.len()];
-        on_path[start.index()] = true;
         if catalog.object(start).dependencies.contains(&start) {
             return Some(vec![start]);
         }
+        self.on_path[start.index()] = true;
         while let Some((id, next)) = path.last_mut() {
             let here = *id;
             let Some(&on) = catalog.object(here).dependencies.get(*next) else {
                 self.dead_end_for[here.index()] = Some(start);
-                on_path[here.index()] = false;
+                self.on_path[here.index()] = false;
                 path.pop();
                 continue;
             };
             *next += 1;
             let i = on.index();
-            if self.done[i] || self.dead_end_for[i] == Some(start) || on_path[i] {
+            if self.done[i] || self.dead_end_for[i] == Some(start) || self.on_path[i] {
                 continue;
             }
             path.push((on, 0));
-            on_path[i] = true;
+            self.on_path[i] = true;
             if catalog.object(on).dependencies.contains(&start) {
-                return Some(path.into_iter().map(|(id, _)| id).collect());
+                let members: Vec<DumpId> = path.into_iter().map(|(id, _)| id).collect();
+                for member in &members {
+                    self.on_path[member.index()] = false;
+                }
+                return Some(members);
             }
         }
         None
