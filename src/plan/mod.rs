@@ -69,7 +69,10 @@ fn pass(entry: &Entry) -> Pass {
 /// Lays the entries out as a dump.
 pub fn plan(entries: &[Entry], setting: Setting<'_>) -> Vec<Segment> {
     let wanted = wanted(entries, setting.options);
-    let mut printer = Printer::new(setting);
+    // Also if it only comes to that, as with --section=data.
+    let no_definition =
+        wanted.iter().all(|(entry, required)| !required.schema || entry.desc == "STATISTICS DATA");
+    let mut printer = Printer::new(setting, setting.options.data_only() || no_definition);
     printer.start();
     if setting.options.clean {
         for (entry, _) in wanted.iter().rev() {

@@ -14,10 +14,12 @@ pub(super) struct Printer<'a> {
     tablespace: Option<String>,
     table_am: Option<String>,
     user: Option<String>,
+    /// No definitions are printed: then triggers are switched off around rows, if asked for.
+    data_only: bool,
 }
 
 impl<'a> Printer<'a> {
-    pub(super) fn new(setting: Setting<'a>) -> Self {
+    pub(super) fn new(setting: Setting<'a>, data_only: bool) -> Self {
         Printer {
             setting,
             out: String::new(),
@@ -26,6 +28,7 @@ impl<'a> Printer<'a> {
             tablespace: None,
             table_am: None,
             user: None,
+            data_only,
         }
     }
 
@@ -291,7 +294,7 @@ impl<'a> Printer<'a> {
             self.out.push_str("COMMIT;\n\n");
             return;
         }
-        let switch_triggers = options.disable_triggers && options.data_only();
+        let switch_triggers = options.disable_triggers && self.data_only;
         if switch_triggers {
             self.triggers(entry, "DISABLE");
         }

@@ -135,11 +135,47 @@ pub(crate) fn draw(rng: &mut StdRng, major: u32, plan: &Plan) -> FlagSet {
             set.args.push(format!("{flag}={pattern}"));
         }
     }
+    if rng.random_range(0..100) < 90 {
+        settle(&mut set.args);
+    }
     if rng.random_range(0..100) < 15 {
         let (name, value) = ENVIRONMENT[rng.random_range(0..ENVIRONMENT.len())];
         set.environment.insert(name.to_owned(), value.to_owned());
     }
     set
+}
+
+/// Takes out or adds what pg_dump would only complain about.
+fn settle(args: &mut Vec<String>) {
+    /// The first goes if the second is there.
+    const CLASHES: &[(&str, &str)] = &[
+        ("--schema-only", "--data-only"),
+        ("--clean", "--data-only"),
+        ("--if-exists", "--data-only"),
+        ("--no-data", "--data-only"),
+        ("--no-schema", "--schema-only"),
+        ("--no-schema", "--no-data"),
+        ("--statistics", "--no-statistics"),
+        ("--statistics", "--data-only"),
+        ("--statistics", "--schema-only"),
+        ("--include-foreign-data", "--schema-only"),
+        ("--large-objects", "--no-large-objects"),
+        ("--section", "--data-only"),
+        ("--section", "--schema-only"),
+    ];
+    /// The first asks for the second.
+    const NEEDS: &[(&str, &str)] = &[("--if-exists", "--clean"), ("--on-conflict-do-nothing", "--inserts")];
+    let has = |args: &[String], name: &str| args.iter().any(|a| a.split('=').next() == Some(name));
+    for (flag, other) in CLASHES {
+        if has(args, other) {
+            args.retain(|a| a.split('=').next() != Some(flag));
+        }
+    }
+    for (flag, other) in NEEDS {
+        if has(args, flag) && !has(args, other) {
+            args.push((*other).to_owned());
+        }
+    }
 }
 
 fn pattern(rng: &mut StdRng, names: &[String]) -> String {
