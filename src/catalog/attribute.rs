@@ -114,7 +114,7 @@ fn columns_sql(r: &Reader<'_>) -> String {
     let not_null = if r.major >= 18 {
         "co.conname AS notnull_name, co.conname IS NOT NULL AS has_notnull, co.connoinherit AS notnull_noinherit,
          co.conislocal AS notnull_islocal, co.convalidated IS NOT FALSE AS notnull_valid,
-         CASE WHEN co.convalidated THEN pg_catalog.obj_description(co.oid, 'pg_constraint') END AS notnull_comment"
+         CASE WHEN co.convalidated THEN d.description END AS notnull_comment"
     } else {
         "NULL::text AS notnull_name, a.attnotnull AS has_notnull, false AS notnull_noinherit,
          true AS notnull_islocal, true AS notnull_valid, NULL::text AS notnull_comment"
@@ -133,7 +133,9 @@ fn columns_sql(r: &Reader<'_>) -> String {
     };
     let join = if r.major >= 18 {
         "LEFT JOIN pg_catalog.pg_constraint co
-           ON co.conrelid = a.attrelid AND co.contype = 'n' AND co.conkey = array[a.attnum]"
+           ON co.conrelid = a.attrelid AND co.contype = 'n' AND co.conkey = array[a.attnum]
+         LEFT JOIN pg_catalog.pg_description d
+           ON d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objoid = co.oid AND d.objsubid = 0"
     } else {
         ""
     };

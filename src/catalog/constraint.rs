@@ -81,28 +81,19 @@ fn add(catalog: &mut Catalog, row: &CatalogRow, constraint: Constraint) -> Resul
 /// Reads the check constraints of interesting tables and, from version 18 on, NOT NULL
 /// constraints that are not validated.
 pub(super) async fn read_of_tables(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let with_checks = relation::oids(catalog, |_, rel| rel.interesting && rel.relchecks > 0);
-    let not_null = if r.major >= 18 {
-        "OR contype = 'n' AND NOT convalidated AND conrelid = ANY ($2)"
-    } else {
-        "AND $2::pg_catalog.oid[] IS NOT NULL"
-    };
-    let interesting = if r.major >= 18 {
-        relation::oids(catalog, |_, rel| rel.interesting && rel.relkind != RelKind::Sequence)
-    } else {
-        Vec::new()
-    };
-    if with_checks.is_empty() && interesting.is_empty() {
-        return Ok(());
-    }
+    let not_null = r.major >= 18;
+    let tables = relation::oids(catalog, |_, rel| {
+        rel.interesting && (rel.relchecks > 0 || not_null && rel.relkind != RelKind::Sequence)
+    });
+    let not_null = if not_null { "OR contype = 'n' AND NOT convalidated" } else { "" };
     let sql = format!(
         "SELECT oid, conrelid, conname, contype, pg_catalog.pg_get_constraintdef(oid) AS definition,
                 conislocal, convalidated
            FROM pg_catalog.pg_constraint
-          WHERE contype = 'c' AND conrelid = ANY ($1) {not_null}
+          WHERE conrelid = ANY ($1) AND (contype = 'c' {not_null})
           ORDER BY conrelid, conname"
     );
-    for row in r.query_params("pg_constraint", &sql, &[&with_checks, &interesting]).await? {
+    for row in r.query_oids("pg_constraint", &sql, tables).await? {
         let Some(table) = catalog.find(class::PG_CLASS, row.oid("conrelid")?) else { continue };
         let constraint = Constraint::check(ConstraintOwner::Table(table), &row)?;
         let (separate, contype) = (constraint.separate, constraint.contype);
