@@ -7,7 +7,7 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
@@ -110,6 +110,17 @@ impl Store {
         listed.uploads().iter().filter(|upload| upload.key() == Some(key)).count()
     }
 
+    /// Whether a part of an upload to this key has been taken in.
+    fn has_part(&self, key: &str) -> bool {
+        let list = self.client.list_multipart_uploads().bucket(&self.bucket);
+        let Ok(listed) = self.runtime.block_on(list.send()) else { return false };
+        listed.uploads().iter().filter(|upload| upload.key() == Some(key)).any(|upload| {
+            let parts = self.client.list_parts().bucket(&self.bucket).key(key);
+            let parts = parts.upload_id(upload.upload_id().unwrap_or_default());
+            self.runtime.block_on(parts.send()).is_ok_and(|listed| !listed.parts().is_empty())
+        })
+    }
+
     fn assert_nothing_at(&self, key: &str) {
         assert!(self.get(key).is_none(), "there is an object at {key}");
         assert_eq!(self.pending_uploads(key), 0, "an upload to {key} is pending");
@@ -191,20 +202,36 @@ fn a_killed_server_leaves_nothing() {
     Store::new(world.s3()).assert_nothing_at("e2e/killed.sql.gz");
 }
 
-/// What is left in the store then, nobody can remove: the error says how to, later.
-#[test]
-fn a_killed_store_is_told_with_what_may_be_left() {
+/// A store and a dump into it, with the first part taken in when the store is killed.
+fn dump_into_a_killed_store(key: &str, attempts: &str) -> (OwnServers, Child, Database) {
     let own = OwnServers::start(&["--versions", "18", "--s3"]).unwrap();
     let world = World::with(own.servers.clone());
     let from = world.database("e2e_lost_store", BIG);
     let store = Store::new(world.s3());
-    let mut dump = world.dump(from.name(), "e2e/lost.sql.gz");
-    let dump = dump.args(["--s3-max-attempts", "3"]).spawn().unwrap();
-    wait_for("the upload", || (store.pending_uploads("e2e/lost.sql.gz") > 0).then_some(()));
+    let dump = world.dump(from.name(), key).args(["--s3-max-attempts", attempts]).spawn().unwrap();
+    wait_for("the first part", || store.has_part(key).then_some(()));
     kill(&world.s3().pid.to_string());
+    (own, dump, from)
+}
+
+/// What is left in the store then, nobody can remove: the error says how to, later.
+#[test]
+fn a_killed_store_is_told_with_what_may_be_left() {
+    let (_own, dump, _from) = dump_into_a_killed_store("e2e/lost.sql.gz", "3");
     let output = dump.wait_with_output().unwrap();
     assert_fails(&output, 6, "e2e/lost.sql.gz");
     assert_fails(&output, 6, "aws s3api abort-multipart-upload");
+}
+
+#[test]
+fn a_killed_store_that_comes_back_is_left_clean() {
+    let (own, mut dump, _from) = dump_into_a_killed_store("e2e/back.sql.gz", "5");
+    // Five attempts are over after at most three seconds; the cleaning goes on for at least twenty.
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(dump.try_wait().unwrap().is_none(), "the dump gave up too early");
+    own.restart_s3().unwrap();
+    assert_fails(&dump.wait_with_output().unwrap(), 6, "e2e/back.sql.gz");
+    Store::new(own.servers.s3().unwrap()).assert_nothing_at("e2e/back.sql.gz");
 }
 
 /// What a killed dump leaves is no object; its upload has to be aborted by others.

@@ -70,15 +70,7 @@ class Fleet:
         }
 
     def write(self, folder: Path) -> Path:
-        """Writes servers.json, at once and only for us: it holds the store's secret key."""
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "servers.json"
-        temporary = folder / f".servers.json.{os.getpid()}"
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-            json.dump(self.describe(), out, indent=2)
-            out.write("\n")
-        temporary.replace(path)
-        return path
+        return write(self.describe(), folder)
 
     def stop(self) -> None:
         for cluster in self.clusters:
@@ -91,6 +83,18 @@ class Fleet:
                 "s3": self.store.describe() if self.store and self.store.process else None,
             }
         )
+
+
+def write(description: dict, folder: Path) -> Path:
+    """Writes servers.json, at once and only for us: it holds the store's secret key."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "servers.json"
+    temporary = folder / f".servers.json.{os.getpid()}"
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        json.dump(description, out, indent=2)
+        out.write("\n")
+    temporary.replace(path)
+    return path
 
 
 def stop(description: dict) -> None:

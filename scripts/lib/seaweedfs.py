@@ -16,6 +16,7 @@ from .fetch import Failure
 
 BUCKET = "pgsiphon-test"
 REGION = "us-east-1"
+LOG = "server.log"
 
 
 class Store:
@@ -23,11 +24,12 @@ class Store:
 
     def __init__(self, state: Path):
         self.home = state / "s3"
-        self.log = self.home / "server.log"
+        self.log = self.home / LOG
         self.access_key = "pgsiphon" + secrets.token_hex(4)
         self.secret_key = secrets.token_hex(20)
         self.port = 0
         self.ports: list[int] = []
+        self.command: list[str] = []
         self.process: Optional[subprocess.Popen] = None
 
     def prepare(self) -> None:
@@ -59,10 +61,8 @@ class Store:
             "-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false",
             "-master.telemetry=false", f"-bucket={BUCKET}",
         ]
-        self.process = processes.spawn(
-            command, log=self.log, cwd=self.home, env=processes.environment(HOME=str(self.home)),
-            die_with_parent=signal.SIGKILL if die_with_parent else None,
-        )
+        self.command = [str(part) for part in command]
+        self.process = _spawn(self.command, self.home, signal.SIGKILL if die_with_parent else None)
 
     def is_ready(self) -> bool:
         """Whether it answers S3 requests: an unsigned one is refused, by S3 and not by nobody."""
@@ -104,8 +104,15 @@ class Store:
             "ports": self.ports,
             "home": str(self.home),
             "log": str(self.log),
+            "command": self.command,
             "pid": self.process.pid if self.process else 0,
         }
+
+
+def restart(description: dict) -> int:
+    """Starts it again on its data and ports, after whatever ended it; gives the new process's number."""
+    processes.stop(description["pid"], description["home"], first=signal.SIGKILL)
+    return _spawn(description["command"], Path(description["home"]), None).pid
 
 
 def stop(description: dict) -> None:
@@ -117,6 +124,12 @@ def stop(description: dict) -> None:
     for socket in Path("/tmp").glob("seaweedfs-*.sock"):
         if socket.stem.rpartition("-")[2] in ours:
             socket.unlink(missing_ok=True)
+
+
+def _spawn(command: list[str], home: Path, die_with_parent: Optional[int]) -> subprocess.Popen:
+    return processes.spawn(
+        command, log=home / LOG, cwd=home, env=processes.environment(HOME=str(home)), die_with_parent=die_with_parent
+    )
 
 
 def _distinct_ports(count: int) -> list[int]:

@@ -26,6 +26,16 @@ impl OwnServers {
         let servers = Servers::read(&folder.path().join("servers.json"))?;
         Ok(OwnServers { folder, servers })
     }
+
+    /// Starts the S3 server again, with what it held; it may take seconds until it answers.
+    pub(crate) fn restart_s3(&self) -> Outcome<()> {
+        let restarted = command("restart-s3", &self.folder).output();
+        let restarted = restarted.map_err(|e| format!("start scripts/servers: {e}"))?;
+        match restarted.status.success() {
+            true => Ok(()),
+            false => Err(format!("restart-s3 failed: {}", String::from_utf8_lossy(&restarted.stderr))),
+        }
+    }
 }
 
 fn command(verb: &str, folder: &tempfile::TempDir) -> Command {
