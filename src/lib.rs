@@ -20,11 +20,13 @@
 
 pub mod catalog;
 pub mod codec;
+pub mod config;
 pub mod dump;
 pub mod emit;
 pub mod error;
 pub mod filter;
 pub mod manifest;
+pub mod naming;
 pub mod options;
 pub mod order;
 pub mod pattern;
@@ -32,6 +34,7 @@ pub mod pg;
 pub mod pipeline;
 pub mod plan;
 pub mod quote;
+pub mod retention;
 pub mod rows;
 pub mod sink;
 

@@ -10,7 +10,7 @@ pub mod conninfo;
 mod connstring;
 pub mod error;
 mod failure;
-mod keywords;
+pub(crate) mod keywords;
 pub mod login;
 pub mod params;
 mod passfile;
