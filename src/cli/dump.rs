@@ -4,23 +4,24 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use pgsiphon::codec::Compression;
 use pgsiphon::dump::{ClusterRequest, Request, dump, dump_cluster};
 use pgsiphon::error::Result;
-use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, resolve};
-use pgsiphon::pg::params::{PasswordPrompt, PromptPolicy};
+use pgsiphon::pg::conninfo::{OsEnvironment, resolve};
 use pgsiphon::pg::snapshot::SessionOptions;
 use pgsiphon::pipeline::{Progress, Silent, Summary};
 use pgsiphon::sink::Sink;
 use pgsiphon::sink::file::FileSink;
-use pgsiphon::sink::s3::{Checksum, RetryPolicy, S3Location, S3Options, S3Sink};
+use pgsiphon::sink::s3::{S3Location, S3Options, S3Sink};
 use pgsiphon::sink::stdout::StdoutSink;
 use tokio_util::sync::CancellationToken;
 
+use super::connection::ConnectionArgs;
 use super::content::{ContentArgs, usage};
 use super::globals::{Cluster, ClusterArgs, params_for};
-use super::progress::Bar;
+use super::progress::{Bar, When};
+use super::storage::StorageArgs;
 
 #[derive(Args)]
 #[command(next_help_heading = "General options")]
@@ -68,64 +69,11 @@ pub(crate) struct DumpArgs {
     connection: ConnectionArgs,
     #[command(flatten)]
     storage: StorageArgs,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum When {
-    Auto,
-    Always,
-    Never,
-}
-
-#[derive(Args)]
-#[command(next_help_heading = "Connection options")]
-struct ConnectionArgs {
-    /// Database to dump: a name, a connection string or a URL
-    #[arg(short = 'd', long = "dbname", value_name = "DBNAME")]
-    dbname_option: Option<String>,
-    /// Database server host or socket directory
-    #[arg(short = 'h', long, value_name = "HOSTNAME")]
-    host: Option<String>,
-    /// Database server port
-    #[arg(short = 'p', long, value_name = "PORT")]
-    port: Option<String>,
-    /// Connect as this database user
-    #[arg(short = 'U', long, value_name = "NAME")]
-    username: Option<String>,
-    /// Never prompt for a password
-    #[arg(short = 'w', long, conflicts_with = "password")]
-    no_password: bool,
-    /// Force a password prompt
-    #[arg(short = 'W', long)]
-    password: bool,
-    /// Do SET ROLE before the dump
-    #[arg(long, value_name = "ROLENAME")]
-    role: Option<String>,
-}
-
-#[derive(Args)]
-#[command(next_help_heading = "Storage options")]
-struct StorageArgs {
-    /// URL of an S3-compatible storage [env: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL]
-    #[arg(long, value_name = "URL")]
-    s3_endpoint_url: Option<String>,
-    /// Region [env: AWS_REGION]
-    #[arg(long, value_name = "REGION")]
-    s3_region: Option<String>,
-    /// Name the bucket in the path rather than in the host [default: for addresses, not for names]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    s3_path_style: Option<bool>,
-    /// Checksum of each part: crc32, crc64nvme, sha256 or none
-    #[arg(long, value_name = "ALGORITHM")]
-    s3_checksum: Option<String>,
     /// Storage class, such as STANDARD_IA
-    #[arg(long, value_name = "CLASS")]
+    #[arg(long, value_name = "CLASS", help_heading = "Storage options")]
     s3_storage_class: Option<String>,
-    /// How many times to try a request, with growing pauses; twice as often when cleaning up
-    #[arg(long, value_name = "NUM", env = "AWS_MAX_ATTEMPTS", value_parser = clap::value_parser!(u32).range(1..=100))]
-    s3_max_attempts: Option<u32>,
     /// Replace an object that is at the key already
-    #[arg(long)]
+    #[arg(long, help_heading = "Storage options")]
     overwrite: bool,
 }
 
@@ -142,17 +90,13 @@ pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<(
             usage("compressed data is not written to a terminal").hint("give a file with -f, or redirect")
         );
     }
-    let connect = args.connect_args()?;
+    let connect = args.connection.connect_args(args.dbname.as_deref())?;
     let params = resolve(&connect, &OsEnvironment)?;
     let params_for = cluster.is_some().then(|| params_for(connect)).transpose()?;
     let sink = args.sink(&target, compression).await?;
     let jobs =
         args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let show = match args.progress {
-        When::Auto => std::io::stderr().is_terminal() && target != "-",
-        When::Always => true,
-        When::Never => false,
-    };
+    let show = args.progress.shows(target == "-");
     let say = show || args.verbose > 0;
     let progress: Arc<dyn Progress> = if show { Arc::new(Bar::new()) } else { Arc::new(Silent) };
     let start = Instant::now();
@@ -213,29 +157,6 @@ impl DumpArgs {
         }
     }
 
-    fn connect_args(&self) -> Result<ConnectArgs> {
-        let c = &self.connection;
-        let policy = match (c.no_password, c.password) {
-            (true, _) => PromptPolicy::Never,
-            (_, true) => PromptPolicy::Force,
-            _ => PromptPolicy::IfNeeded,
-        };
-        if c.dbname_option.is_some() && self.dbname.is_some() {
-            return Err(usage(format!(
-                "too many command-line arguments (first is \"{}\")",
-                self.dbname.as_deref().unwrap_or_default()
-            )));
-        }
-        Ok(ConnectArgs {
-            dbname: c.dbname_option.clone().or_else(|| self.dbname.clone()),
-            host: c.host.clone(),
-            port: c.port.clone(),
-            username: c.username.clone(),
-            password_prompt: PasswordPrompt::terminal(policy),
-            ..ConnectArgs::default()
-        })
-    }
-
     /// As asked for, else by the name's suffix; on S3 gzip where that says nothing.
     fn compression(&self, target: &str) -> Result<Compression> {
         match &self.compress {
@@ -257,19 +178,11 @@ impl DumpArgs {
             // pg_dump replaces a file without asking, and so do we; S3 objects are backups.
             return Ok(Box::new(FileSink { path: target.into(), overwrite: true, sync: !self.no_sync }));
         }
-        let s = &self.storage;
-        let mut retry = RetryPolicy::default();
-        retry.attempts = s.s3_max_attempts.unwrap_or(retry.attempts);
         let options = S3Options {
-            endpoint_url: s.s3_endpoint_url.clone(),
-            region: s.s3_region.clone(),
-            path_style: s.s3_path_style,
-            checksum: s.s3_checksum.as_deref().map(str::parse::<Checksum>).transpose()?,
-            storage_class: s.s3_storage_class.clone(),
-            overwrite: s.overwrite,
+            overwrite: self.overwrite,
+            storage_class: self.s3_storage_class.clone(),
             content_type: Some(compression.content_type()),
-            retry,
-            ..S3Options::default()
+            ..self.storage.options()?
         };
         Ok(Box::new(S3Sink::new(target.parse::<S3Location>()?, options).await?))
     }

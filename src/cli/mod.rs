@@ -1,9 +1,11 @@
 //! What can be typed.
 
+mod connection;
 mod content;
 pub(crate) mod dump;
 mod globals;
 mod progress;
+mod storage;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;

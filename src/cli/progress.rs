@@ -1,10 +1,31 @@
 //! The progress bar.
 
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pgsiphon::pipeline::Progress;
+
+/// When to show a progress bar on standard error.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+impl When {
+    /// Whether to show one; `piped` says that another program's output may come to the terminal.
+    pub(super) fn shows(self, piped: bool) -> bool {
+        match self {
+            When::Auto => std::io::stderr().is_terminal() && !piped,
+            When::Always => true,
+            When::Never => false,
+        }
+    }
+}
 
 /// A spinner with bytes and speed: how long a dump will be nobody knows beforehand.
 pub(super) struct Bar {

@@ -1,0 +1,41 @@
+//! How to reach an S3 storage.
+
+use clap::Args;
+use pgsiphon::error::Result;
+use pgsiphon::sink::s3::{Checksum, RetryPolicy, S3Options};
+
+#[derive(Args)]
+#[command(next_help_heading = "Storage options")]
+pub(super) struct StorageArgs {
+    /// URL of an S3-compatible storage [env: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL]
+    #[arg(long, value_name = "URL")]
+    s3_endpoint_url: Option<String>,
+    /// Region [env: AWS_REGION]
+    #[arg(long, value_name = "REGION")]
+    s3_region: Option<String>,
+    /// Name the bucket in the path rather than in the host [default: for addresses, not for names]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    s3_path_style: Option<bool>,
+    /// Checksum of each part: crc32, crc64nvme, sha256 or none
+    #[arg(long, value_name = "ALGORITHM")]
+    s3_checksum: Option<String>,
+    /// How many times to try a request, with growing pauses; twice as often when cleaning up
+    #[arg(long, value_name = "NUM", env = "AWS_MAX_ATTEMPTS", value_parser = clap::value_parser!(u32).range(1..=100))]
+    s3_max_attempts: Option<u32>,
+}
+
+impl StorageArgs {
+    /// The options, as far as they are about the storage rather than about one object.
+    pub(super) fn options(&self) -> Result<S3Options> {
+        let mut retry = RetryPolicy::default();
+        retry.attempts = self.s3_max_attempts.unwrap_or(retry.attempts);
+        Ok(S3Options {
+            endpoint_url: self.s3_endpoint_url.clone(),
+            region: self.s3_region.clone(),
+            path_style: self.s3_path_style,
+            checksum: self.s3_checksum.as_deref().map(str::parse::<Checksum>).transpose()?,
+            retry,
+            ..S3Options::default()
+        })
+    }
+}
