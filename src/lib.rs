@@ -27,6 +27,7 @@ pub mod error;
 pub mod filter;
 pub mod manifest;
 pub mod naming;
+pub mod ops;
 pub mod options;
 pub mod order;
 pub mod pattern;
@@ -37,5 +38,6 @@ pub mod quote;
 pub mod retention;
 pub mod rows;
 pub mod sink;
+pub mod store;
 
 pub use error::{Error, ErrorKind, Result};

@@ -4,6 +4,8 @@ use clap::Args;
 use pgsiphon::error::Result;
 use pgsiphon::sink::s3::{Checksum, RetryPolicy, S3Options};
 
+use super::config::flag;
+
 #[derive(Args)]
 #[command(next_help_heading = "Storage options")]
 pub(super) struct StorageArgs {
@@ -25,6 +27,19 @@ pub(super) struct StorageArgs {
 }
 
 impl StorageArgs {
+    /// The settings of the configuration that were given: flag, key and value.
+    pub(super) fn settings(&self) -> Vec<(String, String, String)> {
+        let mut flags = Vec::new();
+        let path_style = self.s3_path_style.map(|value| value.to_string());
+        let max_attempts = self.s3_max_attempts.map(|value| value.to_string());
+        flag(&mut flags, "--s3-endpoint-url", "destination.endpoint_url", self.s3_endpoint_url.clone());
+        flag(&mut flags, "--s3-region", "destination.region", self.s3_region.clone());
+        flag(&mut flags, "--s3-path-style", "destination.path_style", path_style);
+        flag(&mut flags, "--s3-checksum", "destination.checksum", self.s3_checksum.clone());
+        flag(&mut flags, "--s3-max-attempts", "destination.max_attempts", max_attempts);
+        flags
+    }
+
     /// The options, as far as they are about the storage rather than about one object.
     pub(super) fn options(&self) -> Result<S3Options> {
         let mut retry = RetryPolicy::default();

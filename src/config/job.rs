@@ -76,13 +76,42 @@ impl Source {
     /// # Errors
     /// `Usage`; `SourceUnreachable`, if the command for the password fails.
     pub async fn params(&self, database: Option<&str>, env: &dyn Environment) -> Result<ConnectParams> {
+        self.connector().await?.params(database, env)
+    }
+
+    /// The database that the settings name. No command is run.
+    ///
+    /// # Errors
+    /// `Usage`.
+    pub fn database(&self, env: &dyn Environment) -> Result<String> {
+        Ok(resolve(&self.connect, env)?.dbname)
+    }
+
+    /// The same for several databases, with one password.
+    ///
+    /// # Errors
+    /// `SourceUnreachable`, if the command for the password fails.
+    pub async fn connector(&self) -> Result<Connector> {
         let password_prompt = match &self.password {
             Password::Ambient => PasswordPrompt::new(PromptPolicy::Never, None),
             Password::Known(secret) => PasswordPrompt::known(secret.clone()),
             Password::Command(command) => PasswordPrompt::known(run_password_command(command).await?),
         };
-        let database = database.map(str::to_owned);
-        resolve(&ConnectArgs { database, password_prompt, ..self.connect.clone() }, env)
+        Ok(Connector(ConnectArgs { password_prompt, ..self.connect.clone() }))
+    }
+}
+
+/// A source whose password is known.
+#[derive(Clone)]
+pub struct Connector(ConnectArgs);
+
+impl Connector {
+    /// Everything that is needed to connect, to this database or to the configured one.
+    ///
+    /// # Errors
+    /// `Usage`.
+    pub fn params(&self, database: Option<&str>, env: &dyn Environment) -> Result<ConnectParams> {
+        resolve(&ConnectArgs { database: database.map(str::to_owned), ..self.0.clone() }, env)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::pg::conninfo::Environment;
 use layer::{File, Layer};
 
 pub use job::{
-    Attempts, Databases, Destination, DumpSettings, Job, Notify, Password, Place, Schedule, Source,
+    Attempts, Connector, Databases, Destination, DumpSettings, Job, Notify, Password, Place, Schedule, Source,
 };
 pub use values::Settings;
 

@@ -139,6 +139,22 @@ pub static SETTINGS: &[Setting] = &[
     setting("notify.webhook_url", SecretUrl, "", "A URL to POST a report of each run to, as JSON"),
 ];
 
+/// The variables of all settings.
+pub fn variables() -> Vec<String> {
+    let named = SETTINGS.iter().map(Setting::variable);
+    let files = SETTINGS.iter().filter(|setting| setting.kind.takes_file());
+    named.chain(files.map(|setting| format!("{}_FILE", setting.variable()))).collect()
+}
+
+/// The variable that was probably meant, if `name` looks like a misspelt one.
+pub fn nearest_variable(name: &str) -> Option<String> {
+    let scored = variables().into_iter().map(|known| (strsim::damerau_levenshtein(name, &known), known));
+    scored
+        .filter(|(distance, _)| *distance <= 2)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
 /// All settings as a table in Markdown, for the documentation.
 pub fn table() -> String {
     let mut table = "| setting | variable | takes | default | meaning |\n|---|---|---|---|---|\n".to_owned();

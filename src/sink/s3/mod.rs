@@ -15,7 +15,7 @@ mod cleanup;
 pub(crate) mod client;
 mod commit;
 pub(crate) mod failure;
-mod headers;
+pub(crate) mod headers;
 pub mod parts;
 pub mod provider;
 pub(crate) mod retry;
@@ -36,6 +36,7 @@ pub use parts::PartSizing;
 pub use provider::{Checksum, Provider};
 pub use retry::RetryPolicy;
 use upload::S3Upload;
+pub(crate) use upload::algorithm;
 
 /// Where an object is, or is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,7 +237,12 @@ impl S3Sink {
     /// `Usage` if the endpoint is no URL, or if there is no region.
     pub async fn new(location: S3Location, options: S3Options) -> Result<Self> {
         let made = client::connect(&options).await?;
-        Ok(S3Sink {
+        Ok(S3Sink::from_connected(location, options, made))
+    }
+
+    /// The same with a client that is there already.
+    pub(crate) fn from_connected(location: S3Location, options: S3Options, made: client::Connected) -> Self {
+        S3Sink {
             target: Arc::new(Target {
                 client: made.client,
                 credentials: made.credentials,
@@ -246,7 +252,12 @@ impl S3Sink {
                 endpoint_url: made.endpoint_url,
                 known_uploads: OnceLock::new(),
             }),
-        })
+        }
+    }
+
+    /// Removes an upload to this key that somebody else left.
+    pub(crate) async fn abort_pending(&self, upload_id: &str) -> Result<()> {
+        cleanup::abort_upload(&self.target, upload_id).await
     }
 
     async fn check_credentials(&self) -> Result<()> {

@@ -242,7 +242,7 @@ async fn upload_part(
         .build())
 }
 
-pub(super) fn algorithm(checksum: Checksum) -> Option<ChecksumAlgorithm> {
+pub(crate) fn algorithm(checksum: Checksum) -> Option<ChecksumAlgorithm> {
     match checksum {
         Checksum::Crc32 => Some(ChecksumAlgorithm::Crc32),
         Checksum::Crc64Nvme => Some(ChecksumAlgorithm::Crc64Nvme),

@@ -1,0 +1,1 @@
+//! The bucket's lifecycle rules.
