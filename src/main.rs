@@ -44,6 +44,7 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Backup(args) => cli::backup::run(*args, shutdown).await,
         Command::List(args) => cli::list::list(*args).await,
         Command::Status(args) => cli::list::status(*args).await,
+        Command::Prune(args) => cli::prune::run(*args).await,
         Command::Config(command) => cli::config::run(command),
     };
     // The library only knows that it was told to stop; which signal did so is known here.

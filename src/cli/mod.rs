@@ -9,6 +9,7 @@ mod globals;
 mod jobs;
 pub(crate) mod list;
 mod progress;
+pub(crate) mod prune;
 mod storage;
 mod table;
 
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     List(Box<list::ListArgs>),
     /// Say whether the newest backups are fresh
     Status(Box<list::StatusArgs>),
+    /// Remove old backups by the rules of retention; a dry run unless --yes is given
+    Prune(Box<prune::PruneArgs>),
     /// Write, check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -55,6 +58,7 @@ impl Cli {
             Command::Backup(args) => args.jobs.verbose,
             Command::List(args) => args.jobs.verbose,
             Command::Status(args) => args.jobs.verbose,
+            Command::Prune(args) => args.jobs.verbose,
             Command::Config(_) => 0,
         }
     }

@@ -16,7 +16,7 @@ use super::inventory::Inventory;
 use super::report::{BackupReport, Failure, Outcome, RunReport};
 use super::retry::may_pass;
 use super::slot::Slot;
-use super::{databases, warnings};
+use super::{databases, prune, warnings};
 use crate::codec::Compression;
 use crate::config::{Attempts, Connector, Job};
 use crate::dump::{ClusterRequest, Dumped, Request, dump, dump_cluster};
@@ -129,10 +129,26 @@ async fn run_all(
         let backup = if interrupted { run.not_begun(&subject) } else { Box::pin(run.backup(&subject)).await };
         report.backups.push(backup);
     }
-    if let Some(slot) = run.slot.take() {
+    let slot = run.slot.take();
+    let is_complete = report.backups.iter().all(|backup| backup.failure().is_none());
+    let pruned = match job.prune_after_backup && is_complete {
+        true => Box::pin(prune_after(&*store, job, now, report)).await,
+        false => Ok(()),
+    };
+    if let Some(slot) = slot {
         slot.release().await;
     }
-    Ok(())
+    pruned
+}
+
+/// Removes old backups, now that there are new ones.
+async fn prune_after(store: &dyn Store, job: &Job, now: DateTime<Utc>, report: &mut RunReport) -> Result<()> {
+    let mut plan = prune::plan(store, job, now).await?;
+    // They were removed when the run began.
+    plan.stale_uploads.clear();
+    let pruned = prune::apply(store, job, &plan).await;
+    report.pruned = pruned.removed.len();
+    pruned.result()
 }
 
 /// A run that may go on.

@@ -9,6 +9,9 @@ use crate::manifest::{self, Manifest};
 use crate::naming::{Parsed, Subject};
 use crate::store::{Object, Store};
 
+/// What follows a backup's key in the key of the note that it is being removed.
+pub(super) const TOMBSTONE: &str = ".pruned.json";
+
 /// How many manifests are read at a time.
 const READS_IN_FLIGHT: usize = 16;
 
@@ -58,6 +61,8 @@ pub struct Inventory {
     pub entries: Vec<Entry>,
     /// Manifests of this job whose backup is gone.
     pub lonely_manifests: Vec<String>,
+    /// Keys of backups of this job that a prune began to remove, and did not finish with.
+    pub unfinished: Vec<String>,
 }
 
 impl Inventory {
@@ -69,13 +74,13 @@ impl Inventory {
         let naming = &job.destination.naming;
         let objects = store.list(naming.common_prefix()).await?;
         let is_there = |key: &str| objects.binary_search_by(|object| object.key.as_str().cmp(key)).is_ok();
-        let lonely = objects
-            .iter()
-            .filter(|object| {
-                let key = object.key.strip_suffix(manifest::SUFFIX);
-                key.is_some_and(|key| naming.parse(key).is_some() && !is_there(key))
-            })
-            .map(|object| object.key.clone());
+        let beside = |object: &Object, suffix: &str| {
+            let key = object.key.strip_suffix(suffix).filter(|key| naming.parse(key).is_some());
+            key.map(str::to_owned)
+        };
+        let lonely =
+            objects.iter().filter(|o| beside(o, manifest::SUFFIX).is_some_and(|key| !is_there(&key)));
+        let doomed = objects.iter().filter_map(|o| Some((&o.key, beside(o, TOMBSTONE)?)));
         let ours = objects.iter().filter_map(|object| {
             let parsed = naming.parse(&object.key)?;
             let has_manifest = is_there(&manifest::key_for(&object.key));
@@ -91,14 +96,23 @@ impl Inventory {
             (&a.parsed.subject, a.parsed.timestamp).cmp(&(&b.parsed.subject, b.parsed.timestamp))
         });
         let mut lonely_manifests = Vec::new();
-        for key in lonely {
-            let found = store.get(&key, manifest::MAX_BYTES).await.ok().flatten();
-            let manifest = found.and_then(|text| Manifest::from_json(&text, &key).ok());
-            if manifest.is_some_and(|manifest| manifest.job == job.name) {
-                lonely_manifests.push(key);
+        for object in lonely {
+            if is_of_job(store, &object.key, job).await? {
+                lonely_manifests.push(object.key.clone());
             }
         }
-        Ok(Inventory { entries, lonely_manifests })
+        let mut unfinished = Vec::new();
+        for (tombstone, key) in doomed {
+            if is_of_job(store, tombstone, job).await? {
+                unfinished.push(key);
+            }
+        }
+        entries.retain(|entry| !unfinished.contains(&entry.object.key));
+        lonely_manifests.retain(|key| {
+            let backup = key.strip_suffix(manifest::SUFFIX).unwrap_or(key);
+            !unfinished.iter().any(|unfinished| unfinished == backup)
+        });
+        Ok(Inventory { entries, lonely_manifests, unfinished })
     }
 
     /// The good backups of one database, from old to new.
@@ -107,6 +121,13 @@ impl Inventory {
             .iter()
             .filter(move |entry| entry.state == State::Good && entry.parsed.subject == *subject)
     }
+}
+
+/// Whether a manifest, or a copy of one, names this job.
+async fn is_of_job(store: &dyn Store, key: &str, job: &Job) -> Result<bool> {
+    let text = store.get(key, manifest::MAX_BYTES).await?;
+    let manifest = text.and_then(|text| Manifest::from_json(&text, key).ok());
+    Ok(manifest.is_some_and(|manifest| manifest.job == job.name))
 }
 
 async fn entry(store: &dyn Store, object: Object, parsed: Parsed, has_manifest: bool) -> Result<Entry> {
