@@ -45,6 +45,7 @@ async fn run(cli: Cli) -> Result<()> {
         Command::List(args) => cli::list::list(*args).await,
         Command::Status(args) => cli::list::status(*args).await,
         Command::Prune(args) => cli::prune::run(*args).await,
+        Command::Lifecycle(command) => cli::lifecycle::run(command).await,
         Command::Config(command) => cli::config::run(command),
     };
     // The library only knows that it was told to stop; which signal did so is known here.

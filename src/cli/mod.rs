@@ -7,6 +7,7 @@ mod content;
 pub(crate) mod dump;
 mod globals;
 mod jobs;
+pub(crate) mod lifecycle;
 pub(crate) mod list;
 mod progress;
 pub(crate) mod prune;
@@ -45,6 +46,9 @@ pub(crate) enum Command {
     Status(Box<list::StatusArgs>),
     /// Remove old backups by the rules of retention; a dry run unless --yes is given
     Prune(Box<prune::PruneArgs>),
+    /// Show or set the bucket's own rules for the backups: expiry, colder storage, stale uploads
+    #[command(subcommand)]
+    Lifecycle(lifecycle::LifecycleCommand),
     /// Write, check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -59,6 +63,7 @@ impl Cli {
             Command::List(args) => args.jobs.verbose,
             Command::Status(args) => args.jobs.verbose,
             Command::Prune(args) => args.jobs.verbose,
+            Command::Lifecycle(command) => command.verbosity(),
             Command::Config(_) => 0,
         }
     }
