@@ -11,7 +11,6 @@ use pgsiphon::ops::{Outcome, RunReport};
 use pgsiphon::pipeline::{Progress, Silent};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::ConnectionArgs;
 use super::jobs::JobArgs;
 use super::progress::{Bar, When};
 use super::table::{bytes, table};
@@ -29,13 +28,11 @@ pub(crate) struct BackupArgs {
     /// When to show a progress bar on standard error
     #[arg(long, value_enum, default_value_t = When::Auto)]
     progress: When,
-    #[command(flatten)]
-    connection: ConnectionArgs,
 }
 
 /// Runs the command.
 pub(crate) async fn run(args: BackupArgs, shutdown: CancellationToken) -> Result<()> {
-    let config = args.jobs.load(Some(&args.connection))?;
+    let config = args.jobs.load()?;
     let jobs = args.jobs.select(&config)?;
     if args.dry_run {
         return dry_run(&jobs, args.jobs.json).await;

@@ -26,16 +26,16 @@ pub(crate) struct JobArgs {
     destination: Option<String>,
     #[command(flatten)]
     storage: StorageArgs,
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 impl JobArgs {
     /// Loads the configuration.
-    pub(super) fn load(&self, connection: Option<&ConnectionArgs>) -> Result<Config> {
+    pub(super) fn load(&self) -> Result<Config> {
         let mut flags = self.storage.settings();
         flag(&mut flags, "--destination", "destination.url", self.destination.clone());
-        if let Some(connection) = connection {
-            flags.extend(connection.settings()?);
-        }
+        flags.extend(self.connection.settings()?);
         self.config.load(flags)
     }
 

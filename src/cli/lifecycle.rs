@@ -81,7 +81,7 @@ async fn store_of(job: &Job) -> Result<S3Store> {
 }
 
 async fn show(args: &ShowArgs) -> Result<()> {
-    let config = args.jobs.load(None)?;
+    let config = args.jobs.load()?;
     let mut listed = Vec::new();
     for job in args.jobs.select(&config)? {
         let rules = Lifecycle::read(&store_of(job).await?).await?.rules;
@@ -117,7 +117,7 @@ async fn set(args: &SetArgs) -> Result<()> {
             usage("nothing to set").hint("give --expire-days, --transition or --abort-days, or --remove")
         );
     }
-    let config = args.jobs.load(None)?;
+    let config = args.jobs.load()?;
     for job in args.jobs.select(&config)? {
         let store = store_of(job).await?;
         let before = Lifecycle::read(&store).await?;

@@ -32,7 +32,7 @@ pub(crate) struct StatusArgs {
 
 /// Runs `list`.
 pub(crate) async fn list(args: ListArgs) -> Result<()> {
-    let config = args.jobs.load(None)?;
+    let config = args.jobs.load()?;
     let mut rows = Vec::new();
     let mut listed = Vec::new();
     for job in args.jobs.select(&config)? {
@@ -92,7 +92,7 @@ fn json(job: &str, location: &str, entry: &Entry) -> serde_json::Value {
 
 /// Runs `status`.
 pub(crate) async fn status(args: StatusArgs) -> Result<()> {
-    let config = args.jobs.load(None)?;
+    let config = args.jobs.load()?;
     let now = Utc::now();
     let mut all: Vec<(String, Health)> = Vec::new();
     for job in args.jobs.select(&config)? {

@@ -21,7 +21,7 @@ pub(crate) struct PruneArgs {
 
 /// Runs the command.
 pub(crate) async fn run(args: PruneArgs) -> Result<()> {
-    let config = args.jobs.load(None)?;
+    let config = args.jobs.load()?;
     let mut listed = Vec::new();
     let mut failed: Option<Error> = None;
     for job in args.jobs.select(&config)? {

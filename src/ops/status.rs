@@ -92,10 +92,11 @@ fn judge(inventory: &Inventory, subject: Subject, now: DateTime<Utc>, max_age: O
     let of_it = inventory.entries.iter().filter(|entry| entry.parsed.subject == subject);
     let (good, not_good): (Vec<_>, Vec<_>) = of_it.partition(|entry| entry.state == State::Good);
     let newest = good.last().map(|entry| (*entry).clone());
-    let age_seconds = newest.as_ref().map(|entry| (now - entry.parsed.timestamp).num_seconds());
-    let problem = match (age_seconds, max_age) {
+    let age = newest.as_ref().map(|entry| (now - entry.parsed.timestamp).to_std().unwrap_or_default());
+    let age_seconds = age.and_then(|age| i64::try_from(age.as_secs()).ok());
+    let problem = match (age, max_age) {
         (None, _) => Some("there is no good backup".to_owned()),
-        (Some(age), Some(max_age)) if u64::try_from(age).unwrap_or(0) > max_age.as_secs() => {
+        (Some(age), Some(max_age)) if age > max_age => {
             let max_age = humantime::format_duration(max_age);
             Some(format!("the newest good backup is older than {max_age}"))
         }
