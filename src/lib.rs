@@ -37,7 +37,9 @@ pub mod plan;
 pub mod quote;
 pub mod retention;
 pub mod rows;
+pub mod schedule;
 pub mod sink;
 pub mod store;
+pub mod web;
 
 pub use error::{Error, ErrorKind, Result};

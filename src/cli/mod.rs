@@ -11,6 +11,7 @@ pub(crate) mod lifecycle;
 pub(crate) mod list;
 mod progress;
 pub(crate) mod prune;
+pub(crate) mod schedule;
 mod storage;
 mod table;
 
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Dump(Box<dump::DumpArgs>),
     /// Back up the configured databases: the nightly job
     Backup(Box<backup::BackupArgs>),
+    /// Back up the configured databases at their times, as a process that lives on
+    Schedule(Box<schedule::ScheduleArgs>),
     /// List the backups
     List(Box<list::ListArgs>),
     /// Say whether the newest backups are fresh
@@ -60,6 +63,8 @@ impl Cli {
         match &self.command {
             Command::Dump(args) => args.verbose,
             Command::Backup(args) => args.jobs.verbose,
+            // Its log is how one knows what it does.
+            Command::Schedule(args) => args.jobs.verbose + 1,
             Command::List(args) => args.jobs.verbose,
             Command::Status(args) => args.jobs.verbose,
             Command::Prune(args) => args.jobs.verbose,

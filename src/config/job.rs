@@ -227,6 +227,10 @@ pub struct Schedule {
     pub text: String,
     /// In this zone.
     pub time_zone: Tz,
+    /// Whether a run that was missed is made up for.
+    pub catch_up: bool,
+    /// How long a run may go on after it was told to stop.
+    pub grace_period: Duration,
 }
 
 /// Whom to tell of runs.
@@ -314,7 +318,13 @@ fn schedule(s: &Settings) -> Result<Schedule> {
         s.wrong("schedule.cron", format!("\"{text}\" is no cron expression: {error}"))
             .hint("five fields: minute, hour, day of month, month, day of week, as 0 4 * * *")
     })?;
-    Ok(Schedule { cron, text, time_zone: time_zone(s, "schedule.time_zone")? })
+    Ok(Schedule {
+        cron,
+        text,
+        time_zone: time_zone(s, "schedule.time_zone")?,
+        catch_up: s.boolean("schedule.catch_up")?.unwrap_or(true),
+        grace_period: s.duration("schedule.grace_period")?,
+    })
 }
 
 fn web_url(s: &Settings, key: &'static str) -> Result<Option<Secret>> {

@@ -85,6 +85,11 @@ impl Config {
         Ok(Config { file: path, settings, jobs })
     }
 
+    /// Where the scheduler serves its status page, if anywhere: there is one scheduler for all jobs.
+    pub fn listen(&self) -> Option<String> {
+        self.settings.first().and_then(|settings| settings.text("http.listen"))
+    }
+
     /// The jobs of these names, or all.
     ///
     /// # Errors

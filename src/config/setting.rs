@@ -127,6 +127,9 @@ pub static SETTINGS: &[Setting] = &[
     setting("backup.min_size_ratio", Number, "0.5", "Warn of a backup that is smaller than this share of the median of its last five predecessors; 0: never"),
     setting("schedule.cron", Text, "0 4 * * *", "When `pgsiphon schedule` runs the job: minute, hour, day of month, month, day of week"),
     setting("schedule.time_zone", Text, "UTC", "The time zone of `schedule.cron`"),
+    setting("schedule.catch_up", Boolean, "true", "Whether a run that was missed, because the machine slept, the process was down or a run took too long, is made up for as soon as can be: once, however many were missed"),
+    setting("schedule.grace_period", Duration, "5s", "How long a run may go on after SIGTERM before it is aborted; what runs in a container is killed some time after SIGTERM"),
+    setting("http.listen", Text, "", "`ADDRESS:PORT` at which `pgsiphon schedule` serves `/`, `/healthz` and `/metrics`; without it, nowhere"),
     setting("retention.keep_last", Integer, "0", "Keep the newest so many backups of each database"),
     setting("retention.keep_daily", Integer, "0", "Keep the newest of each of the last so many days that have one"),
     setting("retention.keep_weekly", Integer, "0", "The same for weeks, which begin on Monday"),
@@ -135,7 +138,7 @@ pub static SETTINGS: &[Setting] = &[
     setting("retention.keep_minimum", Integer, "3", "Never leave fewer good backups of a database than this; the newest is kept in any case"),
     setting("retention.minimum_age", Duration, "1d", "Never remove a backup that is younger"),
     setting("retention.prune_after_backup", Boolean, "false", "Prune after each run in which everything succeeded"),
-    setting("notify.ping_url", SecretUrl, "", "A URL to GET when a run begins and ends, as healthchecks.io has them"),
+    setting("notify.ping_url", SecretUrl, "", "A URL to POST to when a run succeeds, and with `/start` and `/fail` behind it when it begins and fails, as healthchecks.io has them"),
     setting("notify.webhook_url", SecretUrl, "", "A URL to POST a report of each run to, as JSON"),
 ];
 

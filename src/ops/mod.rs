@@ -5,6 +5,7 @@
 pub mod backup;
 mod databases;
 mod inventory;
+pub mod notify;
 pub mod prune;
 mod report;
 mod retry;
