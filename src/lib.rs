@@ -17,6 +17,10 @@
 //!
 //! [`dump`] is the one place that wires them together. [`manifest`] is the record of a backup that
 //! is stored beside it.
+//!
+//! Around single dumps there are jobs: [`config`] says what they are, [`naming`] which keys their backups
+//! get, [`store`] what a bucket or a directory holds, [`retention`] what is kept, and [`ops`] does it: runs,
+//! lists, prunes.
 
 pub mod catalog;
 pub mod codec;
