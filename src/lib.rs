@@ -30,6 +30,7 @@ pub mod pg;
 pub mod pipeline;
 pub mod plan;
 pub mod quote;
+pub mod restore;
 pub mod rows;
 pub mod sink;
 

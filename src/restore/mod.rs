@@ -1,0 +1,5 @@
+//! Restores a dump without psql.
+
+mod encoding;
+mod lexer;
+pub mod script;
