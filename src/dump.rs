@@ -9,12 +9,13 @@ use tokio_util::sync::CancellationToken;
 use crate::codec::Compression;
 use crate::emit::emit;
 use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::RelationContents;
 use crate::options::DumpOptions;
 use crate::order::order;
 use crate::pg::connect::{Session, connect};
 use crate::pg::params::ConnectParams;
-use crate::pg::snapshot::{SessionOptions, lead};
-use crate::pipeline::{self, Progress, Summary};
+use crate::pg::snapshot::{Leader, SessionOptions, lead};
+use crate::pipeline::{self, Progress, SegmentSummary, Summary};
 use crate::plan::{Segment, Setting, plan, timestamp};
 use crate::rows::{Producers, Source};
 use crate::sink::Sink;
@@ -37,12 +38,25 @@ pub struct Request {
     pub sink: Box<dyn Sink>,
 }
 
+/// What a dump came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dumped {
+    /// What was written.
+    pub summary: Summary,
+    /// The server's version, in its own words.
+    pub server_version: String,
+    /// The relations whose rows were written, in the dump's order. Of a cluster they are not listed.
+    pub relations: Vec<RelationContents>,
+    /// How many large objects were written; of a cluster they are not counted.
+    pub large_objects: u64,
+}
+
 /// Dumps. On any error, and when `shutdown` is cancelled, nothing is left at the destination.
 pub async fn dump(
     request: Request,
     progress: Arc<dyn Progress>,
     shutdown: CancellationToken,
-) -> Result<Summary> {
+) -> Result<Dumped> {
     let Request { params, session, options, compression, jobs, sink } = request;
     let prepared = async {
         let leader = connect(&params).await?;
@@ -59,7 +73,55 @@ pub async fn dump(
         prepared = prepared => prepared?,
     };
     let run = pipeline::Options { compression, jobs, byte_budget: pipeline::Options::DEFAULT_BYTE_BUDGET };
-    pipeline::run(segments, Producers(Arc::new(source)), run, upload, progress, shutdown).await
+    let server_version = source.leader.server.version.clone();
+    let contents: Vec<_> = segments.iter().map(|segment| contents_of(segment, &source.leader)).collect();
+    let producers = Producers(Arc::new(source));
+    let summary = pipeline::run(segments, producers, run, upload, progress, shutdown).await?;
+    let (relations, large_objects) = add_up(&contents, &summary.segments);
+    Ok(Dumped { summary, server_version, relations, large_objects })
+}
+
+/// What a segment's rows are.
+enum SegmentContents {
+    /// None: it is text.
+    Text,
+    /// Rows of this relation.
+    Rows(String),
+    LargeObjects,
+}
+
+fn contents_of(segment: &Segment, leader: &Leader) -> SegmentContents {
+    match segment {
+        Segment::Text(_) | Segment::CompletionTime => SegmentContents::Text,
+        Segment::LargeObjects(_) => SegmentContents::LargeObjects,
+        Segment::Rows(data) => {
+            let catalog = &leader.catalog;
+            let Some(data) = catalog.table_data(*data) else { return SegmentContents::Text };
+            let name = &catalog.object(data.table).name;
+            SegmentContents::Rows(leader.quoter.qualified(catalog.namespace_name(data.table), name))
+        }
+    }
+}
+
+/// Adds the segments up by relation; those of one relation follow each other.
+fn add_up(contents: &[SegmentContents], segments: &[SegmentSummary]) -> (Vec<RelationContents>, u64) {
+    let mut relations: Vec<RelationContents> = Vec::new();
+    let mut large_objects = 0;
+    for (contents, segment) in contents.iter().zip(segments) {
+        let (rows, text_bytes) = (segment.rows, segment.raw_bytes);
+        match contents {
+            SegmentContents::Text => {}
+            SegmentContents::LargeObjects => large_objects += rows,
+            SegmentContents::Rows(name) => match relations.last_mut().filter(|last| last.name == *name) {
+                Some(last) => {
+                    last.rows += rows;
+                    last.text_bytes += text_bytes;
+                }
+                None => relations.push(RelationContents { name: name.clone(), rows, text_bytes }),
+            },
+        }
+    }
+    (relations, large_objects)
 }
 
 /// A database whose dump is planned, and held by a snapshot and locks.

@@ -15,7 +15,8 @@
 //! * [`pipeline`] lets workers produce the segments and one writer join them in order;
 //! * [`codec`] compresses, [`sink`] stores.
 //!
-//! [`dump`] is the one place that wires them together.
+//! [`dump`] is the one place that wires them together. [`manifest`] is the record of a backup that
+//! is stored beside it.
 
 pub mod catalog;
 pub mod codec;
@@ -23,6 +24,7 @@ pub mod dump;
 pub mod emit;
 pub mod error;
 pub mod filter;
+pub mod manifest;
 pub mod options;
 pub mod order;
 pub mod pattern;

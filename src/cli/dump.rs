@@ -112,7 +112,7 @@ pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<(
         }
     };
     drop(progress);
-    let summary = summary?;
+    let summary = summary?.summary;
     if say {
         report(&summary, start);
     }

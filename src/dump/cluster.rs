@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Prepared, prepare};
+use super::{Dumped, Prepared, prepare};
 use crate::catalog::{ClusterDatabase, list_databases, read_globals};
 use crate::codec::Compression;
 use crate::emit::emit_globals;
@@ -13,7 +13,7 @@ use crate::options::{ClusterOptions, DumpOptions};
 use crate::pg::connect::{Session, connect};
 use crate::pg::params::ConnectParams;
 use crate::pg::snapshot::{SessionOptions, begin_reading};
-use crate::pipeline::{self, Progress, Run, Summary};
+use crate::pipeline::{self, Progress, Run};
 use crate::plan::{Setting, cluster_database, cluster_end, cluster_order, cluster_start, timestamp};
 use crate::rows::{Producers, TextProducers};
 use crate::sink::{Sink, Upload};
@@ -48,25 +48,27 @@ pub async fn dump_cluster(
     request: ClusterRequest,
     progress: Arc<dyn Progress>,
     shutdown: CancellationToken,
-) -> Result<Summary> {
+) -> Result<Dumped> {
     let started = or_interrupted(&shutdown, Box::pin(start(&request))).await?;
-    let Started { text, databases, upload } = started;
+    let Started { text, databases, server_version, upload } = started;
     let options = pipeline::Options {
         compression: request.compression,
         jobs: request.jobs,
         byte_budget: pipeline::Options::DEFAULT_BYTE_BUDGET,
     };
     let mut run = Run::new(options, upload, progress, shutdown.clone())?;
-    match Box::pin(write(&mut run, &request, text, databases, &shutdown)).await {
-        Ok(()) => run.complete().await,
-        Err(error) => Err(run.abort(error).await),
-    }
+    let summary = match Box::pin(write(&mut run, &request, text, databases, &shutdown)).await {
+        Ok(()) => run.complete().await?,
+        Err(error) => return Err(run.abort(error).await),
+    };
+    Ok(Dumped { summary, server_version, relations: Vec::new(), large_objects: 0 })
 }
 
 /// What is known before the first byte is written.
 struct Started {
     text: String,
     databases: Vec<ClusterDatabase>,
+    server_version: String,
     upload: Box<dyn Upload>,
 }
 
@@ -85,7 +87,7 @@ async fn start(request: &ClusterRequest) -> Result<Started> {
     let setting = Setting { options, server: &server, quoter: &quoter, started: &started };
     let text = cluster_start(setting, &sql, !databases.is_empty());
     session.close().await;
-    Ok(Started { text, databases, upload: sink.begin().await? })
+    Ok(Started { text, databases, server_version: server.version, upload: sink.begin().await? })
 }
 
 async fn connect_to_any(request: &ClusterRequest) -> Result<Session> {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Progress;
 use super::exchange::{Exchange, Piece};
+use super::{Progress, SegmentSummary};
 use crate::codec::{BLOCK_BYTES, BlockCompressor, Compression};
 use crate::error::Result;
 
@@ -23,6 +23,7 @@ pub struct BlockWriter {
     buffer: Vec<u8>,
     segment: usize,
     raw_len: u64,
+    rows: u64,
 }
 
 impl BlockWriter {
@@ -38,6 +39,7 @@ impl BlockWriter {
             buffer: Vec::with_capacity(BLOCK_BYTES),
             segment: 0,
             raw_len: 0,
+            rows: 0,
         })
     }
 
@@ -68,6 +70,12 @@ impl BlockWriter {
         row.chunks(row.len().div_ceil(parts)).try_for_each(|part| self.put_block(part))
     }
 
+    /// Notes that one more row, or large object, of the source is in the segment's text.
+    #[inline]
+    pub fn count_row(&mut self) {
+        self.rows += 1;
+    }
+
     /// How much text the segment has so far, in bytes.
     pub fn raw_len(&self) -> u64 {
         self.raw_len + self.buffer.len() as u64
@@ -77,6 +85,7 @@ impl BlockWriter {
         self.buffer.clear();
         self.segment = segment;
         self.raw_len = 0;
+        self.rows = 0;
     }
 
     pub(super) fn finish_segment(&mut self) -> Result<()> {
@@ -88,7 +97,8 @@ impl BlockWriter {
             self.count(tail.len());
             self.exchange.put(self.segment, Piece::Tail(tail))?;
         }
-        self.exchange.finish_segment(self.segment, self.raw_len);
+        let summary = SegmentSummary { raw_bytes: self.raw_len, rows: self.rows };
+        self.exchange.finish_segment(self.segment, summary);
         Ok(())
     }
 

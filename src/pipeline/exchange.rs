@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::SegmentSummary;
 use crate::codec::{BLOCK_BYTES, CompressedBlock};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -33,8 +34,8 @@ impl Piece {
 pub(super) enum Step {
     /// Write this.
     Piece(Piece),
-    /// The segment at the head is whole, with so many bytes of text.
-    SegmentDone { raw_len: u64 },
+    /// The segment at the head is whole, and this is what it holds.
+    SegmentDone(SegmentSummary),
     /// All segments are whole.
     Finished,
 }
@@ -44,7 +45,7 @@ pub(super) enum Step {
 struct Slot {
     pieces: VecDeque<Piece>,
     held_bytes: usize,
-    finished: Option<u64>,
+    finished: Option<SegmentSummary>,
 }
 
 struct State {
@@ -130,10 +131,10 @@ impl Exchange {
         at_head || state.held_bytes + bytes <= self.byte_budget
     }
 
-    /// Says that a segment is whole, with the length of its text.
-    pub(super) fn finish_segment(&self, segment: usize, raw_len: u64) {
+    /// Says that a segment is whole, and what it holds.
+    pub(super) fn finish_segment(&self, segment: usize, summary: SegmentSummary) {
         let mut state = self.lock();
-        state.slots.entry(segment).or_default().finished = Some(raw_len);
+        state.slots.entry(segment).or_default().finished = Some(summary);
         self.wake_writer(&state, segment);
     }
 
@@ -172,12 +173,12 @@ impl Exchange {
             self.room.notify_all();
             return Ok(Some(Step::Piece(piece)));
         }
-        let Some(raw_len) = slot.finished else { return Ok(None) };
+        let Some(summary) = slot.finished else { return Ok(None) };
         state.slots.remove(&segment);
         state.head += 1;
         // The new head may go on whatever the budget says.
         self.room.notify_all();
-        Ok(Some(Step::SegmentDone { raw_len }))
+        Ok(Some(Step::SegmentDone(summary)))
     }
 
     /// Notes a failure, if it is the first and the run was not over already, and stops the run.

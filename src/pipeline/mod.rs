@@ -115,6 +115,15 @@ impl Options {
     pub const DEFAULT_BYTE_BUDGET: usize = 32 << 20;
 }
 
+/// What was written of one segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SegmentSummary {
+    /// The length of its text in bytes.
+    pub raw_bytes: u64,
+    /// How many rows or large objects of the source are in it.
+    pub rows: u64,
+}
+
 /// What a run wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
@@ -124,8 +133,10 @@ pub struct Summary {
     pub stored_bytes: u64,
     /// The CRC-32 of the text.
     pub crc32: u32,
-    /// The length of each segment's text in bytes, in order.
-    pub segment_raw_bytes: Vec<u64>,
+    /// The SHA-256 of what was stored.
+    pub sha256: [u8; 32],
+    /// What each segment holds, in order.
+    pub segments: Vec<SegmentSummary>,
     /// What the storage holds now.
     pub published: Published,
 }

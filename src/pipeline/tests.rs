@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::sink::Sink;
@@ -71,6 +72,7 @@ impl Produce<Rows> for Producer {
             if !segment.delay.is_zero() {
                 tokio::time::sleep(segment.delay).await;
             }
+            out.count_row();
             out.push(row)?;
         }
         match segment.end {
@@ -146,8 +148,11 @@ fn programs_read_what_we_write() {
     assert_eq!(summary.stored_bytes, stored.len() as u64);
     assert_eq!(summary.published.bytes, stored.len() as u64);
     assert_eq!(summary.crc32, crc32fast::hash(&text));
-    assert_eq!(summary.segment_raw_bytes.iter().sum::<u64>(), summary.raw_bytes);
-    assert_eq!(summary.segment_raw_bytes[2], 0);
+    assert_eq!(summary.segments.iter().map(|s| s.raw_bytes).sum::<u64>(), summary.raw_bytes);
+    assert_eq!(summary.segments[2].raw_bytes, 0);
+    let rows: Vec<_> = summary.segments.iter().map(|s| s.rows).collect();
+    assert_eq!(rows, [60_000, 3, 0, 40_000, 2]);
+    assert_eq!(summary.sha256, <[u8; 32]>::from(Sha256::digest(&stored)));
 
     let mut gunzip =
         Command::new("gzip").arg("-dc").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

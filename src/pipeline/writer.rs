@@ -7,9 +7,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 use super::exchange::{Exchange, Piece, Step};
-use super::{Progress, Summary};
+use super::{Progress, SegmentSummary, Summary};
 use crate::codec::{BLOCK_BYTES, BlockCompressor, CompressedBlock, Compression, Container};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::Upload;
@@ -23,7 +24,9 @@ pub(super) struct OrderedWriter {
     gathered: Vec<u8>,
     raw_bytes: u64,
     stored_bytes: u64,
-    segment_raw_bytes: Vec<u64>,
+    segments: Vec<SegmentSummary>,
+    /// Of what is stored; it grows in the same pass.
+    sha256: Sha256,
 }
 
 impl OrderedWriter {
@@ -40,7 +43,8 @@ impl OrderedWriter {
             gathered: Vec::new(),
             raw_bytes: 0,
             stored_bytes: 0,
-            segment_raw_bytes: Vec::new(),
+            segments: Vec::new(),
+            sha256: Sha256::new(),
         })
     }
 
@@ -58,9 +62,9 @@ impl OrderedWriter {
                     self.write_block(block).await?;
                 }
                 Step::Piece(Piece::Tail(text)) => self.gather(&text).await?,
-                Step::SegmentDone { raw_len } => {
-                    self.progress.segment_done(self.segment_raw_bytes.len());
-                    self.segment_raw_bytes.push(raw_len);
+                Step::SegmentDone(summary) => {
+                    self.progress.segment_done(self.segments.len());
+                    self.segments.push(summary);
                 }
                 Step::Finished => return Ok(()),
             }
@@ -115,6 +119,7 @@ impl OrderedWriter {
             return Ok(());
         }
         let length = bytes.len() as u64;
+        self.sha256.update(&bytes);
         self.upload.write(bytes).await?;
         self.stored_bytes += length;
         self.progress.stored_bytes(length);
@@ -127,7 +132,8 @@ impl OrderedWriter {
             raw_bytes: self.raw_bytes,
             stored_bytes: self.stored_bytes,
             crc32: self.container.crc32(),
-            segment_raw_bytes: self.segment_raw_bytes,
+            sha256: self.sha256.finalize().into(),
+            segments: self.segments,
             published,
         })
     }

@@ -40,6 +40,7 @@ pub(super) async fn produce(
             bytes = read(session, oid, offset).await?;
         }
         out.push(b"SELECT pg_catalog.lo_close(0);\n\n")?;
+        out.count_row();
     }
     Ok(())
 }

@@ -167,7 +167,13 @@ impl Producer {
         }
         let copy = copy_command(&source, relation, data, &name);
         let copied = match source.options.rows {
-            RowFormat::Copy => copy_rows(session, &name, &copy, |row| out.push(row)).await,
+            RowFormat::Copy => {
+                let push = |row: &[u8]| {
+                    out.count_row();
+                    out.push(row)
+                };
+                copy_rows(session, &name, &copy, push).await
+            }
             RowFormat::Insert { rows } => {
                 let target = load_target(catalog, &source.options, data.table);
                 let into = source
@@ -176,7 +182,11 @@ impl Producer {
                     .qualified(catalog.namespace_name(target), &catalog.object(target).name);
                 let mut writer =
                     InsertWriter::new(&source.options, &source.leader.quoter, relation, &into, rows);
-                let copied = copy_rows(session, &name, &copy, |row| writer.push(row, out)).await;
+                let copied = copy_rows(session, &name, &copy, |row| {
+                    out.count_row();
+                    writer.push(row, out)
+                })
+                .await;
                 match copied {
                     Ok(()) => writer.finish(out),
                     failed => failed,
