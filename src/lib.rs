@@ -15,7 +15,9 @@
 //! * [`pipeline`] lets workers produce the segments and one writer join them in order;
 //! * [`codec`] compresses, [`sink`] stores.
 //!
-//! [`dump`] is the one place that wires them together. [`manifest`] is the record of a backup that
+//! The way back is short: [`input`] reads what is stored, [`restore`] runs it.
+//!
+//! [`dump`] is the one place that wires a dump together. [`manifest`] is the record of a backup that
 //! is stored beside it.
 
 pub mod catalog;
@@ -24,6 +26,7 @@ pub mod dump;
 pub mod emit;
 pub mod error;
 pub mod filter;
+pub mod input;
 pub mod manifest;
 pub mod options;
 pub mod order;

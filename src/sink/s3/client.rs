@@ -25,15 +25,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// (<https://github.com/awslabs/aws-sdk-rust/issues/1146>).
 const STALL_TIMEOUT: Duration = Duration::from_secs(45);
 
-pub(super) struct Connected {
-    pub(super) client: Client,
-    pub(super) credentials: Option<SharedCredentialsProvider>,
-    pub(super) provider: Provider,
-    pub(super) endpoint_url: Option<String>,
+pub(crate) struct Connected {
+    pub(crate) client: Client,
+    pub(crate) credentials: Option<SharedCredentialsProvider>,
+    pub(crate) provider: Provider,
+    pub(crate) endpoint_url: Option<String>,
 }
 
 /// Makes a client.
-pub(super) async fn connect(options: &S3Options) -> Result<Connected> {
+pub(crate) async fn connect(options: &S3Options) -> Result<Connected> {
     let given = options.endpoint_url.clone().or_else(endpoint_of_environment);
     let shared = load(options, given.is_some()).await;
     let endpoint_url = given.or_else(|| shared.endpoint_url().map(str::to_owned));

@@ -11,11 +11,11 @@ use crate::error::{Error, ErrorKind};
 
 /// A failed request, as far as we need to know it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct S3Failure {
+pub(crate) struct S3Failure {
     /// S3's error code, as `NoSuchBucket`, if there was an answer with one.
-    pub(super) code: Option<String>,
+    pub(crate) code: Option<String>,
     /// The HTTP status, if there was an answer.
-    pub(super) status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// What the storage, or else the transport, says of it.
     message: Option<String>,
     /// The region that the bucket is in, if the answer says so.
@@ -41,16 +41,16 @@ const RETRYABLE_CODES: [&str; 11] = [
 ];
 
 impl S3Failure {
-    pub(super) fn timeout(after: Duration) -> Self {
+    pub(crate) fn timeout(after: Duration) -> Self {
         S3Failure { message: Some(format!("no answer within {} s", after.as_secs())), ..Self::default() }
     }
 
-    pub(super) fn incomplete(what: &str) -> Self {
+    pub(crate) fn incomplete(what: &str) -> Self {
         S3Failure { message: Some(what.to_owned()), ..Self::default() }
     }
 
     /// Whether the same request may succeed when it is sent again.
-    pub(super) fn is_retryable(&self) -> bool {
+    pub(crate) fn is_retryable(&self) -> bool {
         match (self.status, self.code.as_deref()) {
             (_, Some(code)) if RETRYABLE_CODES.contains(&code) => true,
             (Some(501), _) => false,
@@ -67,24 +67,24 @@ impl S3Failure {
     }
 
     /// Whether the request may have been carried out although it failed.
-    pub(super) fn is_ambiguous(&self) -> bool {
+    pub(crate) fn is_ambiguous(&self) -> bool {
         self.status.is_none_or(|status| !(300..500).contains(&status))
     }
 
-    pub(super) fn is_code(&self, code: &str) -> bool {
+    pub(crate) fn is_code(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }
 
-    pub(super) fn is_no_such_upload(&self) -> bool {
+    pub(crate) fn is_no_such_upload(&self) -> bool {
         self.is_code("NoSuchUpload") || (self.status == Some(404) && self.code.is_none())
     }
 
-    pub(super) fn is_precondition_failed(&self) -> bool {
+    pub(crate) fn is_precondition_failed(&self) -> bool {
         self.status == Some(412) || self.is_code("PreconditionFailed")
     }
 
     /// Whether the storage says that we may not, without saying that we are nobody.
-    pub(super) fn is_denied(&self) -> bool {
+    pub(crate) fn is_denied(&self) -> bool {
         match self.code.as_deref() {
             Some(code) => code == "AccessDenied" || code == "AllAccessDisabled",
             None => self.status == Some(403),
@@ -92,7 +92,7 @@ impl S3Failure {
     }
 
     /// Whether the storage does not offer the operation.
-    pub(super) fn is_unsupported(&self) -> bool {
+    pub(crate) fn is_unsupported(&self) -> bool {
         self.is_code("NotImplemented") || matches!(self.status, Some(501 | 405))
     }
 
@@ -136,7 +136,7 @@ impl S3Failure {
     }
 
     /// Makes the error that the caller returns.
-    pub(super) fn into_error(self, kind: ErrorKind, attempted: impl Into<String>) -> Error {
+    pub(crate) fn into_error(self, kind: ErrorKind, attempted: impl Into<String>) -> Error {
         let advice = match (self.status, self.advice()) {
             (_, Some(advice)) => Some(advice),
             (None, None) => Some("is the endpoint right, and reachable from here?".to_owned()),
@@ -198,7 +198,7 @@ fn region_in(body: &[u8]) -> Option<String> {
 }
 
 /// The outer layers of the SDK's errors say "dispatch failure"; the innermost says why.
-pub(super) fn innermost(error: &dyn StdError) -> String {
+pub(crate) fn innermost(error: &dyn StdError) -> String {
     let mut chain: Vec<String> = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -12,9 +12,9 @@
 //! * `upload` sends parts, `commit` publishes, `cleanup` leaves nothing behind.
 
 mod cleanup;
-mod client;
+pub(crate) mod client;
 mod commit;
-mod failure;
+pub(crate) mod failure;
 pub mod parts;
 pub mod provider;
 mod retry;

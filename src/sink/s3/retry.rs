@@ -42,7 +42,7 @@ const TELL_AT_ATTEMPT: u32 = 4;
 
 impl RetryPolicy {
     /// The policy for a request that carries `bytes`.
-    pub(super) fn for_body(mut self, bytes: usize) -> Self {
+    pub(crate) fn for_body(mut self, bytes: usize) -> Self {
         self.attempt_timeout += Duration::from_secs(bytes as u64 / MIN_BYTES_PER_SECOND);
         self
     }
@@ -50,7 +50,7 @@ impl RetryPolicy {
     /// The policy for cleaning up: more patient, since what is left behind costs money and nobody
     /// comes back for it, but with a limit, since somebody may wait at the terminal. By default a
     /// storage that refuses connections may take more than a minute to come back.
-    pub(super) fn for_cleanup(mut self) -> Self {
+    pub(crate) fn for_cleanup(mut self) -> Self {
         self.attempts *= 2;
         self.max_delay = self.max_delay.min(Duration::from_secs(10));
         self.attempt_timeout = self.attempt_timeout.min(Duration::from_secs(10));
@@ -58,14 +58,14 @@ impl RetryPolicy {
     }
 
     /// The policy for CompleteMultipartUpload, which S3 may work at for minutes.
-    pub(super) fn for_complete(mut self) -> Self {
+    pub(crate) fn for_complete(mut self) -> Self {
         self.attempt_timeout *= 5;
         self
     }
 
     /// Waits before the attempt that follows attempt number `attempt`, counted from 1. Half of the
     /// pause is random, so that workers that failed together do not come back together.
-    pub(super) async fn pause(&self, attempt: u32) {
+    pub(crate) async fn pause(&self, attempt: u32) {
         let factor = 1u32 << (attempt - 1).min(16);
         let delay = self.first_delay.saturating_mul(factor).min(self.max_delay);
         let share = rand::rng().random_range(0.5..=1.0);
@@ -73,7 +73,7 @@ impl RetryPolicy {
     }
 
     /// Sends once, within the time limit.
-    pub(super) async fn once<O, E>(
+    pub(crate) async fn once<O, E>(
         &self,
         request: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,
     ) -> Result<O, S3Failure>
@@ -87,7 +87,7 @@ impl RetryPolicy {
     }
 
     /// Sends until there is an answer that trying again would not better.
-    pub(super) async fn run<O, E, F>(&self, what: &str, request: impl FnMut() -> F) -> Result<O, S3Failure>
+    pub(crate) async fn run<O, E, F>(&self, what: &str, request: impl FnMut() -> F) -> Result<O, S3Failure>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
         F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
@@ -96,7 +96,7 @@ impl RetryPolicy {
     }
 
     /// The same, with a check of what an answer that says success holds.
-    pub(super) async fn run_checked<O, T, E, F>(
+    pub(crate) async fn run_checked<O, T, E, F>(
         &self,
         what: &str,
         mut request: impl FnMut() -> F,
