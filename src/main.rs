@@ -41,6 +41,7 @@ async fn run(cli: Cli) -> Result<()> {
     let received = watch_signals(shutdown.clone())?;
     let result = match cli.command {
         Command::Dump(args) => cli::dump::run(*args, shutdown).await,
+        Command::Restore(args) => cli::restore::run(*args, shutdown).await,
     };
     // The library only knows that it was told to stop; which signal did so is known here.
     result.map_err(|error| match (error.kind(), received.load(Ordering::Relaxed)) {

@@ -12,7 +12,7 @@ use super::content::usage;
 pub(super) struct ConnectionArgs {
     /// Database: a name, a connection string or a URL
     #[arg(short = 'd', long = "dbname", value_name = "DBNAME")]
-    dbname: Option<String>,
+    dbname_option: Option<String>,
     /// Database server host or socket directory
     #[arg(short = 'h', long, value_name = "HOSTNAME")]
     host: Option<String>,
@@ -41,11 +41,11 @@ impl ConnectionArgs {
             (_, true) => PromptPolicy::Force,
             _ => PromptPolicy::IfNeeded,
         };
-        if let (Some(_), Some(other)) = (&self.dbname, other) {
+        if let (Some(_), Some(other)) = (&self.dbname_option, other) {
             return Err(usage(format!("too many command-line arguments (first is \"{other}\")")));
         }
         Ok(ConnectArgs {
-            dbname: self.dbname.clone().or_else(|| other.map(str::to_owned)),
+            dbname: self.dbname_option.clone().or_else(|| other.map(str::to_owned)),
             host: self.host.clone(),
             port: self.port.clone(),
             username: self.username.clone(),

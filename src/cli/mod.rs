@@ -5,6 +5,7 @@ mod content;
 pub(crate) mod dump;
 mod globals;
 mod progress;
+pub(crate) mod restore;
 mod storage;
 
 use clap::{Parser, Subcommand};
@@ -26,6 +27,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Dump one database as SQL
     Dump(Box<dump::DumpArgs>),
+    /// Restore a dump into a database, without psql
+    Restore(Box<restore::RestoreArgs>),
 }
 
 impl Cli {
@@ -33,6 +36,7 @@ impl Cli {
     pub(crate) fn verbosity(&self) -> u8 {
         match &self.command {
             Command::Dump(args) => args.verbose,
+            Command::Restore(args) => args.verbose,
         }
     }
 }
@@ -76,5 +80,15 @@ where
         write!(writer, "pgsiphon: {level}: ")?;
         context.format_fields(writer.by_ref(), event)?;
         writeln!(writer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_argument_has_the_name_of_another() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
     }
 }

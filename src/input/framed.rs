@@ -75,7 +75,7 @@ impl<R: BufRead> Read for Counted<R> {
 
 /// Decodes all members or frames, one after another, to the end of the input.
 pub(super) enum Decoder<R: BufRead> {
-    Gzip(Option<flate2::bufread::GzDecoder<R>>),
+    Gzip(Option<Box<flate2::bufread::GzDecoder<R>>>),
     Zstd(Box<zstd::Decoder<'static, R>>),
     Lz4(Option<lz4::Decoder<R>>),
     Plain(R),
@@ -84,7 +84,7 @@ pub(super) enum Decoder<R: BufRead> {
 impl<R: BufRead> Decoder<R> {
     pub(super) fn new(format: Format, reader: R) -> io::Result<Self> {
         Ok(match format {
-            Format::Gzip => Decoder::Gzip(Some(flate2::bufread::GzDecoder::new(reader))),
+            Format::Gzip => Decoder::Gzip(Some(Box::new(flate2::bufread::GzDecoder::new(reader)))),
             Format::Zstd => Decoder::Zstd(Box::new(zstd::Decoder::with_buffer(reader)?)),
             Format::Lz4 => Decoder::Lz4(Some(lz4::Decoder::new(reader)?)),
             Format::Plain => Decoder::Plain(reader),
@@ -113,7 +113,7 @@ impl<R: BufRead> Read for Decoder<R> {
                 if rest.fill_buf()?.first() != Some(&0x1f) {
                     return Err(trailing("gzip member"));
                 }
-                *current = Some(flate2::bufread::GzDecoder::new(rest));
+                *current = Some(Box::new(flate2::bufread::GzDecoder::new(rest)));
             },
             Decoder::Lz4(current) => loop {
                 let Some(decoder) = current.as_mut() else { return Ok(0) };
@@ -139,8 +139,11 @@ fn trailing(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("something follows the last {what}"))
 }
 
+/// A reader with its first bytes put back.
+pub(super) type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
+
 /// Reads the first bytes, to tell the format by, and puts them back.
-pub(super) fn peek<R: BufRead>(mut reader: R) -> io::Result<(Format, io::Chain<Cursor<Vec<u8>>, R>)> {
+pub(super) fn peek<R: BufRead>(mut reader: R) -> io::Result<(Format, Peeked<R>)> {
     let mut head = Vec::with_capacity(4);
     reader.by_ref().take(4).read_to_end(&mut head)?;
     Ok((Format::of(&head), Cursor::new(head).chain(reader)))

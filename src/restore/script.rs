@@ -121,10 +121,15 @@ impl Splitter {
         }
     }
 
-    /// Tells of a new session, with a setting of its own, and the database's encoding.
-    pub fn reconnected(&mut self, standard_conforming_strings: bool) {
+    /// Tells of a new session, with settings of its own.
+    pub(super) fn reconnected(&mut self, standard_conforming_strings: bool, encoding: Option<ClientOnly>) {
         self.lexer.set_standard_conforming_strings(standard_conforming_strings);
-        self.lexer.set_encoding(None);
+        self.lexer.set_encoding(encoding);
+    }
+
+    /// Tells how the text goes on.
+    pub(super) fn set_encoding(&mut self, encoding: Option<ClientOnly>) {
+        self.lexer.set_encoding(encoding);
     }
 
     /// Gives more text. All that was given before must have been taken.
