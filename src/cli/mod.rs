@@ -11,6 +11,7 @@ pub(crate) mod lifecycle;
 pub(crate) mod list;
 mod progress;
 pub(crate) mod prune;
+pub(crate) mod restore;
 mod storage;
 mod table;
 
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     /// Write, check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Restore a dump into a database, without psql
+    Restore(Box<restore::RestoreArgs>),
 }
 
 impl Cli {
@@ -65,6 +68,7 @@ impl Cli {
             Command::Prune(args) => args.jobs.verbose,
             Command::Lifecycle(command) => command.verbosity(),
             Command::Config(_) => 0,
+            Command::Restore(args) => args.verbose,
         }
     }
 }
@@ -125,5 +129,15 @@ where
         write!(writer, "pgsiphon: {level}: ")?;
         context.format_fields(writer.by_ref(), event)?;
         writeln!(writer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_argument_has_the_name_of_another() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
     }
 }

@@ -17,6 +17,7 @@ use super::params::{
 };
 use super::secret::Secret;
 pub use super::session::{Canceller, Session};
+use super::tap::ErrorCount;
 use super::tls::TlsConnector;
 use super::transport::{Address, Encryption, Transport};
 use super::wire::{LosslessStream, StartupEdits};
@@ -228,7 +229,9 @@ impl Target<'_> {
         let over_tls = transport.is_tls();
         let password = self.params.prompt.answer().or_else(|| self.host.password.clone());
         let watch = LoginWatch::new(self.params.require_auth.clone(), password.is_some());
-        let stream = LosslessStream::new(transport, startup_edits(self.params), Some(watch));
+        let errors = ErrorCount::default();
+        let stream =
+            LosslessStream::new(transport, startup_edits(self.params), Some(watch)).counting(errors.clone());
         let config = startup_config(self.params, password.as_ref());
         let (client, connection) =
             config.connect_raw(stream, ReadyTls).await.map_err(|error| (Reason::Login(error), over_tls))?;
@@ -238,7 +241,7 @@ impl Target<'_> {
             self.address.clone(),
             if over_tls { self.encryption.clone() } else { Encryption::None },
         );
-        let session = Session::new(client, connection, canceller, self.host.to_string(), over_tls)
+        let session = Session::new(client, connection, canceller, self.host.to_string(), over_tls, errors)
             .map_err(|text| (Reason::Version(text), over_tls))?;
         match session.fits(wanted).await {
             Ok(true) => Ok(session),

@@ -16,6 +16,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::login::LoginWatch;
+use super::tap::{ErrorCount, MessageTap};
 use super::text;
 
 /// Protocol 3.0, the first word of a startup message after its length.
@@ -45,6 +46,7 @@ pub struct LosslessStream<S> {
     /// Finished bytes on their way to `inner`.
     pending: BytesMut,
     watch: Option<LoginWatch>,
+    tap: MessageTap,
 }
 
 /// Where in the flow of messages the next byte to be written stands.
@@ -70,7 +72,14 @@ impl<S> LosslessStream<S> {
             held: BytesMut::new(),
             pending: BytesMut::new(),
             watch,
+            tap: MessageTap::default(),
         }
+    }
+
+    /// Counts the errors that the server reports, from the first one on.
+    pub(crate) fn counting(mut self, errors: ErrorCount) -> Self {
+        self.tap = MessageTap::new(errors);
+        self
     }
 
     /// The stream below.
@@ -314,14 +323,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for LosslessStream<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for LosslessStream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let Some(watch) = &mut this.watch else {
-            return Pin::new(&mut this.inner).poll_read(cx, buf);
-        };
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
-        watch.see(&mut buf.filled_mut()[before..])?;
-        if watch.is_over() {
-            this.watch = None;
+        let read = &mut buf.filled_mut()[before..];
+        this.tap.see(read);
+        if let Some(watch) = &mut this.watch {
+            watch.see(read)?;
+            if watch.is_over() {
+                this.watch = None;
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -442,17 +452,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn reads_pass_and_are_watched_until_ready() {
+    async fn reads_pass_and_are_watched() {
         use crate::pg::params::RequireAuth;
         let (near, mut far) = tokio::io::duplex(64);
         let watch = LoginWatch::new(RequireAuth::Any, false);
         let mut stream = LosslessStream::new(near, edits(), Some(watch));
         let parameter = message(b'S', b"a\0\xe9\0");
-        far.write_all(&[parameter.clone(), message(b'Z', b"I"), parameter.clone()].concat()).await.unwrap();
+        let row = message(b'D', b"\xe9");
+        far.write_all(&[parameter.clone(), message(b'Z', b"I"), parameter, row.clone()].concat())
+            .await
+            .unwrap();
         drop(far);
         let mut all = Vec::new();
         stream.read_to_end(&mut all).await.unwrap();
-        assert_eq!(all, [message(b'S', b"a\0?\0"), message(b'Z', b"I"), parameter].concat());
+        let reported = message(b'S', b"a\0?\0");
+        assert_eq!(all, [reported.clone(), message(b'Z', b"I"), reported, row].concat());
     }
 
     proptest! {
