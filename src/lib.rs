@@ -19,15 +19,22 @@
 //!
 //! [`dump`] is the one place that wires a dump together. [`manifest`] is the record of a backup that
 //! is stored beside it.
+//!
+//! Around single dumps there are jobs: [`config`] says what they are, [`naming`] which keys their backups
+//! get, [`store`] what a bucket or a directory holds, [`retention`] what is kept, and [`ops`] does it: runs,
+//! lists, prunes.
 
 pub mod catalog;
 pub mod codec;
+pub mod config;
 pub mod dump;
 pub mod emit;
 pub mod error;
 pub mod filter;
 pub mod input;
 pub mod manifest;
+pub mod naming;
+pub mod ops;
 pub mod options;
 pub mod order;
 pub mod pattern;
@@ -36,7 +43,9 @@ pub mod pipeline;
 pub mod plan;
 pub mod quote;
 pub mod restore;
+pub mod retention;
 pub mod rows;
 pub mod sink;
+pub mod store;
 
 pub use error::{Error, ErrorKind, Result};

@@ -123,7 +123,7 @@ impl ClusterDatabase {
 pub async fn list_databases(client: &Client, exclude: &[String]) -> Result<Vec<ClusterDatabase>> {
     let mut excluded = HashSet::new();
     for pattern in exclude {
-        excluded.extend(matching(client, pattern).await?);
+        excluded.extend(databases_matching(client, pattern).await?);
     }
     let sql = "SELECT datname FROM pg_catalog.pg_database
                 WHERE datallowconn AND datconnlimit <> -2 AND datname <> 'template0' ORDER BY datname";
@@ -136,7 +136,7 @@ pub async fn list_databases(client: &Client, exclude: &[String]) -> Result<Vec<C
 }
 
 /// The names of databases that match a pattern, which has one part only.
-async fn matching(client: &Client, pattern: &str) -> Result<Vec<String>> {
+pub async fn databases_matching(client: &Client, pattern: &str) -> Result<Vec<String>> {
     let parsed = parse(pattern, false, 0);
     if parsed.dots > 0 {
         return Err(Error::new(ErrorKind::Usage, "improper qualified name (too many dotted names)")

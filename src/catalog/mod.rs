@@ -59,7 +59,7 @@ pub use collation::Collation;
 pub use comment::Label;
 pub use constraint::{Constraint, ConstraintOwner};
 pub use conversion::Conversion;
-pub use database::{ClusterDatabase, Database, list_databases};
+pub use database::{ClusterDatabase, Database, databases_matching, list_databases};
 pub use default_acl::DefaultAcl;
 pub use event_trigger::EventTrigger;
 pub use extension::Extension;

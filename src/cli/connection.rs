@@ -5,6 +5,7 @@ use pgsiphon::error::Result;
 use pgsiphon::pg::conninfo::ConnectArgs;
 use pgsiphon::pg::params::{PasswordPrompt, PromptPolicy};
 
+use super::config::flag;
 use super::content::usage;
 
 #[derive(Args)]
@@ -34,6 +35,26 @@ pub(super) struct ConnectionArgs {
 }
 
 impl ConnectionArgs {
+    /// The settings of the configuration that were given: flag, key and value.
+    pub(super) fn settings(&self) -> Result<Vec<(String, String, String)>> {
+        if self.password {
+            return Err(usage("this command never asks for a password")
+                .hint("give it by .pgpass, PGPASSWORD, or a setting of [source]"));
+        }
+        let is_string = |name: &str| name.contains('=') || name.contains("://");
+        let dbname = match &self.dbname_option {
+            Some(name) if is_string(name) => "source.url",
+            _ => "source.dbname",
+        };
+        let mut flags = Vec::new();
+        flag(&mut flags, "--dbname", dbname, self.dbname_option.clone());
+        flag(&mut flags, "--host", "source.host", self.host.clone());
+        flag(&mut flags, "--port", "source.port", self.port.clone());
+        flag(&mut flags, "--username", "source.user", self.username.clone());
+        flag(&mut flags, "--role", "source.role", self.role.clone());
+        Ok(flags)
+    }
+
     /// What to resolve; `other` is a database that was given in another way than by `-d`.
     pub(super) fn connect_args(&self, other: Option<&str>) -> Result<ConnectArgs> {
         let policy = match (self.no_password, self.password) {

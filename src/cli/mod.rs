@@ -1,16 +1,28 @@
 //! What can be typed.
 
+pub(crate) mod backup;
+pub(crate) mod config;
 mod connection;
 mod content;
 pub(crate) mod dump;
 mod globals;
+mod jobs;
+pub(crate) mod lifecycle;
+pub(crate) mod list;
 mod progress;
+pub(crate) mod prune;
 pub(crate) mod restore;
 mod storage;
+mod table;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use pgsiphon::error::{Error, ErrorKind, Result};
+use pgsiphon::ops::warnings::Collect;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::{FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// A native PostgreSQL dumper: pg_dump's text, streamed into S3, without pg_dump.
 #[derive(Parser)]
@@ -29,6 +41,20 @@ pub(crate) enum Command {
     Dump(Box<dump::DumpArgs>),
     /// Restore a dump into a database, without psql
     Restore(Box<restore::RestoreArgs>),
+    /// Back up the configured databases: the nightly job
+    Backup(Box<backup::BackupArgs>),
+    /// List the backups
+    List(Box<list::ListArgs>),
+    /// Say whether the newest backups are fresh
+    Status(Box<list::StatusArgs>),
+    /// Remove old backups by the rules of retention; a dry run unless --yes is given
+    Prune(Box<prune::PruneArgs>),
+    /// Show or set the bucket's own rules for the backups: expiry, colder storage, stale uploads
+    #[command(subcommand)]
+    Lifecycle(lifecycle::LifecycleCommand),
+    /// Write, check and show the configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
 }
 
 impl Cli {
@@ -37,8 +63,32 @@ impl Cli {
         match &self.command {
             Command::Dump(args) => args.verbose,
             Command::Restore(args) => args.verbose,
+            Command::Backup(args) => args.jobs.verbose,
+            Command::List(args) => args.jobs.verbose,
+            Command::Status(args) => args.jobs.verbose,
+            Command::Prune(args) => args.jobs.verbose,
+            Command::Lifecycle(command) => command.verbosity(),
+            Command::Config(_) => 0,
         }
     }
+}
+
+/// Writes to standard output; that nobody reads it to its end is no failure.
+fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new(ErrorKind::Other, "write to standard output").because(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a value as JSON to standard output.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::new(ErrorKind::Other, "write JSON").because(error))?;
+    print(&(text + "\n"))
 }
 
 /// Warnings go to standard error as one line each; `-v` adds what is being done, `PGSIPHON_LOG`
@@ -50,11 +100,10 @@ pub(crate) fn start_logging(verbosity: u8) {
         _ => "pgsiphon=debug",
     };
     let filter = EnvFilter::try_from_env("PGSIPHON_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .event_format(OneLine)
-        .init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(OneLine);
+    // What is remembered for manifests does not depend on what is shown.
+    let collect = Collect.with_filter(LevelFilter::WARN);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).with(collect).init();
 }
 
 /// `pgsiphon: warning: text`, as PostgreSQL's own programs write.

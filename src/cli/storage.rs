@@ -7,6 +7,8 @@ use pgsiphon::input::file::{FileInput, StdinInput};
 use pgsiphon::input::s3::S3Input;
 use pgsiphon::sink::s3::{Checksum, RetryPolicy, S3Location, S3Options};
 
+use super::config::flag;
+
 #[derive(Args)]
 #[command(next_help_heading = "Storage options")]
 pub(super) struct StorageArgs {
@@ -37,6 +39,19 @@ impl StorageArgs {
             return Ok(Box::new(FileInput { path: backup.into() }));
         }
         Ok(Box::new(S3Input::new(backup.parse()?, &self.options()?).await?))
+    }
+
+    /// The settings of the configuration that were given: flag, key and value.
+    pub(super) fn settings(&self) -> Vec<(String, String, String)> {
+        let mut flags = Vec::new();
+        let path_style = self.s3_path_style.map(|value| value.to_string());
+        let max_attempts = self.s3_max_attempts.map(|value| value.to_string());
+        flag(&mut flags, "--s3-endpoint-url", "destination.endpoint_url", self.s3_endpoint_url.clone());
+        flag(&mut flags, "--s3-region", "destination.region", self.s3_region.clone());
+        flag(&mut flags, "--s3-path-style", "destination.path_style", path_style);
+        flag(&mut flags, "--s3-checksum", "destination.checksum", self.s3_checksum.clone());
+        flag(&mut flags, "--s3-max-attempts", "destination.max_attempts", max_attempts);
+        flags
     }
 
     /// The options, as far as they are about the storage rather than about one object.

@@ -37,6 +37,8 @@ pub struct ConnectArgs {
     pub dbname: Option<String>,
     /// The database to connect to, whatever all else says: for one of several in a cluster.
     pub database: Option<String>,
+    /// Parameters, by libpq's keyword, that hold whatever the connection string says.
+    pub overrides: Vec<(&'static str, String)>,
     /// `-h`.
     pub host: Option<String>,
     /// `-p`; a text, since libpq takes a list.
@@ -48,7 +50,7 @@ pub struct ConnectArgs {
 }
 
 /// The world around us, as far as it decides about a connection.
-pub trait Environment {
+pub trait Environment: Sync {
     /// An environment variable. Bytes that are not UTF-8 come as [`text::decode`] holds them.
     fn var(&self, name: &str) -> Option<String>;
 
@@ -209,6 +211,9 @@ fn gather(args: &ConnectArgs, env: &dyn Environment) -> Result<Settings> {
             settings.override_with(connstring::parse(string)?);
         }
         dbname => set(&mut settings, "dbname", dbname),
+    }
+    for (name, value) in &args.overrides {
+        set(&mut settings, name, Some(value));
     }
     let variable = |name: &str| env.var(name).filter(|value| !value.is_empty());
     if let Some(service) = settings.get("service").map(str::to_owned).or_else(|| variable("PGSERVICE")) {

@@ -11,7 +11,7 @@ pub(crate) mod connstring;
 mod copy_in;
 pub mod error;
 mod failure;
-mod keywords;
+pub(crate) mod keywords;
 pub mod login;
 pub mod params;
 mod passfile;

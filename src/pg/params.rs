@@ -283,6 +283,11 @@ impl PasswordPrompt {
         PasswordPrompt { policy, ask, answer: Arc::default() }
     }
 
+    /// A prompt whose answer is known already.
+    pub fn known(secret: Secret) -> Self {
+        PasswordPrompt { policy: PromptPolicy::Never, ask: None, answer: Arc::new(Mutex::new(Some(secret))) }
+    }
+
     /// Asks on the controlling terminal, without echo.
     pub fn terminal(policy: PromptPolicy) -> Self {
         Self::new(policy, Some(Arc::new(|text: &str| rpassword::prompt_password(text).map(Secret::new))))

@@ -130,9 +130,29 @@ fn key_exists(path: &Path) -> Error {
     Error::new(ErrorKind::KeyExists, format!("create {}", shown(path))).because("the file exists already")
 }
 
-/// A hidden, unique name in the same directory: renaming works within one file system only.
+const TEMPORARY_START: &str = ".pgsiphon-";
+const TEMPORARY_END: &str = ".partial";
+
+/// File systems take no longer names, in bytes.
+const MAX_NAME_BYTES: usize = 255;
+
+/// A hidden, unique name in the same directory: renaming works within one file system only. It
+/// tells which file it was to become, so that what a killed process leaves can be told apart.
 fn temporary_beside(path: &Path) -> PathBuf {
-    path.with_file_name(format!(".pgsiphon-{:016x}.partial", rand::random::<u64>()))
+    let random = format!("{:016x}", rand::random::<u64>());
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let named = format!("{TEMPORARY_START}{random}-{name}{TEMPORARY_END}");
+    match named.len() <= MAX_NAME_BYTES {
+        true => path.with_file_name(named),
+        false => path.with_file_name(format!("{TEMPORARY_START}{random}{TEMPORARY_END}")),
+    }
+}
+
+/// The file name that a temporary file of this name was to get.
+pub(crate) fn target_of_temporary(name: &str) -> Option<&str> {
+    let middle = name.strip_prefix(TEMPORARY_START)?.strip_suffix(TEMPORARY_END)?;
+    let (random, target) = middle.split_once('-')?;
+    (random.len() == 16 && !target.is_empty()).then_some(target)
 }
 
 /// The final file has the permissions of the file it replaces, or else those that the umask gives.
@@ -268,6 +288,17 @@ mod tests {
         upload.write(Bytes::from_static(text)).await?;
         upload.flush().await?;
         upload.complete().await
+    }
+
+    #[test]
+    fn a_temporary_name_tells_its_target() {
+        for name in ["dump.sql.gz", "a-b_2025-01-08.partial", "ä"] {
+            let temporary = temporary_beside(Path::new("/d").join(name).as_path());
+            assert_eq!(target_of_temporary(temporary.file_name().unwrap().to_str().unwrap()), Some(name));
+        }
+        let long = temporary_beside(Path::new(&"x".repeat(250)));
+        assert!(long.to_str().unwrap().len() <= MAX_NAME_BYTES);
+        assert_eq!(target_of_temporary(long.to_str().unwrap()), None);
     }
 
     #[tokio::test]

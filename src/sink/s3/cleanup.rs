@@ -26,8 +26,10 @@ pub(super) async fn pending_uploads(
 ) -> Result<Vec<PendingUpload>, S3Failure> {
     let location = &target.location;
     // Keys come sorted, the shortest first: those equal to the prefix are on the first page.
-    let request =
-        || target.client.list_multipart_uploads().bucket(&location.bucket).prefix(&location.key).send();
+    let request = || {
+        let request = target.client.list_multipart_uploads().bucket(&location.bucket).prefix(&location.key);
+        request.set_expected_bucket_owner(target.options.expected_bucket_owner.clone()).send()
+    };
     let output = policy.run("ListMultipartUploads", request).await?;
     let uploads = output.uploads.unwrap_or_default().into_iter();
     Ok(uploads
@@ -75,14 +77,14 @@ pub(super) async fn abort_upload(target: &Target, upload_id: &str) -> Result<()>
             .because(failure)
             .hint(format!("its parts may be left; to remove them: {}", abort_command(target, upload_id)))
     };
-    let Target { client, location, .. } = target;
+    let Target { client, location, options, .. } = target;
     let send_abort = || {
         let request = client.abort_multipart_upload().bucket(&location.bucket).key(&location.key);
-        request.upload_id(upload_id).send()
+        request.upload_id(upload_id).set_expected_bucket_owner(options.expected_bucket_owner.clone()).send()
     };
     let send_list = || {
         let request = client.list_parts().bucket(&location.bucket).key(&location.key);
-        request.upload_id(upload_id).send()
+        request.upload_id(upload_id).set_expected_bucket_owner(options.expected_bucket_owner.clone()).send()
     };
     for round in 1..=ABORT_ROUNDS {
         match policy.run("AbortMultipartUpload", send_abort).await {

@@ -25,6 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// (<https://github.com/awslabs/aws-sdk-rust/issues/1146>).
 const STALL_TIMEOUT: Duration = Duration::from_secs(45);
 
+#[derive(Clone)]
 pub(crate) struct Connected {
     pub(crate) client: Client,
     pub(crate) credentials: Option<SharedCredentialsProvider>,

@@ -9,7 +9,8 @@ use aws_sdk_s3::types::CompletedMultipartUpload;
 use bytes::Bytes;
 
 use super::failure::S3Failure;
-use super::upload::{S3Upload, TOKEN_KEY, algorithm, storage_class};
+use super::headers::ObjectHeaders;
+use super::upload::{S3Upload, TOKEN_KEY, algorithm};
 use super::{Target, cleanup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::{Published, with_leftover};
@@ -153,6 +154,7 @@ impl Commit<'_> {
     async fn put_object(&self, body: Bytes) -> Result<(), S3Failure> {
         let target = &self.upload.target;
         let policy = target.options.retry.for_body(body.len());
+        let headers = ObjectHeaders::new(&target.options);
         let request = target
             .client
             .put_object()
@@ -160,7 +162,13 @@ impl Commit<'_> {
             .key(&target.location.key)
             .metadata(TOKEN_KEY, &self.upload.token)
             .set_content_type(target.options.content_type.map(str::to_owned))
-            .set_storage_class(storage_class(target))
+            .set_storage_class(headers.storage_class)
+            .set_server_side_encryption(headers.encryption)
+            .set_ssekms_key_id(headers.kms_key_id)
+            .set_tagging(headers.tagging)
+            .set_object_lock_mode(headers.lock_mode)
+            .set_object_lock_retain_until_date(headers.lock_until)
+            .set_expected_bucket_owner(target.options.expected_bucket_owner.clone())
             .set_checksum_algorithm(algorithm(target.checksum()))
             .set_if_none_match(self.if_none_match.clone())
             .body(ByteStream::from(body));
@@ -179,6 +187,7 @@ impl Commit<'_> {
             .bucket(&target.location.bucket)
             .key(&target.location.key)
             .set_upload_id(self.upload.upload_id.clone())
+            .set_expected_bucket_owner(target.options.expected_bucket_owner.clone())
             .set_if_none_match(self.if_none_match.clone())
             .multipart_upload(parts);
         let output = target.options.retry.for_complete().once(Box::pin(request.send())).await?;
@@ -211,7 +220,10 @@ fn damaged(upload: &S3Upload, length: i64) -> Error {
 
 async fn look(upload: &S3Upload) -> AtKey {
     let Target { client, location, options, .. } = &*upload.target;
-    let head = || client.head_object().bucket(&location.bucket).key(&location.key).send();
+    let head = || {
+        let request = client.head_object().bucket(&location.bucket).key(&location.key);
+        request.set_expected_bucket_owner(options.expected_bucket_owner.clone()).send()
+    };
     match options.retry.for_cleanup().run("HeadObject", head).await {
         Ok(object) => {
             let token = object.metadata.as_ref().and_then(|metadata| metadata.get(TOKEN_KEY));

@@ -15,9 +15,10 @@ mod cleanup;
 pub(crate) mod client;
 mod commit;
 pub(crate) mod failure;
+pub(crate) mod headers;
 pub mod parts;
 pub mod provider;
-mod retry;
+pub(crate) mod retry;
 mod upload;
 
 use std::fmt;
@@ -35,6 +36,7 @@ pub use parts::PartSizing;
 pub use provider::{Checksum, Provider};
 pub use retry::RetryPolicy;
 use upload::S3Upload;
+pub(crate) use upload::algorithm;
 
 /// Where an object is, or is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +117,14 @@ pub struct S3Options {
     pub overwrite: bool,
     /// The storage class, as `STANDARD_IA`.
     pub storage_class: Option<String>,
+    /// Encryption by the storage; else as the bucket is set up.
+    pub encryption: Option<Encryption>,
+    /// The object's tags.
+    pub tags: Vec<(String, String)>,
+    /// How long nobody may remove the object.
+    pub object_lock: Option<ObjectLock>,
+    /// The account that must own the bucket.
+    pub expected_bucket_owner: Option<String>,
     /// The object's media type.
     pub content_type: Option<&'static str>,
     /// How many bytes parts may hold in memory, as long as that allows for two of them.
@@ -135,11 +145,38 @@ impl Default for S3Options {
             part_sizing: None,
             overwrite: false,
             storage_class: None,
+            encryption: None,
+            tags: Vec::new(),
+            object_lock: None,
+            expected_bucket_owner: None,
             content_type: None,
             memory_bytes: 256 << 20,
             retry: RetryPolicy::default(),
         }
     }
+}
+
+/// Encryption at rest, by the storage
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/serv-side-encryption.html>).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Encryption {
+    /// SSE-S3: `AES256`.
+    S3,
+    /// SSE-KMS, with this key or the account's own for S3.
+    Kms(Option<String>),
+    /// DSSE-KMS: two layers.
+    KmsDsse(Option<String>),
+}
+
+/// A retention period for each object, in a bucket that has Object Lock
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectLock {
+    /// Whether nobody at all may shorten it (COMPLIANCE), or only those with a special permission
+    /// (GOVERNANCE).
+    pub compliance: bool,
+    /// How many days from the upload's begin.
+    pub days: u32,
 }
 
 /// An object to be.
@@ -200,7 +237,12 @@ impl S3Sink {
     /// `Usage` if the endpoint is no URL, or if there is no region.
     pub async fn new(location: S3Location, options: S3Options) -> Result<Self> {
         let made = client::connect(&options).await?;
-        Ok(S3Sink {
+        Ok(S3Sink::from_connected(location, options, made))
+    }
+
+    /// The same with a client that is there already.
+    pub(crate) fn from_connected(location: S3Location, options: S3Options, made: client::Connected) -> Self {
+        S3Sink {
             target: Arc::new(Target {
                 client: made.client,
                 credentials: made.credentials,
@@ -210,7 +252,12 @@ impl S3Sink {
                 endpoint_url: made.endpoint_url,
                 known_uploads: OnceLock::new(),
             }),
-        })
+        }
+    }
+
+    /// Removes an upload to this key that somebody else left.
+    pub(crate) async fn abort_pending(&self, upload_id: &str) -> Result<()> {
+        cleanup::abort_upload(&self.target, upload_id).await
     }
 
     async fn check_credentials(&self) -> Result<()> {
@@ -253,7 +300,10 @@ impl S3Sink {
     /// Looks whether the key is free.
     async fn check_key(&self) -> Result<Access> {
         let Target { client, location, options, .. } = &*self.target;
-        let head = || client.head_object().bucket(&location.bucket).key(&location.key).send();
+        let head = || {
+            let request = client.head_object().bucket(&location.bucket).key(&location.key);
+            request.set_expected_bucket_owner(options.expected_bucket_owner.clone()).send()
+        };
         match options.retry.run("HeadObject", head).await {
             Ok(_) if options.overwrite => Ok(Access::Proven),
             Ok(_) => Err(self.target.key_exists()),

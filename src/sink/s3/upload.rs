@@ -5,12 +5,13 @@ use std::sync::Arc;
 use aws_sdk_s3::operation::create_multipart_upload::builders::CreateMultipartUploadFluentBuilder;
 use aws_sdk_s3::operation::upload_part::UploadPartOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedPart, StorageClass};
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedPart};
 use bytes::{Bytes, BytesMut};
 use futures::future::{BoxFuture, FutureExt};
 use tokio::task::JoinSet;
 
 use super::failure::S3Failure;
+use super::headers::ObjectHeaders;
 use super::{Checksum, Target, cleanup, commit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::{Published, Upload};
@@ -86,6 +87,7 @@ impl S3Upload {
 
     fn create_request(&self) -> CreateMultipartUploadFluentBuilder {
         let target = &self.target;
+        let headers = ObjectHeaders::new(&target.options);
         target
             .client
             .create_multipart_upload()
@@ -93,7 +95,13 @@ impl S3Upload {
             .key(&target.location.key)
             .metadata(TOKEN_KEY, &self.token)
             .set_content_type(target.options.content_type.map(str::to_owned))
-            .set_storage_class(storage_class(target))
+            .set_storage_class(headers.storage_class)
+            .set_server_side_encryption(headers.encryption)
+            .set_ssekms_key_id(headers.kms_key_id)
+            .set_tagging(headers.tagging)
+            .set_object_lock_mode(headers.lock_mode)
+            .set_object_lock_retain_until_date(headers.lock_until)
+            .set_expected_bucket_owner(target.options.expected_bucket_owner.clone())
             // Declared here: Garage refuses parts with a checksum that was not announced.
             .set_checksum_algorithm(algorithm(target.checksum()))
     }
@@ -209,6 +217,7 @@ async fn upload_part(
             .key(&target.location.key)
             .upload_id(&upload_id)
             .part_number(number)
+            .set_expected_bucket_owner(target.options.expected_bucket_owner.clone())
             .set_checksum_algorithm(algorithm(target.checksum()))
             .body(ByteStream::from(body.clone()))
             .send()
@@ -233,17 +242,13 @@ async fn upload_part(
         .build())
 }
 
-pub(super) fn algorithm(checksum: Checksum) -> Option<ChecksumAlgorithm> {
+pub(crate) fn algorithm(checksum: Checksum) -> Option<ChecksumAlgorithm> {
     match checksum {
         Checksum::Crc32 => Some(ChecksumAlgorithm::Crc32),
         Checksum::Crc64Nvme => Some(ChecksumAlgorithm::Crc64Nvme),
         Checksum::Sha256 => Some(ChecksumAlgorithm::Sha256),
         Checksum::None => None,
     }
-}
-
-pub(super) fn storage_class(target: &Target) -> Option<StorageClass> {
-    target.options.storage_class.as_deref().map(StorageClass::from)
 }
 
 impl Upload for S3Upload {

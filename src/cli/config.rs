@@ -1,0 +1,151 @@
+//! `pgsiphon config`, and the flags of all commands that need the configuration.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use pgsiphon::config::layer::{Layer, Origin, from_text};
+use pgsiphon::config::setting::{self, Kind};
+use pgsiphon::config::{Config, FILE_VARIABLE, FILES, SAMPLE};
+use pgsiphon::error::{Error, ErrorKind, Result};
+use pgsiphon::pg::conninfo::OsEnvironment;
+
+use super::content::usage;
+
+/// Which configuration, and what overrides it.
+#[derive(Args)]
+#[command(next_help_heading = "Configuration options")]
+pub(crate) struct ConfigArgs {
+    /// The configuration file [env: PGSIPHON_CONFIG] [default: ./pgsiphon.toml,
+    /// /etc/pgsiphon/pgsiphon.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Override a setting; may be repeated. No secrets: others can read command lines
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl ConfigArgs {
+    /// Loads the configuration, with these flags and others of the command: flag, key and value.
+    pub(super) fn load(&self, more: Vec<(String, String, String)>) -> Result<Config> {
+        let mut flags = Vec::new();
+        for set in &self.set {
+            let (key, value) = set
+                .split_once('=')
+                .ok_or_else(|| usage(format!("--set {set}: it is not of the form KEY=VALUE")))?;
+            let kind = setting::find(key).map(|setting| setting.kind);
+            // A connection string may be without a password.
+            if kind.is_some_and(Kind::takes_file) && key != "source.url" {
+                return Err(usage(format!("--set takes no secret such as {key}"))
+                    .hint(format!("others can read command lines: use a variable, or {key}_file")));
+            }
+            flags.push((format!("--set {key}"), key.to_owned(), value.to_owned()));
+        }
+        flags.extend(more);
+        let flags = flags.into_iter().map(|(flag, key, value)| {
+            let kind = setting::find(&key).map_or(Kind::Text, |setting| setting.kind);
+            let raw = from_text(kind, &value, &key, &Origin::Flag(flag.clone()))?;
+            Ok((flag, key, raw))
+        });
+        let flags = Layer::of_flags(flags.collect::<Result<Vec<_>>>()?)?;
+        warn_of_unknown_variables();
+        Config::load(self.config.as_deref(), flags, &OsEnvironment)
+    }
+}
+
+/// A misspelt variable would silently do nothing. It is no error, since container platforms add
+/// variables of their own (`PGSIPHON_SERVICE_HOST`).
+fn warn_of_unknown_variables() {
+    let known = setting::variables();
+    for (name, _) in std::env::vars_os() {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("PGSIPHON_")) else { continue };
+        if known.iter().any(|known| known == name) || name == FILE_VARIABLE {
+            continue;
+        }
+        if let Some(near) = setting::nearest_variable(name) {
+            tracing::warn!("the variable {name} means nothing; did you mean {near}?");
+        }
+    }
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Write a documented file to begin with
+    Init {
+        /// Where to
+        #[arg(default_value = FILES[0])]
+        file: PathBuf,
+    },
+    /// Print what holds for each job, and where each value was given; secrets are masked
+    Show {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Print all settings, as a table in Markdown
+    Schema,
+}
+
+/// Runs the command.
+pub(crate) fn run(command: ConfigCommand) -> Result<()> {
+    match command {
+        ConfigCommand::Init { file } => init(&file),
+        ConfigCommand::Show { json, config } => show(&config.load(Vec::new())?, json),
+        ConfigCommand::Schema => super::print(&setting::table()),
+    }
+}
+
+fn init(file: &Path) -> Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let attempted = || format!("write {}", file.display());
+    // It may come to hold secrets.
+    let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    let mut opened = opened.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Error::new(ErrorKind::Usage, attempted())
+            .because("the file exists already")
+            .hint("give another name"),
+        _ => Error::new(ErrorKind::Other, attempted()).because(error),
+    })?;
+    opened
+        .write_all(SAMPLE.as_bytes())
+        .map_err(|error| Error::new(ErrorKind::Other, attempted()).because(error))?;
+    eprintln!("pgsiphon: wrote {}", file.display());
+    Ok(())
+}
+
+fn show(config: &Config, json: bool) -> Result<()> {
+    if json {
+        let jobs: Vec<_> = config
+            .settings
+            .iter()
+            .map(|settings| {
+                let values = settings.shown().map(|(setting, value, origin)| {
+                    (setting.key.to_owned(), serde_json::json!({ "value": value, "origin": origin }))
+                });
+                serde_json::Value::Object(values.collect())
+            })
+            .collect();
+        return super::print_json(&jobs);
+    }
+    let mut text = String::new();
+    match &config.file {
+        Some(file) => text.push_str(&format!("# {}\n", file.display())),
+        None => text.push_str("# no file\n"),
+    }
+    for settings in &config.settings {
+        text.push('\n');
+        for (setting, value, origin) in settings.shown() {
+            text.push_str(&format!("{:<50} # {origin}\n", format!("{} = {value}", setting.key)));
+        }
+    }
+    super::print(&text)
+}
+
+/// A flag that sets a setting, if it was given.
+pub(super) fn flag(flags: &mut Vec<(String, String, String)>, flag: &str, key: &str, value: Option<String>) {
+    if let Some(value) = value {
+        flags.push((flag.to_owned(), key.to_owned(), value));
+    }
+}

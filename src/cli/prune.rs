@@ -1,0 +1,92 @@
+//! `pgsiphon prune`: removes what no rule keeps.
+
+use chrono::Utc;
+use clap::Args;
+use pgsiphon::error::{Error, Result};
+use pgsiphon::ops::prune::{self, PrunePlan};
+use pgsiphon::retention::Verdict;
+use pgsiphon::store;
+
+use super::jobs::JobArgs;
+use super::table::table;
+
+#[derive(Args)]
+pub(crate) struct PruneArgs {
+    #[command(flatten)]
+    pub(super) jobs: JobArgs,
+    /// Do it; without this, only say what would be done
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: PruneArgs) -> Result<()> {
+    let config = args.jobs.load()?;
+    let mut listed = Vec::new();
+    let mut failed: Option<Error> = None;
+    for job in args.jobs.select(&config)? {
+        let store = store::open(&job.destination.place).await?;
+        let plan = Box::pin(prune::plan(&*store, job, Utc::now())).await?;
+        if !args.jobs.json {
+            super::print(&shown(&job.name, &plan))?;
+        }
+        let pruned = match args.yes {
+            true => Some(Box::pin(prune::apply(&*store, job, &plan)).await),
+            false => None,
+        };
+        if args.jobs.json {
+            listed.push(serde_json::json!({
+                "job": job.name,
+                "dry_run": !args.yes,
+                "decisions": plan.decisions.iter().map(|decision| serde_json::json!({
+                    "database": decision.backup.subject.to_string(),
+                    "timestamp": decision.backup.timestamp,
+                    "key": decision.backup.key,
+                    "keep": decision.verdict == Verdict::Keep,
+                    "reasons": decision.reasons,
+                })).collect::<Vec<_>>(),
+                "unfinished": plan.unfinished,
+                "stale_uploads": plan.stale_uploads.iter().map(|upload| &upload.key).collect::<Vec<_>>(),
+                "result": pruned,
+            }));
+        } else if let Some(pruned) = &pruned {
+            let (backups, uploads) = (pruned.removed.len(), pruned.removed_uploads);
+            super::print(&format!("removed {backups} backups and {uploads} pending uploads\n"))?;
+            for failure in &pruned.failures {
+                eprintln!("pgsiphon: error: {failure}");
+            }
+        } else {
+            super::print("dry run: nothing was removed; --yes does it\n")?;
+        }
+        if let Some(Err(error)) = pruned.map(|pruned| pruned.result()) {
+            failed.get_or_insert(error);
+        }
+    }
+    if args.jobs.json {
+        super::print_json(&listed)?;
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+fn shown(job: &str, plan: &PrunePlan) -> String {
+    let rows = plan.decisions.iter().map(|decision| {
+        vec![
+            job.to_owned(),
+            decision.backup.subject.to_string(),
+            decision.backup.timestamp.format("%Y-%m-%d %H:%M:%S").to_string(),
+            if decision.verdict == Verdict::Keep { "keep".to_owned() } else { "remove".to_owned() },
+            decision.reasons.join(", "),
+        ]
+    });
+    let mut text = table(&["JOB", "DATABASE", "TIME (UTC)", "", "BECAUSE"], rows);
+    for key in &plan.unfinished {
+        text.push_str(&format!("remove {key}: an earlier prune began to\n"));
+    }
+    for key in &plan.lonely_manifests {
+        text.push_str(&format!("remove {key}: its backup is gone\n"));
+    }
+    for upload in &plan.stale_uploads {
+        text.push_str(&format!("remove the pending upload of {}: it is older than a day\n", upload.key));
+    }
+    text
+}

@@ -1,0 +1,130 @@
+//! The configuration: what is backed up, to where, when, and for how long it is kept.
+//!
+//! Values come from flags, `PGSIPHON_…` variables and a TOML file, in the order of their strength; a
+//! job's own table in the file is stronger than the file's common part. [`setting`] is the table of
+//! what can be set, [`layer`] reads the places, [`Settings`] is their sum for one job, and [`Job`]
+//! is what it means: checked, and with nothing left to a default.
+
+mod job;
+pub mod layer;
+mod mask;
+pub mod setting;
+mod values;
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::pg::conninfo::Environment;
+use layer::{File, Layer};
+
+pub use job::{
+    Attempts, Connector, Databases, Destination, DumpSettings, Job, Notify, Password, Place, Schedule, Source,
+};
+pub use values::Settings;
+
+/// A documented file to begin with.
+pub const SAMPLE: &str = include_str!("sample.toml");
+
+/// Where a file is looked for if none is named.
+pub const FILES: [&str; 2] = ["pgsiphon.toml", "/etc/pgsiphon/pgsiphon.toml"];
+
+/// The variable that names the file.
+pub const FILE_VARIABLE: &str = "PGSIPHON_CONFIG";
+
+/// Everything that is configured.
+pub struct Config {
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
+    /// The settings of each job, in the order of the file; never empty.
+    pub settings: Vec<Settings>,
+    /// What they mean, in the same order.
+    pub jobs: Vec<Job>,
+}
+
+impl Config {
+    /// Reads the file that is named by `file`, by the environment, or found where it usually is;
+    /// the environment; and the flags.
+    ///
+    /// # Errors
+    /// `Usage`, saying where what is wrong was given.
+    pub fn load(file: Option<&Path>, flags: Layer, env: &dyn Environment) -> Result<Self> {
+        let named = file
+            .map(Path::to_owned)
+            .or_else(|| env.var(FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from));
+        let path = named.or_else(|| FILES.iter().map(PathBuf::from).find(|path| path.exists()));
+        let read = path.as_deref().map(File::read).transpose()?;
+        Config::resolve(path, read, flags, env)
+    }
+
+    /// Joins what was read.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn resolve(
+        path: Option<PathBuf>,
+        file: Option<File>,
+        flags: Layer,
+        env: &dyn Environment,
+    ) -> Result<Self> {
+        let environment = Layer::of_environment(env)?;
+        let (common, jobs) = file.map_or_else(Default::default, |file| (file.common, file.jobs));
+        let several = jobs.len() > 1;
+        let jobs = if jobs.is_empty() { vec![Layer::default()] } else { jobs };
+        let mut settings = Vec::new();
+        for (number, job) in jobs.into_iter().enumerate() {
+            let joined = Settings::join([&flags, &environment, &job, &common]);
+            if several && joined.origin("name").rank() != 2 {
+                return Err(Error::new(ErrorKind::Usage, format!("read job number {}", number + 1))
+                    .because("where there are several jobs, each has a name of its own")
+                    .hint("write name = \"…\" under its [[job]]"));
+            }
+            settings.push(joined);
+        }
+        let jobs = settings.iter().map(Job::new).collect::<Result<Vec<_>>>()?;
+        refuse_confusion(&jobs)?;
+        Ok(Config { file: path, settings, jobs })
+    }
+
+    /// The jobs of these names, or all.
+    ///
+    /// # Errors
+    /// `Usage`, if there is no such job.
+    pub fn select(&self, names: &[String]) -> Result<Vec<&Job>> {
+        if names.is_empty() {
+            return Ok(self.jobs.iter().collect());
+        }
+        names.iter().map(|name| self.job(name)).collect()
+    }
+
+    fn job(&self, name: &str) -> Result<&Job> {
+        self.jobs.iter().find(|job| job.name == name).ok_or_else(|| {
+            let known: Vec<_> = self.jobs.iter().map(|job| job.name.as_str()).collect();
+            Error::new(ErrorKind::Usage, format!("find job \"{name}\""))
+                .because("it is not configured")
+                .hint(format!("configured: {}", known.join(", ")))
+        })
+    }
+}
+
+/// Two jobs must not be taken for each other, or write the same keys.
+fn refuse_confusion(jobs: &[Job]) -> Result<()> {
+    for (at, one) in jobs.iter().enumerate() {
+        for other in &jobs[..at] {
+            if one.name == other.name {
+                return Err(Error::new(ErrorKind::Usage, format!("read job \"{}\"", one.name))
+                    .because("there are two jobs of that name"));
+            }
+            let (a, b) = (&one.destination, &other.destination);
+            let share = a.place.is_same(&b.place) && a.naming.shares_globals_with(&b.naming);
+            if share && one.databases.globals && other.databases.globals {
+                return Err(Error::new(ErrorKind::Usage, format!("read job \"{}\"", one.name))
+                    .because(format!("its globals would get the keys of those of job \"{}\"", other.name))
+                    .hint("give each a prefix of its own, or {job} in destination.globals_key, or set databases.globals = false for one"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

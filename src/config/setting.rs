@@ -1,0 +1,196 @@
+//! The settings: one table, from which the file's keys, the environment's variables, the printed
+//! configuration and the page of documentation are made.
+
+/// What kind of value a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// A text that is never shown. `KEY_file` names a file that holds it.
+    Secret,
+    /// A URL or connection string that may hold a password. `KEY_file` as for a secret.
+    SecretUrl,
+    /// A whole number, 0 or more.
+    Integer,
+    /// A number.
+    Number,
+    /// true or false.
+    Boolean,
+    /// A time span: `90s`, `26h`, `7d`.
+    Duration,
+    /// A list of texts; in the environment separated by commas.
+    List,
+    /// Names with values; in the environment `name=value,name=value`.
+    Map,
+}
+
+impl Kind {
+    /// Whether the value may be given by a file of its own.
+    pub fn takes_file(self) -> bool {
+        matches!(self, Kind::Secret | Kind::SecretUrl)
+    }
+
+    /// For the documentation.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Kind::Text => "text",
+            Kind::Secret => "secret",
+            Kind::SecretUrl => "URL, secret",
+            Kind::Integer => "whole number",
+            Kind::Number => "number",
+            Kind::Boolean => "true or false",
+            Kind::Duration => "time span",
+            Kind::List => "list",
+            Kind::Map => "table",
+        }
+    }
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// `section.name`; or a name alone, at the top of the file.
+    pub key: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// What holds if nobody says otherwise, as the environment would say it; empty for nothing.
+    pub default: &'static str,
+    /// What it means.
+    pub about: &'static str,
+}
+
+impl Setting {
+    /// The environment variable: `PGSIPHON_SOURCE_URL`.
+    pub fn variable(&self) -> String {
+        format!("PGSIPHON_{}", self.key.replace('.', "_").to_ascii_uppercase())
+    }
+}
+
+/// Finds a setting by its key.
+pub fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+const fn setting(key: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Setting {
+    Setting { key, kind, default, about }
+}
+
+use Kind::{Boolean, Duration, Integer, List, Map, Number, Secret, SecretUrl, Text};
+
+/// All settings, in the order in which they are shown.
+#[rustfmt::skip]
+pub static SETTINGS: &[Setting] = &[
+    setting("name", Text, "default", "The job's name: letters, digits, `-` and `_`. It is in the manifest of each backup, and says whose backups are pruned"),
+    setting("source.url", SecretUrl, "", "The server: a `postgresql://` URL or a `key=value` string. What it leaves out is taken from the settings below, then from `PG*` variables, `DATABASE_URL` and `.pgpass`"),
+    setting("source.host", Text, "", "The server's host name, or the directory of its socket"),
+    setting("source.port", Text, "", "Its port"),
+    setting("source.user", Text, "", "The role to log in as"),
+    setting("source.dbname", Text, "", "The database to connect to; also the one that is backed up if `databases.include` is empty"),
+    setting("source.password", Secret, "", "The password; better given by `source.password_file`, the environment, `.pgpass` or a command"),
+    setting("source.password_command", Text, "", "A command of the shell that prints the password; it is run anew for each connection attempt"),
+    setting("source.role", Text, "", "The role to become after the login, by SET ROLE"),
+    setting("databases.include", List, "", "Patterns, as psql's, of the databases to back up; empty: the one of the connection"),
+    setting("databases.exclude", List, "", "Patterns of databases to leave out"),
+    setting("databases.globals", Boolean, "true", "Whether roles and tablespaces are backed up beside the databases"),
+    setting("destination.url", Text, "", "`s3://BUCKET/PREFIX`, or a directory; without it `s3://` and `aws.postgres_bucket`, or else `./backups`"),
+    setting("destination.prefix", Text, "", "What keys begin with, after the prefix of the URL"),
+    setting("destination.key", Text, "{prefix}{database}_{timestamp}.sql.gz", "The template of a database's key"),
+    setting("destination.globals_key", Text, "{prefix}globals_{timestamp}.sql.gz", "The template of the key for roles and tablespaces"),
+    setting("destination.time_zone", Text, "UTC", "The time zone of the times in keys, and of the days that retention counts"),
+    setting("destination.endpoint_url", Text, "", "The URL of a storage other than AWS that speaks S3; else `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` or the profile's"),
+    setting("destination.region", Text, "", "The bucket's region; else `aws.s3_region`, `AWS_REGION` or the profile's"),
+    setting("destination.profile", Text, "", "The profile of AWS's configuration files; else `AWS_PROFILE`"),
+    setting("destination.path_style", Boolean, "", "Whether the bucket is named in the path rather than in the host; by default for addresses and unknown storages"),
+    setting("destination.checksum", Text, "", "The checksum of each part: `crc32`, `crc64nvme`, `sha256` or `none`; by default as the provider wants it"),
+    setting("destination.max_attempts", Integer, "8", "How many times to try a request, with growing pauses"),
+    setting("destination.storage_class", Text, "", "The storage class, such as `STANDARD_IA`"),
+    setting("destination.encryption", Text, "", "Encryption by the storage: `AES256` (SSE-S3), `aws:kms` or `aws:kms:dsse`; by default as the bucket says"),
+    setting("destination.kms_key_id", Text, "", "The KMS key for `aws:kms`; by default the account's own for S3"),
+    setting("destination.tags", Map, "", "The tags of each object"),
+    setting("destination.object_lock_mode", Text, "", "`GOVERNANCE` or `COMPLIANCE`: each object is locked for `destination.object_lock_days`"),
+    setting("destination.object_lock_days", Integer, "0", "How many days each object is locked"),
+    setting("destination.expected_bucket_owner", Text, "", "The account that must own the bucket, or the storage refuses"),
+    setting("aws.access_key_id", Secret, "", "The access key, in the word of Rails' credentials; else AWS's own chain: environment, profile, role"),
+    setting("aws.secret_access_key", Secret, "", "Its secret"),
+    setting("aws.session_token", Secret, "", "The session token that goes with temporary keys"),
+    setting("aws.s3_region", Text, "", "The region, in the word of Rails' credentials"),
+    setting("aws.postgres_bucket", Text, "", "The bucket, in the word of Rails' credentials"),
+    setting("dump.compress", Text, "", "Compression, as `-Z` takes it: `gzip`, `zstd:3`, `lz4`, `none`; by default as the key's suffix says"),
+    setting("dump.jobs", Integer, "0", "How many sessions read a database at once; 0: as many as there are cores"),
+    setting("dump.lock_wait_timeout", Text, "", "Fail after waiting so long for a table's lock, such as `5min`"),
+    setting("dump.exclude_schemas", List, "", "Patterns of schemas to leave out, as `-N`"),
+    setting("dump.exclude_tables", List, "", "Patterns of tables to leave out, as `-T`"),
+    setting("dump.exclude_table_data", List, "", "Patterns of tables whose rows are left out"),
+    setting("backup.attempts", Integer, "3", "How many times a database is tried, if the connection is lost or the source conflicts"),
+    setting("backup.retry_delay", Duration, "10s", "The pause before the second attempt; each further one is twice as long"),
+    setting("backup.max_retry_delay", Duration, "5m", "The longest pause"),
+    setting("backup.min_size_ratio", Number, "0.5", "Warn of a backup that is smaller than this share of the median of its last five predecessors; 0: never"),
+    setting("schedule.cron", Text, "0 4 * * *", "When `pgsiphon schedule` runs the job: minute, hour, day of month, month, day of week"),
+    setting("schedule.time_zone", Text, "UTC", "The time zone of `schedule.cron`"),
+    setting("retention.keep_last", Integer, "0", "Keep the newest so many backups of each database"),
+    setting("retention.keep_daily", Integer, "0", "Keep the newest of each of the last so many days that have one"),
+    setting("retention.keep_weekly", Integer, "0", "The same for weeks, which begin on Monday"),
+    setting("retention.keep_monthly", Integer, "0", "The same for months"),
+    setting("retention.keep_yearly", Integer, "0", "The same for years"),
+    setting("retention.keep_minimum", Integer, "3", "Never leave fewer good backups of a database than this; the newest is kept in any case"),
+    setting("retention.minimum_age", Duration, "1d", "Never remove a backup that is younger"),
+    setting("retention.prune_after_backup", Boolean, "false", "Prune after each run in which everything succeeded"),
+    setting("notify.ping_url", SecretUrl, "", "A URL to GET when a run begins and ends, as healthchecks.io has them"),
+    setting("notify.webhook_url", SecretUrl, "", "A URL to POST a report of each run to, as JSON"),
+];
+
+/// The variables of all settings.
+pub fn variables() -> Vec<String> {
+    let named = SETTINGS.iter().map(Setting::variable);
+    let files = SETTINGS.iter().filter(|setting| setting.kind.takes_file());
+    named.chain(files.map(|setting| format!("{}_FILE", setting.variable()))).collect()
+}
+
+/// The variable that was probably meant, if `name` looks like a misspelt one.
+pub fn nearest_variable(name: &str) -> Option<String> {
+    let scored = variables().into_iter().map(|known| (strsim::damerau_levenshtein(name, &known), known));
+    scored
+        .filter(|(distance, _)| *distance <= 2)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+/// All settings as a table in Markdown, for the documentation.
+pub fn table() -> String {
+    let mut table = "| setting | variable | takes | default | meaning |\n|---|---|---|---|---|\n".to_owned();
+    for setting in SETTINGS {
+        let default =
+            if setting.default.is_empty() { String::new() } else { format!("`{}`", setting.default) };
+        table.push_str(&format!(
+            "| `{}` | `{}` | {} | {default} | {} |\n",
+            setting.key,
+            setting.variable(),
+            setting.kind.describe(),
+            setting.about
+        ));
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn keys_and_variables_are_unique() {
+        let mut names = HashSet::new();
+        for setting in SETTINGS {
+            assert!(names.insert(setting.variable()), "{}", setting.key);
+            if setting.kind.takes_file() {
+                assert!(names.insert(format!("{}_FILE", setting.variable())), "{}", setting.key);
+            }
+            assert!(!setting.about.is_empty() && !setting.about.ends_with('.'), "{}", setting.key);
+        }
+        // Variables with another meaning.
+        for taken in ["PGSIPHON_CONFIG", "PGSIPHON_LOG"] {
+            assert!(!names.contains(taken));
+        }
+    }
+}

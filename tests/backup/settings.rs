@@ -1,0 +1,90 @@
+//! The configuration as the program reads it.
+
+use std::process::Command;
+
+use crate::support::servers::clean_command;
+use crate::world::{World, ends, json, stderr};
+
+fn pgsiphon(folder: &tempfile::TempDir, arguments: &[&str]) -> Command {
+    let mut command = clean_command(env!("CARGO_BIN_EXE_pgsiphon"));
+    command.args(arguments).current_dir(folder.path());
+    command
+}
+
+#[test]
+fn init_writes_once_and_show_tells_where_values_are_from() {
+    let folder = tempfile::tempdir().unwrap();
+    ends(pgsiphon(&folder, &["config", "init"]), 0);
+    assert!(stderr(&ends(pgsiphon(&folder, &["config", "init"]), 2)).contains("exists already"));
+    let mut show = pgsiphon(&folder, &["config", "show", "--set", "dump.jobs=3"]);
+    show.env("PGSIPHON_SOURCE_PASSWORD", "hunter2").env("PGSIPHON_SOURCE_USER", "app");
+    let shown = json(show, 0);
+    let of =
+        |key: &str| (shown[0][key]["value"].as_str().unwrap(), shown[0][key]["origin"].as_str().unwrap());
+    assert_eq!(of("dump.jobs"), ("3", "--set dump.jobs"));
+    assert_eq!(of("source.user"), ("\"app\"", "PGSIPHON_SOURCE_USER"));
+    assert_eq!(of("source.password"), ("\"********\"", "PGSIPHON_SOURCE_PASSWORD"));
+    assert!(of("destination.url").1.starts_with("pgsiphon.toml:"));
+    assert_eq!(of("backup.attempts").1, "default");
+
+    std::fs::write(folder.path().join("other.toml"), "[sorce]\nhost = \"h\"\n").unwrap();
+    let mut wrong = pgsiphon(&folder, &["config", "show"]);
+    wrong.env("PGSIPHON_CONFIG", "other.toml");
+    assert!(
+        stderr(&ends(wrong, 2))
+            .contains("sorce (other.toml:1): there is no such setting (hint: did you mean source?)")
+    );
+    let secret = pgsiphon(&folder, &["config", "show", "--set", "source.password=hunter2"]);
+    let refused = ends(secret, 2);
+    assert!(!stderr(&refused).contains("hunter2"), "{}", stderr(&refused));
+    let mut misspelt = pgsiphon(&folder, &["config", "show"]);
+    misspelt.env("PGSIPHON_DESTINATON_URL", "x");
+    assert!(stderr(&ends(misspelt, 0)).contains("did you mean PGSIPHON_DESTINATION_URL?"));
+}
+
+#[test]
+fn no_secret_is_told_when_something_fails() {
+    let world = World::new();
+    let place = world.bucket();
+    let mut backup = world.command(&place, "postgres", &["backup", "-vv"]);
+    backup
+        .env("PGSIPHON_AWS_SECRET_ACCESS_KEY", "hunter2hunter2")
+        .env("PGSIPHON_NOTIFY_PING_URL", "https://hc.example/hunter2hunter2");
+    let output = ends(backup, 5);
+    let told = format!("{}{}", stderr(&output), String::from_utf8_lossy(&output.stdout));
+    assert!(!told.contains("hunter2hunter2"), "{told}");
+    let mut login = world.command(&place, "postgres", &["backup"]);
+    login
+        .env("PGSIPHON_SOURCE_URL", "postgresql://nobody:hunter2hunter2@127.0.0.1:1/x")
+        .env("PGSIPHON_BACKUP_ATTEMPTS", "1")
+        .env_remove("PGSIPHON_SOURCE_DBNAME");
+    let output = ends(login, 3);
+    assert!(!stderr(&output).contains("hunter2hunter2"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_job_is_chosen_by_name() {
+    let world = World::new();
+    let (one, two) = (world.directory(), world.directory());
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!(
+        "databases.globals = false\nsource.dbname = \"postgres\"\n\
+         [[job]]\nname = \"one-{0}\"\ndestination.url = \"{1}\"\n[[job]]\nname = \"two-{0}\"\ndestination.url = \"{2}\"\n",
+        one.job(),
+        one.url(),
+        two.url()
+    );
+    let path = folder.path().join("jobs.toml");
+    std::fs::write(&path, file).unwrap();
+    let run = |job: &str| {
+        let mut command =
+            world.command(&one, "postgres", &["backup", job, "--config", path.to_str().unwrap()]);
+        for name in ["NAME", "DESTINATION_URL", "SOURCE_DBNAME"] {
+            command.env_remove(format!("PGSIPHON_{name}"));
+        }
+        command
+    };
+    ends(run(&format!("two-{}", one.job())), 0);
+    assert_eq!((one.names().len(), two.names().len()), (0, 2));
+    assert!(stderr(&ends(run("three"), 2)).contains("find job \"three\": it is not configured"));
+}
