@@ -41,13 +41,13 @@ async fn run(cli: Cli) -> Result<()> {
     let received = watch_signals(shutdown.clone())?;
     let result = match cli.command {
         Command::Dump(args) => cli::dump::run(*args, shutdown).await,
+        Command::Restore(args) => cli::restore::run(*args, shutdown).await,
         Command::Backup(args) => cli::backup::run(*args, shutdown).await,
         Command::List(args) => cli::list::list(*args).await,
         Command::Status(args) => cli::list::status(*args).await,
         Command::Prune(args) => cli::prune::run(*args).await,
         Command::Lifecycle(command) => cli::lifecycle::run(command).await,
         Command::Config(command) => cli::config::run(command),
-        Command::Restore(args) => cli::restore::run(*args, shutdown).await,
     };
     // The library only knows that it was told to stop; which signal did so is known here.
     result.map_err(|error| match (error.kind(), received.load(Ordering::Relaxed)) {

@@ -39,6 +39,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Dump one database as SQL
     Dump(Box<dump::DumpArgs>),
+    /// Restore a dump into a database, without psql
+    Restore(Box<restore::RestoreArgs>),
     /// Back up the configured databases: the nightly job
     Backup(Box<backup::BackupArgs>),
     /// List the backups
@@ -53,8 +55,6 @@ pub(crate) enum Command {
     /// Write, check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Restore a dump into a database, without psql
-    Restore(Box<restore::RestoreArgs>),
 }
 
 impl Cli {
@@ -62,13 +62,13 @@ impl Cli {
     pub(crate) fn verbosity(&self) -> u8 {
         match &self.command {
             Command::Dump(args) => args.verbose,
+            Command::Restore(args) => args.verbose,
             Command::Backup(args) => args.jobs.verbose,
             Command::List(args) => args.jobs.verbose,
             Command::Status(args) => args.jobs.verbose,
             Command::Prune(args) => args.jobs.verbose,
             Command::Lifecycle(command) => command.verbosity(),
             Command::Config(_) => 0,
-            Command::Restore(args) => args.verbose,
         }
     }
 }

@@ -30,6 +30,17 @@ pub(super) struct StorageArgs {
 }
 
 impl StorageArgs {
+    /// The backup at a path or URL, or on standard input.
+    pub(super) async fn input(&self, backup: &str) -> Result<Box<dyn Input>> {
+        if backup == "-" {
+            return Ok(Box::new(StdinInput));
+        }
+        if !S3Location::is_s3(backup) {
+            return Ok(Box::new(FileInput { path: backup.into() }));
+        }
+        Ok(Box::new(S3Input::new(backup.parse()?, &self.options()?).await?))
+    }
+
     /// The settings of the configuration that were given: flag, key and value.
     pub(super) fn settings(&self) -> Vec<(String, String, String)> {
         let mut flags = Vec::new();
@@ -41,17 +52,6 @@ impl StorageArgs {
         flag(&mut flags, "--s3-checksum", "destination.checksum", self.s3_checksum.clone());
         flag(&mut flags, "--s3-max-attempts", "destination.max_attempts", max_attempts);
         flags
-    }
-
-    /// The backup at a path or URL, or on standard input.
-    pub(super) async fn input(&self, backup: &str) -> Result<Box<dyn Input>> {
-        if backup == "-" {
-            return Ok(Box::new(StdinInput));
-        }
-        if !S3Location::is_s3(backup) {
-            return Ok(Box::new(FileInput { path: backup.into() }));
-        }
-        Ok(Box::new(S3Input::new(backup.parse()?, &self.options()?).await?))
     }
 
     /// The options, as far as they are about the storage rather than about one object.

@@ -139,13 +139,16 @@ fn trailing(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("something follows the last {what}"))
 }
 
+/// What tells formats apart, also for those who look at the text's first chunk.
+const HEAD_BYTES: usize = 8;
+
 /// A reader with its first bytes put back.
 pub(super) type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
 
 /// Reads the first bytes, to tell the format by, and puts them back.
 pub(super) fn peek<R: BufRead>(mut reader: R) -> io::Result<(Format, Peeked<R>)> {
-    let mut head = Vec::with_capacity(4);
-    reader.by_ref().take(4).read_to_end(&mut head)?;
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    reader.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)?;
     Ok((Format::of(&head), Cursor::new(head).chain(reader)))
 }
 

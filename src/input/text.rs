@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Buf, Bytes};
 use futures::StreamExt;
@@ -28,6 +28,7 @@ const TEXT_CHUNK_BYTES: usize = 128 << 10;
 /// The text of a backup.
 pub struct Text {
     location: String,
+    format: Arc<OnceLock<Format>>,
     chunks: mpsc::Receiver<Result<Bytes>>,
 }
 
@@ -35,6 +36,11 @@ impl Text {
     /// Where it comes from, for messages.
     pub fn location(&self) -> &str {
         &self.location
+    }
+
+    /// How it is stored; known when the first chunk has come.
+    pub fn format(&self) -> Option<Format> {
+        self.format.get().copied()
     }
 
     /// The next chunk, or `None` at the end.
@@ -56,16 +62,18 @@ pub fn read(opened: Opened, progress: Arc<dyn Progress>) -> Text {
     let counting = Arc::clone(&progress);
     tokio::spawn(feed(bytes, stored, counting));
     let name = location.clone();
+    let format = Arc::new(OnceLock::new());
+    let found = Arc::clone(&format);
     tokio::task::spawn_blocking(move || {
         let position = Rc::new(Cell::new(0));
         let reader = Stored { chunks: to_decode, current: Bytes::new() };
         let reader = Counted { reader, position: Rc::clone(&position) };
-        let mut format = Format::Plain;
-        if let Err(error) = decode(reader, &mut format, &decoded, progress.as_ref()) {
+        if let Err(error) = decode(reader, &found, &decoded, progress.as_ref()) {
+            let format = found.get().copied().unwrap_or(Format::Plain);
             let _ = decoded.blocking_send(Err(damaged(&name, format, position.get(), error)));
         }
     });
-    Text { location, chunks }
+    Text { location, format, chunks }
 }
 
 /// Passes on what is stored until it ends, or nobody wants more.
@@ -82,24 +90,23 @@ async fn feed(mut bytes: ByteStream, stored: mpsc::Sender<Result<Bytes>>, progre
 
 fn decode(
     reader: impl BufRead,
-    format: &mut Format,
+    format: &OnceLock<Format>,
     decoded: &mpsc::Sender<Result<Bytes>>,
     progress: &dyn Progress,
 ) -> io::Result<()> {
     let (found, reader) = peek(reader)?;
-    *format = found;
+    let _ = format.set(found);
     let mut decoder = Decoder::new(found, reader)?;
     loop {
-        let mut chunk = Vec::with_capacity(TEXT_CHUNK_BYTES);
-        let outcome = decoder.by_ref().take(TEXT_CHUNK_BYTES as u64).read_to_end(&mut chunk);
-        if !chunk.is_empty() {
-            progress.raw_bytes(chunk.len() as u64);
-            if decoded.blocking_send(Ok(chunk.into())).is_err() {
-                return Ok(());
-            }
+        let mut chunk = vec![0; TEXT_CHUNK_BYTES];
+        // What there is, be it little: more may be long in coming.
+        let length = decoder.read(&mut chunk)?;
+        if length == 0 {
+            return Ok(());
         }
-        // What came before an error was handed on.
-        if outcome? == 0 {
+        chunk.truncate(length);
+        progress.raw_bytes(length as u64);
+        if decoded.blocking_send(Ok(chunk.into())).is_err() {
             return Ok(());
         }
     }

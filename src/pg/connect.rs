@@ -9,6 +9,8 @@ use tokio_postgres::Config;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::TlsConnect;
 
+pub use super::copy_in::CopyIn;
+use super::copy_in::CopySlot;
 use super::failure::{Attempt, Failures, Reason};
 use super::login::LoginWatch;
 use super::params::{
@@ -17,7 +19,6 @@ use super::params::{
 };
 use super::secret::Secret;
 pub use super::session::{Canceller, Session};
-use super::tap::ErrorCount;
 use super::tls::TlsConnector;
 use super::transport::{Address, Encryption, Transport};
 use super::wire::{LosslessStream, StartupEdits};
@@ -229,9 +230,9 @@ impl Target<'_> {
         let over_tls = transport.is_tls();
         let password = self.params.prompt.answer().or_else(|| self.host.password.clone());
         let watch = LoginWatch::new(self.params.require_auth.clone(), password.is_some());
-        let errors = ErrorCount::default();
-        let stream =
-            LosslessStream::new(transport, startup_edits(self.params), Some(watch)).counting(errors.clone());
+        let copies = CopySlot::default();
+        let stream = LosslessStream::new(transport, startup_edits(self.params), Some(watch))
+            .with_copies(copies.clone());
         let config = startup_config(self.params, password.as_ref());
         let (client, connection) =
             config.connect_raw(stream, ReadyTls).await.map_err(|error| (Reason::Login(error), over_tls))?;
@@ -241,7 +242,7 @@ impl Target<'_> {
             self.address.clone(),
             if over_tls { self.encryption.clone() } else { Encryption::None },
         );
-        let session = Session::new(client, connection, canceller, self.host.to_string(), over_tls, errors)
+        let session = Session::new(client, connection, canceller, self.host.to_string(), over_tls, copies)
             .map_err(|text| (Reason::Version(text), over_tls))?;
         match session.fits(wanted).await {
             Ok(true) => Ok(session),

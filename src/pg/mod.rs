@@ -8,6 +8,7 @@
 pub mod connect;
 pub mod conninfo;
 pub(crate) mod connstring;
+mod copy_in;
 pub mod error;
 mod failure;
 pub(crate) mod keywords;

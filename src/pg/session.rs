@@ -11,9 +11,9 @@ use tokio_postgres::error::Severity;
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Connection, SimpleQueryMessage};
 
 use super::connect::ReadyTls;
+use super::copy_in::{CopyIn, CopySlot};
 use super::error::{self, cause_of};
 use super::params::{ConnectParams, TargetSessionAttrs};
-use super::tap::ErrorCount;
 use super::transport::{Address, Encryption, Transport};
 use super::version::ServerVersion;
 use super::wire::LosslessStream;
@@ -34,7 +34,7 @@ pub struct Session {
     canceller: Canceller,
     host: String,
     over_tls: bool,
-    errors: ErrorCount,
+    copies: CopySlot,
     last_words: LastWords,
     task: ConnectionTask,
 }
@@ -62,7 +62,7 @@ impl Session {
         canceller: Canceller,
         host: String,
         over_tls: bool,
-        errors: ErrorCount,
+        copies: CopySlot,
     ) -> Result<Self, String> {
         let parameter = |name: &str| connection.parameter(name);
         let is_on = |name: &str| parameter(name).map(|value| value == "on");
@@ -82,7 +82,7 @@ impl Session {
             canceller,
             host,
             over_tls,
-            errors,
+            copies,
             last_words,
             task: ConnectionTask(task),
         })
@@ -108,10 +108,9 @@ impl Session {
         &self.host
     }
 
-    /// How many errors the server has reported, also those that nobody has asked for yet: rows
-    /// that are sent after such an error are sent in vain.
-    pub fn errors(&self) -> u64 {
-        self.errors.get()
+    /// Begins a `COPY … FROM stdin`. Nothing else must be asked of the session while it lasts.
+    pub fn copy_in(&self, statement: String) -> CopyIn<'_> {
+        CopyIn::begin(&self.client, &self.copies, statement)
     }
 
     /// Cancels what the session is doing, from another task or thread.

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures::SinkExt;
 use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
@@ -114,7 +112,7 @@ impl Runner {
     }
 
     fn session(&self) -> Result<&Session> {
-        self.session.as_ref().ok_or_else(|| Error::new(ErrorKind::Other, "use a session before it is there"))
+        self.session.as_ref().ok_or_else(no_session)
     }
 
     /// Makes a new session ready.
@@ -185,9 +183,11 @@ impl Runner {
             _ => self.run(&piece, kind).await,
         };
         let Err(error) = outcome else { return Ok(()) };
-        let is_over = error.kind() != ErrorKind::RestoreFailed || is_connection_lost(&error);
-        if !self.options.continue_on_error || is_over {
+        if error.kind() != ErrorKind::RestoreFailed {
             return Err(error);
+        }
+        if !self.options.continue_on_error || self.is_session_over(&error) {
+            return Err(self.damage_behind().await.unwrap_or(error));
         }
         // After an error in a transaction of the dump's own, all is refused up to its end.
         if sqlstate(&error) != Some(&SqlState::IN_FAILED_SQL_TRANSACTION) {
@@ -195,6 +195,33 @@ impl Runner {
             tracing::error!("{}", error.report());
         }
         Ok(())
+    }
+
+    /// Whether the session ended with this error. (Class 57P: the server shuts down, or was told to
+    /// end the session.)
+    fn is_session_over(&self, error: &Error) -> bool {
+        is_connection_lost(error)
+            || sqlstate(error).is_some_and(|code| code.code().starts_with("57P"))
+            || self.session.as_ref().is_none_or(|session| session.client.is_closed())
+    }
+
+    /// Reads on for a while after an error: wrong bytes in a compressed backup show at the end of
+    /// what they are part of, when the server may have stumbled over them already.
+    async fn damage_behind(&mut self) -> Option<Error> {
+        if !self.script.is_checked() {
+            return None;
+        }
+        let read_on = async {
+            loop {
+                match self.script.next().await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return None,
+                    Err(error) => return Some(error),
+                }
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, read_on).await.ok().flatten();
+        found.filter(|error| error.kind() == ErrorKind::Damaged)
     }
 
     fn refuses_transaction(&self, line: u64, what: &str) -> Error {
@@ -223,39 +250,39 @@ impl Runner {
 
     /// Runs a COPY, with the rows that follow; if it fails, some of them are left in the script.
     async fn copy(&mut self, copy: &Piece) -> Result<()> {
-        let session = self.session.as_ref().ok_or_else(|| Error::new(ErrorKind::Other, "copy"))?;
+        let Runner { session, script, done, .. } = self;
+        let session = session.as_ref().ok_or_else(no_session)?;
         let mut place = Place { statement: &copy.text, line: copy.line, rows_line: None };
-        let begun = session.client.copy_in::<_, Bytes>(&*decode(&copy.text)).await;
-        let mut sink = Box::pin(begun.map_err(|error| place.error(session.reason(error)))?);
-        let errors = session.errors();
-        let mut is_whole = false;
-        // If the script fails, dropping the sink makes the server drop the rows.
-        while let Some(piece) = self.script.next().await? {
-            match piece.kind {
-                PieceKind::Rows => {
-                    place.rows_line.get_or_insert(piece.line);
-                    if sink.send(piece.text).await.is_err() || session.errors() != errors {
-                        break;
+        let mut rows = 0;
+        let mut copying = session.copy_in(decode(&copy.text));
+        let outcome = loop {
+            // If the script fails, dropping the COPY makes the server drop its rows.
+            let piece = tokio::select! {
+                biased;
+                error = copying.ended() => break Err(error),
+                piece = script.next() => piece?,
+            };
+            match piece {
+                Some(Piece { kind: PieceKind::Rows, text, line }) => {
+                    place.rows_line.get_or_insert(line);
+                    rows += memchr::memchr_iter(b'\n', &text).count() as u64;
+                    if let Err(error) = copying.send(text).await {
+                        break Err(error);
                     }
                 }
-                PieceKind::EndOfRows => {
-                    is_whole = true;
-                    break;
-                }
-                _ => {}
+                Some(Piece { kind: PieceKind::Space, .. }) => {}
+                _ => break copying.finish().await,
             }
-        }
-        let outcome = sink.as_mut().finish().await.map_err(|error| place.error(session.reason(error)));
+        };
         match outcome {
-            Ok(_) if !is_whole => {
-                Err(Error::new(ErrorKind::RestoreFailed, place.attempted(None)).because("rows were left out"))
-            }
-            Ok(rows) => {
-                self.done.statements += 1;
-                self.done.rows += rows;
+            Ok(()) => {
+                done.statements += 1;
+                done.rows += rows;
                 Ok(())
             }
-            Err(error) => Err(error),
+            Err(Some(error)) => Err(place.error(session.reason(error))),
+            Err(None) => Err(Error::new(ErrorKind::RestoreFailed, place.attempted(None))
+                .because("the server takes no rows")),
         }
     }
 
@@ -340,4 +367,8 @@ impl Runner {
             None => error.hint(what),
         }
     }
+}
+
+fn no_session() -> Error {
+    Error::new(ErrorKind::Other, "use a session before it is there")
 }
