@@ -15,8 +15,14 @@
 //! * [`pipeline`] lets workers produce the segments and one writer join them in order;
 //! * [`codec`] compresses, [`sink`] stores.
 //!
-//! [`dump`] is the one place that wires them together. [`manifest`] is the record of a backup that
+//! The way back is short: [`input`] reads what is stored, [`restore`] runs it.
+//!
+//! [`dump`] is the one place that wires a dump together. [`manifest`] is the record of a backup that
 //! is stored beside it.
+//!
+//! Around single dumps there are jobs: [`config`] says what they are, [`naming`] which keys their backups
+//! get, [`store`] what a bucket or a directory holds, [`retention`] what is kept, and [`ops`] does it: runs,
+//! lists, prunes.
 
 pub mod catalog;
 pub mod codec;
@@ -25,6 +31,7 @@ pub mod dump;
 pub mod emit;
 pub mod error;
 pub mod filter;
+pub mod input;
 pub mod manifest;
 pub mod naming;
 pub mod ops;
@@ -35,6 +42,7 @@ pub mod pg;
 pub mod pipeline;
 pub mod plan;
 pub mod quote;
+pub mod restore;
 pub mod retention;
 pub mod rows;
 pub mod schedule;

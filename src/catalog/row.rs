@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use postgres_types::{FromSql, ToSql, Type};
 use tokio_postgres::Client;
@@ -23,8 +23,8 @@ pub(super) async fn query(
     let Some(first) = rows.first() else { return Ok(Vec::new()) };
     let columns: HashMap<String, usize> =
         first.columns().iter().enumerate().map(|(i, c)| (c.name().to_owned(), i)).collect();
-    let shared = Rc::new(Columns { what: what.to_owned(), columns });
-    Ok(rows.into_iter().map(|row| CatalogRow { row, shared: Rc::clone(&shared) }).collect())
+    let shared = Arc::new(Columns { what: what.to_owned(), columns });
+    Ok(rows.into_iter().map(|row| CatalogRow { row, shared: Arc::clone(&shared) }).collect())
 }
 
 struct Columns {
@@ -35,7 +35,7 @@ struct Columns {
 /// One row.
 pub(super) struct CatalogRow {
     row: tokio_postgres::Row,
-    shared: Rc<Columns>,
+    shared: Arc<Columns>,
 }
 
 impl CatalogRow {

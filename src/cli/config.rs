@@ -33,7 +33,8 @@ impl ConfigArgs {
                 .split_once('=')
                 .ok_or_else(|| usage(format!("--set {set}: it is not of the form KEY=VALUE")))?;
             let kind = setting::find(key).map(|setting| setting.kind);
-            if kind == Some(Kind::Secret) {
+            // A connection string may be without a password.
+            if kind.is_some_and(Kind::takes_file) && key != "source.url" {
                 return Err(usage(format!("--set takes no secret such as {key}"))
                     .hint(format!("others can read command lines: use a variable, or {key}_file")));
             }

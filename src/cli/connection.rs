@@ -13,7 +13,7 @@ use super::content::usage;
 pub(super) struct ConnectionArgs {
     /// Database: a name, a connection string or a URL
     #[arg(short = 'd', long = "dbname", value_name = "DBNAME")]
-    dbname: Option<String>,
+    dbname_option: Option<String>,
     /// Database server host or socket directory
     #[arg(short = 'h', long, value_name = "HOSTNAME")]
     host: Option<String>,
@@ -42,12 +42,12 @@ impl ConnectionArgs {
                 .hint("give it by .pgpass, PGPASSWORD, or a setting of [source]"));
         }
         let is_string = |name: &str| name.contains('=') || name.contains("://");
-        let dbname = match &self.dbname {
+        let dbname = match &self.dbname_option {
             Some(name) if is_string(name) => "source.url",
             _ => "source.dbname",
         };
         let mut flags = Vec::new();
-        flag(&mut flags, "--dbname", dbname, self.dbname.clone());
+        flag(&mut flags, "--dbname", dbname, self.dbname_option.clone());
         flag(&mut flags, "--host", "source.host", self.host.clone());
         flag(&mut flags, "--port", "source.port", self.port.clone());
         flag(&mut flags, "--username", "source.user", self.username.clone());
@@ -62,11 +62,11 @@ impl ConnectionArgs {
             (_, true) => PromptPolicy::Force,
             _ => PromptPolicy::IfNeeded,
         };
-        if let (Some(_), Some(other)) = (&self.dbname, other) {
+        if let (Some(_), Some(other)) = (&self.dbname_option, other) {
             return Err(usage(format!("too many command-line arguments (first is \"{other}\")")));
         }
         Ok(ConnectArgs {
-            dbname: self.dbname.clone().or_else(|| other.map(str::to_owned)),
+            dbname: self.dbname_option.clone().or_else(|| other.map(str::to_owned)),
             host: self.host.clone(),
             port: self.port.clone(),
             username: self.username.clone(),

@@ -11,6 +11,7 @@ pub(crate) mod lifecycle;
 pub(crate) mod list;
 mod progress;
 pub(crate) mod prune;
+pub(crate) mod restore;
 pub(crate) mod schedule;
 mod storage;
 mod table;
@@ -39,6 +40,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Dump one database as SQL
     Dump(Box<dump::DumpArgs>),
+    /// Restore a dump into a database, without psql
+    Restore(Box<restore::RestoreArgs>),
     /// Back up the configured databases: the nightly job
     Backup(Box<backup::BackupArgs>),
     /// Back up the configured databases at their times, as a process that lives on
@@ -62,6 +65,7 @@ impl Cli {
     pub(crate) fn verbosity(&self) -> u8 {
         match &self.command {
             Command::Dump(args) => args.verbose,
+            Command::Restore(args) => args.verbose,
             Command::Backup(args) => args.jobs.verbose,
             // Its log is how one knows what it does.
             Command::Schedule(args) => args.jobs.verbose + 1,
@@ -130,5 +134,15 @@ where
         write!(writer, "pgsiphon: {level}: ")?;
         context.format_fields(writer.by_ref(), event)?;
         writeln!(writer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_argument_has_the_name_of_another() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
     }
 }

@@ -45,6 +45,44 @@ impl Bar {
     }
 }
 
+/// How much of a backup was read, and when all of it will be, where its size is known.
+pub(super) struct ReadBar {
+    bar: ProgressBar,
+    text: AtomicU64,
+}
+
+impl ReadBar {
+    pub(super) fn new(size: Option<u64>) -> Self {
+        let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr_with_hz(10));
+        let template = match size {
+            Some(_) => "{bar:30} {bytes} of {total_bytes}, {eta} left ({bytes_per_sec}; {msg} of SQL)",
+            None => "{spinner} {elapsed_precise} read {bytes} ({bytes_per_sec}; {msg} of SQL)",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        ReadBar { bar, text: AtomicU64::new(0) }
+    }
+}
+
+impl Progress for ReadBar {
+    fn raw_bytes(&self, bytes: u64) {
+        let text = self.text.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.bar.set_message(indicatif::BinaryBytes(text).to_string());
+    }
+
+    fn stored_bytes(&self, bytes: u64) {
+        self.bar.inc(bytes);
+    }
+}
+
+impl Drop for ReadBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 impl Progress for Bar {
     fn raw_bytes(&self, bytes: u64) {
         self.bar.inc(bytes);

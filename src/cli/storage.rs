@@ -2,7 +2,10 @@
 
 use clap::Args;
 use pgsiphon::error::Result;
-use pgsiphon::sink::s3::{Checksum, RetryPolicy, S3Options};
+use pgsiphon::input::Input;
+use pgsiphon::input::file::{FileInput, StdinInput};
+use pgsiphon::input::s3::S3Input;
+use pgsiphon::sink::s3::{Checksum, RetryPolicy, S3Location, S3Options};
 
 use super::config::flag;
 
@@ -27,6 +30,17 @@ pub(super) struct StorageArgs {
 }
 
 impl StorageArgs {
+    /// The backup at a path or URL, or on standard input.
+    pub(super) async fn input(&self, backup: &str) -> Result<Box<dyn Input>> {
+        if backup == "-" {
+            return Ok(Box::new(StdinInput));
+        }
+        if !S3Location::is_s3(backup) {
+            return Ok(Box::new(FileInput { path: backup.into() }));
+        }
+        Ok(Box::new(S3Input::new(backup.parse()?, &self.options()?).await?))
+    }
+
     /// The settings of the configuration that were given: flag, key and value.
     pub(super) fn settings(&self) -> Vec<(String, String, String)> {
         let mut flags = Vec::new();

@@ -10,6 +10,7 @@ use std::time::Instant;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, Utc};
+use futures::future::{BoxFuture, FutureExt};
 use tokio_util::sync::CancellationToken;
 
 use super::inventory::Inventory;
@@ -82,7 +83,7 @@ pub async fn run(
         failure: None,
     };
     let started = Instant::now();
-    let running = Box::pin(run_all(job, now, progress, shutdown, &mut report));
+    let running = run_all(job, now, progress, shutdown, &mut report).boxed();
     let (ended, warned) = warnings::remember(running).await;
     if let Err(error) = ended {
         report.failure = Some(Failure::from(&error));
@@ -103,9 +104,9 @@ async fn run_all(
 ) -> Result<()> {
     let store = store::open(&job.destination.place).await?;
     let Begun { slot, subjects, connected } =
-        or_interrupted(&shutdown, retried(job.attempts, &shutdown, || begin(job))).await?;
-    report.removed_uploads = clean_up(&*store, job, &subjects).await;
-    let inventory = match Inventory::read(&*store, job).await {
+        or_interrupted(&shutdown, retried(job.attempts, &shutdown, || begin(job).boxed())).await?;
+    report.removed_uploads = clean_up(&*store, job, &subjects).boxed().await;
+    let inventory = match Inventory::read_newest(&*store, job, PREDECESSORS).boxed().await {
         Ok(inventory) => inventory,
         // A writer need not have the right to list: then sizes are compared with nothing.
         Err(error) => {
@@ -126,13 +127,13 @@ async fn run_all(
     };
     for subject in subjects {
         let interrupted = run.shutdown.is_cancelled();
-        let backup = if interrupted { run.not_begun(&subject) } else { Box::pin(run.backup(&subject)).await };
+        let backup = if interrupted { run.not_begun(&subject) } else { run.backup(&subject).boxed().await };
         report.backups.push(backup);
     }
     let slot = run.slot.take();
     let is_complete = report.backups.iter().all(|backup| backup.failure().is_none());
     let pruned = match job.prune_after_backup && is_complete {
-        true => Box::pin(prune_after(&*store, job, now, report)).await,
+        true => prune_after(&*store, job, now, report).boxed().await,
         false => Ok(()),
     };
     if let Some(slot) = slot {
@@ -193,7 +194,7 @@ async fn own_pending(store: &dyn Store, job: &Job, subjects: &[Subject]) -> Resu
 /// Removes what dead runs left, and says how much that was. Failing to is a warning: the backup is
 /// worth more than the space.
 async fn clean_up(store: &dyn Store, job: &Job, subjects: &[Subject]) -> usize {
-    let pending = match own_pending(store, job, subjects).await {
+    let pending = match own_pending(store, job, subjects).boxed().await {
         Ok(pending) => pending,
         Err(error) => {
             tracing::warn!("what dead runs may have left is unknown: {}", error.report());
@@ -256,7 +257,7 @@ impl Run<'_> {
         let mut pauses = pauses(self.job.attempts);
         let (outcome, warned) = loop {
             attempts += 1;
-            let (outcome, warned) = warnings::remember(Box::pin(self.attempt(subject))).await;
+            let (outcome, warned) = warnings::remember(self.attempt(subject).boxed()).await;
             let error = match outcome {
                 Ok((dumped, began)) => {
                     let mut warned = warned;
@@ -295,7 +296,7 @@ impl Run<'_> {
         let Some(slot) = &self.slot else { return Err(interrupted()) };
         let began = Utc::now().trunc_subsecs(0);
         let stop = self.shutdown.child_token();
-        let dumping = Box::pin(self.dump(subject, connector, stop.clone()));
+        let dumping = self.dump(subject, connector, stop.clone()).boxed();
         let watching = async {
             slot.lost().cancelled().await;
             stop.cancel();
@@ -478,14 +479,14 @@ fn pauses(attempts: Attempts) -> impl Iterator<Item = std::time::Duration> {
 }
 
 /// Tries something again that may pass by itself.
-async fn retried<T, F: Future<Output = Result<T>>>(
+async fn retried<'a, T>(
     attempts: Attempts,
     shutdown: &CancellationToken,
-    mut attempt: impl FnMut() -> F,
+    mut attempt: impl FnMut() -> BoxFuture<'a, Result<T>>,
 ) -> Result<T> {
     let mut pauses = pauses(attempts);
     loop {
-        let error = match Box::pin(attempt()).await {
+        let error = match attempt().await {
             Ok(done) => return Ok(done),
             Err(error) => error,
         };
@@ -519,6 +520,14 @@ fn interrupted() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A scheduler runs it as a task of its own.
+    #[test]
+    fn a_run_can_be_moved_to_another_thread() {
+        fn is_send<F: Future + Send>(_: impl Fn(&'static Job) -> F) {}
+        let progress = || Arc::new(crate::pipeline::Silent) as Arc<dyn Progress>;
+        is_send(|job| run(job, Utc::now(), progress(), CancellationToken::new()));
+    }
 
     #[test]
     fn a_backup_of_half_the_size_is_suspicious() {

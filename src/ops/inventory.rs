@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::config::Job;
 use crate::error::{ErrorKind, Result};
 use crate::manifest::{self, Manifest};
-use crate::naming::{Parsed, Subject};
+use crate::naming::{Naming, Parsed, Subject};
 use crate::store::{Object, Store};
 
 /// What follows a backup's key in the key of the note that it is being removed.
@@ -71,47 +71,36 @@ impl Inventory {
     /// # Errors
     /// `StorageUnreachable`. That a manifest is damaged is part of the answer.
     pub async fn read(store: &dyn Store, job: &Job) -> Result<Inventory> {
+        Inventory::read_newest(store, job, usize::MAX).await
+    }
+
+    /// The same for the newest `count` backups of each database, without reading what is older.
+    ///
+    /// # Errors
+    /// As [`Inventory::read`].
+    pub async fn read_newest(store: &dyn Store, job: &Job, count: usize) -> Result<Inventory> {
         let naming = &job.destination.naming;
-        let objects = store.list(naming.common_prefix()).await?;
-        let is_there = |key: &str| objects.binary_search_by(|object| object.key.as_str().cmp(key)).is_ok();
-        let beside = |object: &Object, suffix: &str| {
-            let key = object.key.strip_suffix(suffix).filter(|key| naming.parse(key).is_some());
-            key.map(str::to_owned)
-        };
-        let lonely =
-            objects.iter().filter(|o| beside(o, manifest::SUFFIX).is_some_and(|key| !is_there(&key)));
-        let doomed = objects.iter().filter_map(|o| Some((&o.key, beside(o, TOMBSTONE)?)));
-        let ours = objects.iter().filter_map(|object| {
-            let parsed = naming.parse(&object.key)?;
-            let has_manifest = is_there(&manifest::key_for(&object.key));
-            Some((object.clone(), parsed, has_manifest))
-        });
-        let read = stream::iter(ours)
-            .map(|(object, parsed, has_manifest)| entry(store, object, parsed, has_manifest))
+        let listed = Listed::new(naming, store.list(naming.common_prefix()).await?, count);
+        let read = stream::iter(listed.backups)
+            .map(|found| entry(store, found.object, found.parsed, found.has_manifest))
             .buffered(READS_IN_FLIGHT);
         let mut entries: Vec<Entry> = read.try_collect().await?;
         // What another job wrote is not ours, whatever its key looks like.
         entries.retain(|entry| entry.manifest.as_ref().is_none_or(|manifest| manifest.job == job.name));
-        entries.sort_by(|a, b| {
-            (&a.parsed.subject, a.parsed.timestamp).cmp(&(&b.parsed.subject, b.parsed.timestamp))
-        });
-        let mut lonely_manifests = Vec::new();
-        for object in lonely {
-            if is_of_job(store, &object.key, job).await? {
-                lonely_manifests.push(object.key.clone());
-            }
-        }
         let mut unfinished = Vec::new();
-        for (tombstone, key) in doomed {
-            if is_of_job(store, tombstone, job).await? {
+        for key in listed.doomed {
+            if is_of_job(store, &format!("{key}{TOMBSTONE}"), job).await? {
                 unfinished.push(key);
             }
         }
+        let mut lonely_manifests = Vec::new();
+        for key in listed.lonely {
+            let manifest = manifest::key_for(&key);
+            if !unfinished.contains(&key) && is_of_job(store, &manifest, job).await? {
+                lonely_manifests.push(manifest);
+            }
+        }
         entries.retain(|entry| !unfinished.contains(&entry.object.key));
-        lonely_manifests.retain(|key| {
-            let backup = key.strip_suffix(manifest::SUFFIX).unwrap_or(key);
-            !unfinished.iter().any(|unfinished| unfinished == backup)
-        });
         Ok(Inventory { entries, lonely_manifests, unfinished })
     }
 
@@ -120,6 +109,54 @@ impl Inventory {
         self.entries
             .iter()
             .filter(move |entry| entry.state == State::Good && entry.parsed.subject == *subject)
+    }
+}
+
+/// What the keys of a listing say.
+struct Listed {
+    /// By database and from old to new.
+    backups: Vec<Found>,
+    /// Keys of backups that are gone, but for their manifest.
+    lonely: Vec<String>,
+    /// Keys of backups that a prune began to remove.
+    doomed: Vec<String>,
+}
+
+struct Found {
+    object: Object,
+    parsed: Parsed,
+    has_manifest: bool,
+}
+
+impl Listed {
+    /// `objects` are sorted by key; `count` is how many of each database are wanted.
+    fn new(naming: &Naming, objects: Vec<Object>, count: usize) -> Self {
+        let is_there = |key: &str| objects.binary_search_by(|object| object.key.as_str().cmp(key)).is_ok();
+        let beside = |suffix: &'static str| {
+            let keys = objects.iter().filter_map(move |object| object.key.strip_suffix(suffix));
+            keys.filter(|key| naming.parse(key).is_some()).map(str::to_owned)
+        };
+        let lonely = beside(manifest::SUFFIX).filter(|key| !is_there(key)).collect();
+        let doomed = beside(TOMBSTONE).collect();
+        let found = |object: &Object| {
+            let has_manifest = is_there(&manifest::key_for(&object.key));
+            Some(Found { parsed: naming.parse(&object.key)?, object: object.clone(), has_manifest })
+        };
+        let mut backups: Vec<Found> = objects.iter().filter_map(found).collect();
+        // The newest first, to count them.
+        backups.sort_by(|a, b| {
+            (&a.parsed.subject, b.parsed.timestamp).cmp(&(&b.parsed.subject, a.parsed.timestamp))
+        });
+        let mut current = (None, 0);
+        backups.retain(|found| {
+            let subject = Some(found.parsed.subject.clone());
+            current = if current.0 == subject { (subject, current.1 + 1) } else { (subject, 1) };
+            current.1 <= count
+        });
+        backups.sort_by(|a, b| {
+            (&a.parsed.subject, a.parsed.timestamp).cmp(&(&b.parsed.subject, b.parsed.timestamp))
+        });
+        Listed { backups, lonely, doomed }
     }
 }
 

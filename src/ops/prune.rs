@@ -210,7 +210,8 @@ async fn stale_uploads(store: &dyn Store, job: &Job, now: DateTime<Utc>) -> Resu
 pub async fn apply(store: &dyn Store, job: &Job, plan: &PrunePlan) -> Pruned {
     let mut pruned = Pruned::default();
     let mut doomed: Vec<String> = plan.unfinished.clone();
-    let marking = stream::iter(plan.expired().map(|decision| decision.backup.key.clone()))
+    let expired: Vec<String> = plan.expired().map(|decision| decision.backup.key.clone()).collect();
+    let marking = stream::iter(expired)
         .map(|key| async move {
             let text = plan.manifests.get(&key).cloned().unwrap_or_default();
             let marked = store.put(&tombstone(&key), Bytes::from(text), "application/json").await;

@@ -9,6 +9,8 @@ use tokio_postgres::Config;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::TlsConnect;
 
+pub use super::copy_in::CopyIn;
+use super::copy_in::CopySlot;
 use super::failure::{Attempt, Failures, Reason};
 use super::login::LoginWatch;
 use super::params::{
@@ -228,7 +230,9 @@ impl Target<'_> {
         let over_tls = transport.is_tls();
         let password = self.params.prompt.answer().or_else(|| self.host.password.clone());
         let watch = LoginWatch::new(self.params.require_auth.clone(), password.is_some());
-        let stream = LosslessStream::new(transport, startup_edits(self.params), Some(watch));
+        let copies = CopySlot::default();
+        let stream = LosslessStream::new(transport, startup_edits(self.params), Some(watch))
+            .with_copies(copies.clone());
         let config = startup_config(self.params, password.as_ref());
         let (client, connection) =
             config.connect_raw(stream, ReadyTls).await.map_err(|error| (Reason::Login(error), over_tls))?;
@@ -238,7 +242,7 @@ impl Target<'_> {
             self.address.clone(),
             if over_tls { self.encryption.clone() } else { Encryption::None },
         );
-        let session = Session::new(client, connection, canceller, self.host.to_string(), over_tls)
+        let session = Session::new(client, connection, canceller, self.host.to_string(), over_tls, copies)
             .map_err(|text| (Reason::Version(text), over_tls))?;
         match session.fits(wanted).await {
             Ok(true) => Ok(session),

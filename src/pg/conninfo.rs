@@ -50,7 +50,7 @@ pub struct ConnectArgs {
 }
 
 /// The world around us, as far as it decides about a connection.
-pub trait Environment {
+pub trait Environment: Sync {
     /// An environment variable. Bytes that are not UTF-8 come as [`text::decode`] holds them.
     fn var(&self, name: &str) -> Option<String>;
 

@@ -126,6 +126,11 @@ impl Settings {
         }
     }
 
+    /// The value of a parameter, if it is the only one that is set.
+    pub(crate) fn only(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|_| self.0.len() == 1)
+    }
+
     /// The value; an empty one counts as unset here, but hides what weaker origins say.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.as_str()).filter(|value| !value.is_empty())

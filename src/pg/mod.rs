@@ -7,7 +7,8 @@
 
 pub mod connect;
 pub mod conninfo;
-mod connstring;
+pub(crate) mod connstring;
+mod copy_in;
 pub mod error;
 mod failure;
 pub(crate) mod keywords;
@@ -19,6 +20,7 @@ pub mod server;
 mod service;
 mod session;
 pub mod snapshot;
+mod tap;
 pub mod text;
 mod tls;
 mod transport;

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::task::JoinHandle;
+use tokio_postgres::error::Severity;
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Connection, SimpleQueryMessage};
 
 use super::connect::ReadyTls;
+use super::copy_in::{CopyIn, CopySlot};
 use super::error::{self, cause_of};
 use super::params::{ConnectParams, TargetSessionAttrs};
 use super::transport::{Address, Encryption, Transport};
@@ -32,6 +34,7 @@ pub struct Session {
     canceller: Canceller,
     host: String,
     over_tls: bool,
+    copies: CopySlot,
     last_words: LastWords,
     task: ConnectionTask,
 }
@@ -59,6 +62,7 @@ impl Session {
         canceller: Canceller,
         host: String,
         over_tls: bool,
+        copies: CopySlot,
     ) -> Result<Self, String> {
         let parameter = |name: &str| connection.parameter(name);
         let is_on = |name: &str| parameter(name).map(|value| value == "on");
@@ -78,6 +82,7 @@ impl Session {
             canceller,
             host,
             over_tls,
+            copies,
             last_words,
             task: ConnectionTask(task),
         })
@@ -103,6 +108,11 @@ impl Session {
         &self.host
     }
 
+    /// Begins a `COPY … FROM stdin`. Nothing else must be asked of the session while it lasts.
+    pub fn copy_in(&self, statement: String) -> CopyIn<'_> {
+        CopyIn::begin(&self.client, &self.copies, statement)
+    }
+
     /// Cancels what the session is doing, from another task or thread.
     pub fn canceller(&self) -> Canceller {
         self.canceller.clone()
@@ -119,10 +129,15 @@ impl Session {
     /// A failure of the source out of what tokio-postgres reports; of a lost connection this
     /// knows why it was lost, where [`error::source_failed`] does not.
     pub fn source_failed(&self, attempted: impl Into<String>, error: tokio_postgres::Error) -> Error {
+        error::source_failed(attempted, self.reason(error))
+    }
+
+    /// Why the connection was lost, if it was, else the same error.
+    pub fn reason(&self, error: tokio_postgres::Error) -> tokio_postgres::Error {
         let last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner).take();
         match last_words {
-            Some(reason) if error.is_closed() => error::source_failed(attempted, reason),
-            _ => error::source_failed(attempted, error),
+            Some(reason) if error.is_closed() => reason,
+            _ => error,
         }
     }
 
@@ -180,19 +195,20 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Drives the connection to its end; notices are logged.
+/// Drives the connection to its end; notices are logged, warnings for those who want details.
 async fn drive(mut connection: Connection<Stream, Stream>, last_words: LastWords) {
     let end = {
         let mut messages = pin!(futures::stream::poll_fn(|cx| connection.poll_message(cx)));
         loop {
             match messages.next().await {
                 Some(Ok(AsyncMessage::Notice(notice))) => {
-                    tracing::debug!(
-                        severity = notice.severity(),
-                        sqlstate = notice.code().code(),
-                        "{}",
-                        notice.message().escape_debug()
-                    );
+                    let (severity, sqlstate) = (notice.severity(), notice.code().code());
+                    let message = notice.message().escape_debug();
+                    if notice.parsed_severity() == Some(Severity::Warning) {
+                        tracing::info!(severity, sqlstate, "the server says: {message}");
+                    } else {
+                        tracing::debug!(severity, sqlstate, "the server says: {message}");
+                    }
                 }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => break Some(error),

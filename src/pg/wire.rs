@@ -15,7 +15,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::copy_in::{CopyMessage, CopySlot, put_message};
 use super::login::LoginWatch;
+use super::tap::MessageTap;
 use super::text;
 
 /// Protocol 3.0, the first word of a startup message after its length.
@@ -45,6 +47,9 @@ pub struct LosslessStream<S> {
     /// Finished bytes on their way to `inner`.
     pending: BytesMut,
     watch: Option<LoginWatch>,
+    tap: MessageTap,
+    /// Rows of a COPY are being sent, or were and are not all gone yet.
+    is_copying: bool,
 }
 
 /// Where in the flow of messages the next byte to be written stands.
@@ -70,7 +75,15 @@ impl<S> LosslessStream<S> {
             held: BytesMut::new(),
             pending: BytesMut::new(),
             watch,
+            tap: MessageTap::default(),
+            is_copying: false,
         }
+    }
+
+    /// Sends the rows of a COPY, where the slot has some when the server asks for them.
+    pub(crate) fn with_copies(mut self, slot: CopySlot) -> Self {
+        self.tap = MessageTap::new(slot);
+        self
     }
 
     /// The stream below.
@@ -279,6 +292,38 @@ impl<S: AsyncWrite + Unpin> LosslessStream<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> LosslessStream<S> {
+    /// Sends rows that the server waits for, as far as they are there and it takes them. Nothing
+    /// else is sent meanwhile: tokio-postgres waits for the outcome.
+    fn send_rows(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while let Some(rows) = self.tap.rows() {
+            if !self.pending.is_empty() {
+                match self.poll_pending(cx) {
+                    Poll::Ready(sent) => sent?,
+                    Poll::Pending => return Ok(()),
+                }
+                continue;
+            }
+            let message = match rows.poll_recv(cx) {
+                Poll::Ready(message) => message,
+                Poll::Pending => break,
+            };
+            if !matches!(message, Some(CopyMessage::Rows(_))) {
+                *self.tap.rows() = None;
+            }
+            put_message(message.as_ref(), &mut self.pending);
+        }
+        match self.poll_pending(cx) {
+            Poll::Ready(sent) => sent?,
+            Poll::Pending => return Ok(()),
+        }
+        match Pin::new(&mut self.inner).poll_flush(cx) {
+            Poll::Ready(flushed) => flushed,
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
 impl<S: AsyncWrite + Unpin> AsyncWrite for LosslessStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
@@ -311,19 +356,38 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for LosslessStream<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for LosslessStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for LosslessStream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let Some(watch) = &mut this.watch else {
-            return Pin::new(&mut this.inner).poll_read(cx, buf);
-        };
         let before = buf.filled().len();
-        ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
-        watch.see(&mut buf.filled_mut()[before..])?;
-        if watch.is_over() {
-            this.watch = None;
+        loop {
+            // Whoever waits for the outcome of a COPY reads, so this is where its rows are sent.
+            if this.is_copying || this.tap.rows().is_some() {
+                if this.send_rows(cx).is_err() {
+                    // A server that hangs up says why first, and that is still to be read.
+                    *this.tap.rows() = None;
+                    this.pending.clear();
+                }
+                this.is_copying = this.tap.rows().is_some() || !this.pending.is_empty();
+            }
+            ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
+            let read = &mut buf.filled_mut()[before..];
+            if read.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let kept = this.tap.filter(read);
+            if let Some(watch) = &mut this.watch {
+                watch.see(&mut read[..kept])?;
+                if watch.is_over() {
+                    this.watch = None;
+                }
+            }
+            buf.set_filled(before + kept);
+            // Nothing would look like the end.
+            if kept > 0 {
+                return Poll::Ready(Ok(()));
+            }
         }
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -442,17 +506,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn reads_pass_and_are_watched_until_ready() {
+    async fn reads_pass_and_are_watched() {
         use crate::pg::params::RequireAuth;
         let (near, mut far) = tokio::io::duplex(64);
         let watch = LoginWatch::new(RequireAuth::Any, false);
         let mut stream = LosslessStream::new(near, edits(), Some(watch));
         let parameter = message(b'S', b"a\0\xe9\0");
-        far.write_all(&[parameter.clone(), message(b'Z', b"I"), parameter.clone()].concat()).await.unwrap();
+        let row = message(b'D', b"\xe9");
+        far.write_all(&[parameter.clone(), message(b'Z', b"I"), parameter, row.clone()].concat())
+            .await
+            .unwrap();
         drop(far);
         let mut all = Vec::new();
         stream.read_to_end(&mut all).await.unwrap();
-        assert_eq!(all, [message(b'S', b"a\0?\0"), message(b'Z', b"I"), parameter].concat());
+        let reported = message(b'S', b"a\0?\0");
+        assert_eq!(all, [reported.clone(), message(b'Z', b"I"), reported, row].concat());
     }
 
     proptest! {

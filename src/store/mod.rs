@@ -9,7 +9,7 @@ mod s3;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt};
 
 use crate::config::Place;
 use crate::error::Result;
@@ -99,9 +99,14 @@ pub trait Store: Send + Sync {
 ///
 /// # Errors
 /// `Usage`, if the endpoint or the region is wrong.
-pub async fn open(place: &Place) -> Result<Box<dyn Store>> {
-    Ok(match place {
-        Place::Directory(path) => Box::new(DirectoryStore::new(path.clone())),
-        Place::S3 { bucket, options } => Box::new(S3Store::new(bucket.clone(), (**options).clone()).await?),
-    })
+pub fn open(place: &Place) -> BoxFuture<'_, Result<Box<dyn Store>>> {
+    async move {
+        Ok(match place {
+            Place::Directory(path) => Box::new(DirectoryStore::new(path.clone())) as Box<dyn Store>,
+            Place::S3 { bucket, options } => {
+                Box::new(S3Store::new(bucket.clone(), (**options).clone()).await?)
+            }
+        })
+    }
+    .boxed()
 }

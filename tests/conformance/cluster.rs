@@ -5,14 +5,14 @@
 //! restore to.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::support::Outcome;
 use crate::support::database::{administer, ask, run_files};
 use crate::support::difference;
 use crate::support::oracle::{self, Pair, Source, Subject};
 use crate::support::own_servers::OwnServers;
-use crate::support::servers::Postgres;
+use crate::support::servers::{Postgres, clean_command};
 
 /// The first major that has a pg_dumpall of its own here.
 pub(crate) const OLDEST_MAJOR: u32 = 14;
@@ -102,36 +102,42 @@ fn dump(server: &Postgres, subject: &Subject, flags: &[&str], folder: &Path) -> 
     Pair::dump_cluster(&source, subject, &flags, folder)
 }
 
-/// Restores our dump into an empty cluster, which pg_dumpall then has to find the same but for the
-/// directories of tablespaces, of which each cluster has its own.
+/// Restores a script that makes all of a cluster; gives what went wrong.
+type Restore = fn(&Postgres, u32, &Path) -> Outcome<Option<String>>;
+
+/// Restores our dump into an empty cluster, by psql and then into another by pgsiphon. pg_dumpall
+/// has to find each the same but for the directories of tablespaces, of which each cluster has its
+/// own.
 fn round_trip(original: &Postgres, first: &Pair, major: u32, folder: &Path) -> Outcome<Option<String>> {
-    let own = OwnServers::start(&["--versions", &major.to_string()])?;
-    let restored = own.servers.postgres(major)?;
-    let (from, to) = (spaces(original)?, spaces(restored)?);
-    let relocate = |path: &Path| -> Outcome<PathBuf> {
-        let failed = |e: std::io::Error| format!("relocate {}: {e}", path.display());
-        let text = std::fs::read(path).map_err(failed)?;
-        // LATIN1 rows are no UTF-8; each byte as a character of its own comes back as it was.
-        let text: String = text.into_iter().map(char::from).collect();
-        let text: Vec<u8> = text.replace(&from, &to).chars().map(|c| c as u8).collect();
-        let relocated = path.with_extension("relocated.sql");
-        std::fs::write(&relocated, text).map_err(failed)?;
-        Ok(relocated)
-    };
-    administer(restored, &format!("COPY (SELECT) TO PROGRAM {}", make_directories(&to)))?;
-    let stderr = run_script(restored, major, &relocate(&first.ours.text)?)?;
-    // The superuser is there before.
-    let exists = format!("role \"{}\" already exists", restored.user);
-    let unexpected: Vec<&str> =
-        stderr.lines().filter(|line| line.contains("ERROR") && !line.ends_with(&exists)).collect();
-    if !unexpected.is_empty() {
-        return Ok(Some(format!("── restore ──\n{}", unexpected.join("\n"))));
+    let ways: [(&str, Restore); 2] = [("psql", run_script), ("pgsiphon", run_restore)];
+    for (who, restore) in ways {
+        let own = OwnServers::start(&["--versions", &major.to_string()])?;
+        let restored = own.servers.postgres(major)?;
+        let (from, to) = (spaces(original)?, spaces(restored)?);
+        administer(restored, &format!("COPY (SELECT) TO PROGRAM {}", make_directories(&to)))?;
+        if let Some(text) = restore(restored, major, &relocate(&first.ours.text, &from, &to)?)? {
+            return Ok(Some(format!("── restore by {who} ──\n{text}")));
+        }
+        let expected = relocate(&first.theirs.text, &from, &to)?;
+        let flags = RESTRICT_KEY.map(str::to_owned);
+        let second = oracle::pg_dumpall(&Source::cluster(restored), &flags, folder, "restored")?;
+        if let Some(text) = difference::of_dumps(&expected, &second.text)? {
+            return Ok(Some(format!("── after the round trip by {who} (pg_dumpall of both) ──\n{text}")));
+        }
     }
-    let expected = relocate(&first.theirs.text)?;
-    let flags = RESTRICT_KEY.map(str::to_owned);
-    let second = oracle::pg_dumpall(&Source::cluster(restored), &flags, folder, "restored")?;
-    let difference = difference::of_dumps(&expected, &second.text)?;
-    Ok(difference.map(|text| format!("── after the round trip (pg_dumpall of both) ──\n{text}")))
+    Ok(None)
+}
+
+/// A copy of a dump with other directories of tablespaces.
+fn relocate(path: &Path, from: &str, to: &str) -> Outcome<PathBuf> {
+    let failed = |e: std::io::Error| format!("relocate {}: {e}", path.display());
+    let text = std::fs::read(path).map_err(failed)?;
+    // LATIN1 rows are no UTF-8; each byte as a character of its own comes back as it was.
+    let text: String = text.into_iter().map(char::from).collect();
+    let text: Vec<u8> = text.replace(from, to).chars().map(|c| c as u8).collect();
+    let relocated = path.with_extension("relocated.sql");
+    std::fs::write(&relocated, text).map_err(failed)?;
+    Ok(relocated)
 }
 
 /// Where tablespaces.sql has its directories.
@@ -145,13 +151,32 @@ fn make_directories(spaces: &str) -> String {
     format!("'mkdir -p {spaces} && cd {spaces} && mkdir one \"two \\\"2\\\"\" three'")
 }
 
-/// Runs a script that may fail in parts; what psql complains about comes back.
-fn run_script(server: &Postgres, major: u32, script: &Path) -> Outcome<String> {
+/// Runs a script by psql; what it complains about comes back, but for the superuser, who is there
+/// before.
+fn run_script(server: &Postgres, major: u32, script: &Path) -> Outcome<Option<String>> {
     let mut psql = server.client("psql");
     psql.args(["-X", "-q", "-d", "postgres", "-f"]).arg(script).stdout(Stdio::null());
-    if major >= 17 {
-        psql.env("PGOPTIONS", "-c allow_in_place_tablespaces=on");
-    }
+    allow_in_place_tablespaces(&mut psql, major);
     let done = psql.output().map_err(|e| format!("start psql: {e}"))?;
-    Ok(String::from_utf8_lossy(&done.stderr).into_owned())
+    let exists = format!("role \"{}\" already exists", server.user);
+    let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
+    let unexpected: Vec<&str> =
+        stderr.lines().filter(|line| line.contains("ERROR") && !line.ends_with(&exists)).collect();
+    Ok((!unexpected.is_empty()).then(|| unexpected.join("\n")))
+}
+
+/// The same by `pgsiphon restore`, which takes no error but that one.
+fn run_restore(server: &Postgres, major: u32, script: &Path) -> Outcome<Option<String>> {
+    let mut restore = clean_command(crate::PGSIPHON);
+    restore.arg("restore").args(server.connection_options()).args(["-d", "postgres"]).arg(script);
+    allow_in_place_tablespaces(&mut restore, major);
+    let done = restore.output().map_err(|e| format!("start pgsiphon: {e}"))?;
+    let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
+    Ok((!done.status.success()).then_some(stderr))
+}
+
+fn allow_in_place_tablespaces(command: &mut Command, major: u32) {
+    if major >= 17 {
+        command.env("PGOPTIONS", "-c allow_in_place_tablespaces=on");
+    }
 }

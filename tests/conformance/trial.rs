@@ -26,8 +26,9 @@ pub(crate) fn run(case: &Case, server: &Postgres, major: u32, built: &str) -> Ou
             complaints.push(format!("── flags {:?} ──\n{text}", flags.args));
         }
     }
-    if complaints.is_empty() && case.round_trips(major) {
-        complaints.extend(round_trip(&original, &subject, &settings, folder.path())?);
+    if complaints.is_empty() {
+        let same = case.round_trips(major);
+        complaints.extend(round_trip(&original, &subject, &settings, same, folder.path())?);
     }
     if complaints.is_empty() && case.manifest.round_trip_create {
         complaints.extend(round_trip_create(&mut original, &subject, folder.path())?);
@@ -57,23 +58,35 @@ fn compare(
     Ok((!wrong.is_empty()).then_some(wrong))
 }
 
-/// Restores our dump into an empty database, which pg_dump then has to find the same.
+/// Restores our dump into an empty database by psql, which pg_dump then has to find the `same`, and
+/// into another one by `pgsiphon restore`, which pg_dump has to find as psql's, always.
 fn round_trip(
     original: &Database,
     subject: &Subject,
     settings: &Settings,
+    same: bool,
     folder: &Path,
 ) -> Outcome<Option<String>> {
     let server = original.server();
     let first = Pair::dump(&Source::database(server, original.name()), subject, &[], folder)?;
-    let restored = Database::create(server, "cs_restored", settings)?;
-    if let Err(text) = restored.load(&[&first.ours.text]) {
-        return Ok(Some(format!("── restore ──\n{text}")));
+    let by_psql = Database::create(server, "cs_psql", settings)?;
+    let by_us = Database::create(server, "cs_restored", settings)?;
+    match (by_psql.load(&[&first.ours.text]), by_us.restore(&first.ours.text)) {
+        (Ok(()), Ok(())) => {}
+        (Err(_), Err(_)) if !same => return Ok(None),
+        (Err(text), _) => return Ok(Some(format!("── restore by psql ──\n{text}"))),
+        (_, Err(text)) => return Ok(Some(format!("── restore by pgsiphon ──\n{text}"))),
     }
-    let source = Source::database(server, restored.name());
-    let second = oracle::pg_dump(&source, &[], folder, "restored")?;
-    let difference = difference::of_dumps(&first.theirs.text, &second.text)?;
-    Ok(difference.map(|text| format!("── after the round trip (pg_dump of both) ──\n{text}")))
+    let redump = |database: &Database, name: &str| {
+        oracle::pg_dump(&Source::database(server, database.name()), &[], folder, name)
+    };
+    let second = redump(&by_psql, "psql")?;
+    if same && let Some(text) = difference::of_dumps(&first.theirs.text, &second.text)? {
+        return Ok(Some(format!("── after the round trip (pg_dump of both) ──\n{text}")));
+    }
+    let third = redump(&by_us, "restored")?;
+    let difference = difference::of_dumps(&second.text, &third.text)?;
+    Ok(difference.map(|text| format!("── restored by psql and by pgsiphon (pg_dump of both) ──\n{text}")))
 }
 
 /// The same with `-C`: the original gives up its name, and the restore makes it anew.
@@ -84,11 +97,17 @@ fn round_trip_create(original: &mut Database, subject: &Subject, folder: &Path) 
     let first = Pair::dump(&source, subject, &flags, folder)?;
     let name = original.name().to_owned();
     original.rename(&format!("{name}_old"))?;
-    let _restored = Database::expected(&server, &name);
-    if let Err(text) = database::run_files(&server, "postgres", &[&first.ours.text]) {
-        return Ok(Some(format!("── restore with -C ──\n{text}")));
+    let by_psql = || database::run_files(&server, "postgres", &[&first.ours.text]);
+    let by_us = || database::restore(&server, "postgres", &first.ours.text, &["--create"]);
+    for (who, restore) in [("psql", &by_psql as &dyn Fn() -> Outcome<()>), ("pgsiphon", &by_us)] {
+        let _restored = Database::expected(&server, &name);
+        if let Err(text) = restore() {
+            return Ok(Some(format!("── restore with -C by {who} ──\n{text}")));
+        }
+        let second = oracle::pg_dump(&source, &flags, folder, "restored")?;
+        if let Some(text) = difference::of_dumps(&first.theirs.text, &second.text)? {
+            return Ok(Some(format!("── after the round trip with -C by {who} ──\n{text}")));
+        }
     }
-    let second = oracle::pg_dump(&source, &flags, folder, "restored")?;
-    let difference = difference::of_dumps(&first.theirs.text, &second.text)?;
-    Ok(difference.map(|text| format!("── after the round trip with -C ──\n{text}")))
+    Ok(None)
 }

@@ -5,7 +5,10 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Outcome;
-use super::servers::Postgres;
+use super::servers::{Postgres, clean_command};
+
+/// The program that cargo built for this test run.
+const PGSIPHON: &str = env!("CARGO_BIN_EXE_pgsiphon");
 
 /// A database of our own, dropped with this value.
 #[derive(Debug)]
@@ -70,6 +73,11 @@ impl Database {
         run_files(&self.server, &self.name, files)
     }
 
+    /// Restores a dump by `pgsiphon restore`.
+    pub(crate) fn restore(&self, dump: &Path) -> Outcome<()> {
+        restore(&self.server, &self.name, dump, &[])
+    }
+
     /// Runs one statement and returns psql's unadorned output.
     pub(crate) fn query(&self, sql: &str) -> Outcome<String> {
         ask(&self.server, &self.name, sql)
@@ -97,6 +105,13 @@ pub(crate) fn run_files(server: &Postgres, database: &str, files: &[&Path]) -> O
     run(psql, &format!("{files:?}")).map(drop)
 }
 
+/// Restores a dump by `pgsiphon restore` into that database.
+pub(crate) fn restore(server: &Postgres, database: &str, dump: &Path, options: &[&str]) -> Outcome<()> {
+    let mut command = clean_command(PGSIPHON);
+    command.arg("restore").args(server.connection_options()).args(["-d", database]).args(options).arg(dump);
+    run(command, &format!("pgsiphon restore {}", dump.display())).map(drop)
+}
+
 /// Runs one statement and returns psql's unadorned output.
 pub(crate) fn ask(server: &Postgres, database: &str, sql: &str) -> Outcome<String> {
     let mut psql = psql(server, database);
@@ -117,12 +132,13 @@ fn psql(server: &Postgres, database: &str) -> Command {
     command
 }
 
-fn run(mut psql: Command, what: &str) -> Outcome<String> {
-    let done = psql.stdin(Stdio::null()).output().map_err(|e| format!("start psql: {e}"))?;
+fn run(mut command: Command, what: &str) -> Outcome<String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let done = command.stdin(Stdio::null()).output().map_err(|e| format!("start {program}: {e}"))?;
     if done.status.success() {
         return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
     }
-    Err(format!("psql failed ({}) on {what}:\n{}", done.status, String::from_utf8_lossy(&done.stderr)))
+    Err(format!("{program} failed ({}) on {what}:\n{}", done.status, String::from_utf8_lossy(&done.stderr)))
 }
 
 fn quoted(name: &str) -> String {

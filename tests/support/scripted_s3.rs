@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -29,6 +30,7 @@ pub const ACCESS_KEY: &str = "test";
 pub enum Op {
     ListMultipartUploads,
     HeadObject,
+    GetObject,
     PutObject,
     CreateMultipartUpload,
     UploadPart,
@@ -250,6 +252,7 @@ impl Call {
             ("POST", false) if has("uploadId") => Op::CompleteMultipartUpload,
             ("DELETE", false) if has("uploadId") => Op::AbortMultipartUpload,
             ("GET", false) if has("uploadId") => Op::ListParts,
+            ("GET", false) => Op::GetObject,
             _ => return Err(Answer::error(501, "NotImplemented")),
         };
         Ok(Call { op, key: key.to_owned(), query, headers })
@@ -292,6 +295,7 @@ impl State {
         let acted = match call.op {
             Op::ListMultipartUploads => Ok(self.list_uploads(call)),
             Op::HeadObject => self.head(call),
+            Op::GetObject => self.get(call),
             Op::PutObject => self.put_object(call, body),
             Op::CreateMultipartUpload => {
                 let id = self.create(&call.key, call.metadata());
@@ -347,6 +351,25 @@ impl State {
             answer = answer.header(name, value);
         }
         Ok(answer)
+    }
+
+    /// An object of ASCII text, or its rest from the start of a range on.
+    fn get(&self, call: &Call) -> Result<Answer, Answer> {
+        let object = self.objects.get(&call.key).ok_or_else(|| Answer::error(404, "NoSuchKey"))?;
+        let etag = format!("\"{:08x}\"", crc32fast::hash(&object.bytes));
+        if call.header("if-match").is_some_and(|wanted| wanted != etag) {
+            return Err(Answer::error(412, "PreconditionFailed"));
+        }
+        let size = object.bytes.len();
+        let range = call.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
+        let from: usize = range.map_or(0, |from| from.parse().unwrap());
+        let body = String::from_utf8(object.bytes[from..].to_vec()).unwrap();
+        let answer = Answer { status: if range.is_some() { 206 } else { 200 }, headers: Vec::new(), body };
+        let answer = answer.header("etag", &etag).header("content-length", &(size - from).to_string());
+        Ok(match range {
+            Some(_) => answer.header("content-range", &format!("bytes {from}-{}/{size}", size - 1)),
+            None => answer,
+        })
     }
 
     fn check_condition(&self, call: &Call) -> Result<(), Answer> {
@@ -466,11 +489,21 @@ impl Answer {
             self.body = "x".repeat(8);
         }
         let half = Bytes::from(self.body[..self.body.len() / 2].to_owned());
-        let frames = [Ok(Frame::data(half)), Err(io::Error::other("scripted end"))];
+        // What comes with the end is lost with it.
+        let frames = futures::stream::iter([false, true]).then(move |ends| {
+            let half = half.clone();
+            async move {
+                if !ends {
+                    return Ok(Frame::data(half));
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                Err(io::Error::other("scripted end"))
+            }
+        });
         let length = self.body.len().to_string();
         let has_length = self.headers.iter().any(|(name, _)| name == "content-length");
         let answer = if has_length { self } else { self.header("content-length", &length) };
-        answer.with_body(BodyExt::boxed(StreamBody::new(futures::stream::iter(frames))))
+        answer.with_body(BodyExt::boxed(StreamBody::new(frames)))
     }
 
     fn with_body(self, body: Body) -> Response<Body> {

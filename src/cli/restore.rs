@@ -1,0 +1,94 @@
+//! `pgsiphon restore`: psql's part, and pg_restore's names for it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+use pgsiphon::dump::ParamsFor;
+use pgsiphon::error::Result;
+use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, resolve};
+use pgsiphon::pipeline::{Progress, Silent};
+use pgsiphon::restore::{Options, Request, restore};
+use tokio_util::sync::CancellationToken;
+
+use super::connection::ConnectionArgs;
+use super::progress::{ReadBar, When};
+use super::storage::StorageArgs;
+
+#[derive(Args)]
+#[command(next_help_heading = "General options")]
+pub(crate) struct RestoreArgs {
+    /// The dump: a file, s3://bucket/key, or - for standard input; plain, gzip, zstd or lz4
+    #[arg(value_name = "FILE|s3://BUCKET/KEY|-")]
+    backup: String,
+    /// Database to restore to: a name, a connection string or a URL; -d is the same
+    #[arg(long, value_name = "DBNAME|URL")]
+    to: Option<String>,
+    /// Create the database first, unless the dump creates one itself
+    #[arg(short = 'C', long)]
+    create: bool,
+    /// Restore as a single transaction: all or nothing
+    #[arg(short = '1', long, conflicts_with = "continue_on_error")]
+    single_transaction: bool,
+    /// Go on after errors, and count them
+    #[arg(long)]
+    continue_on_error: bool,
+    /// Restore into a database that is not empty
+    #[arg(long)]
+    into_nonempty: bool,
+    /// Show what is being done, and the server's warnings; twice for its notices
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to show a progress bar on standard error
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    progress: When,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(flatten)]
+    storage: StorageArgs,
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Result<()> {
+    let connect = args.connection.connect_args(args.to.as_deref())?;
+    let params = resolve(&connect, &OsEnvironment)?;
+    let backup = args.storage.input(&args.backup).await?.open().await?;
+    let show = args.progress.shows(false);
+    let progress: Arc<dyn Progress> =
+        if show { Arc::new(ReadBar::new(backup.size)) } else { Arc::new(Silent) };
+    let location = backup.location.clone();
+    let request = Request {
+        backup,
+        params,
+        params_for: params_for(connect),
+        options: Options {
+            create: args.create,
+            create_settings: String::new(),
+            single_transaction: args.single_transaction,
+            continue_on_error: args.continue_on_error,
+            into_nonempty: args.into_nonempty,
+            role: args.connection.role.clone(),
+        },
+    };
+    let start = Instant::now();
+    let restored = restore(request, Arc::clone(&progress), shutdown).await;
+    drop(progress);
+    let restored = restored?;
+    if show || args.verbose > 0 {
+        eprintln!(
+            "pgsiphon: {location}: {} statements, {} rows, {:.1} s",
+            restored.statements,
+            restored.rows,
+            start.elapsed().as_secs_f64()
+        );
+    }
+    Ok(())
+}
+
+/// Finds out how to connect to another database of the same server.
+pub(super) fn params_for(connect: ConnectArgs) -> Box<ParamsFor> {
+    Box::new(move |database| {
+        resolve(&ConnectArgs { database: Some(database.to_owned()), ..connect.clone() }, &OsEnvironment)
+    })
+}

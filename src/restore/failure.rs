@@ -1,0 +1,95 @@
+//! What is said of a statement that failed.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use tokio_postgres::error::SqlState;
+
+use super::statement::abbreviated;
+use crate::error::{Error, ErrorKind};
+use crate::pg::error::{PgFailure, failed};
+
+/// `COPY t, line 3, column a: "…"`, in the context of a failed COPY.
+static COPY_CONTEXT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?m)^COPY .*?, line (\d+)(?:, column [^:]*)?(?::|$)").ok());
+
+/// A statement and where it stands.
+pub(super) struct Place<'a> {
+    /// Its bytes.
+    pub(super) statement: &'a [u8],
+    /// The line that it begins in.
+    pub(super) line: u64,
+    /// The line of the first row, of a COPY.
+    pub(super) rows_line: Option<u64>,
+}
+
+impl Place<'_> {
+    /// The error for a statement that failed. It names the statement, but no values: they may be
+    /// rows.
+    pub(super) fn error(&self, error: tokio_postgres::Error) -> Error {
+        let Some(db) = error.as_db_error() else {
+            return failed(ErrorKind::RestoreFailed, self.attempted(None), error);
+        };
+        let mut failure = PgFailure::from(db);
+        let row = self.row(failure.context.as_deref());
+        let attempted = self.attempted(row);
+        let hint = hint(&failure).or_else(|| failure.hint.take());
+        // Details of these classes quote rows ("Key (a)=(1) already exists."), and so do contexts.
+        let class = &failure.sqlstate.code()[..2];
+        if self.rows_line.is_some() || matches!(class, "22" | "23") {
+            failure.detail = None;
+        }
+        failure.context = None;
+        let error = Error::new(ErrorKind::RestoreFailed, attempted).because(failure);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+
+    /// `run line 12: CREATE TABLE t (a integer);`
+    pub(super) fn attempted(&self, row: Option<u64>) -> String {
+        let statement = abbreviated(self.statement);
+        match (self.rows_line, row) {
+            (Some(first), Some(row)) => {
+                let line = first + row - 1;
+                format!("run line {}: {statement}, row {row} in line {line}", self.line)
+            }
+            _ => format!("run line {}: {statement}", self.line),
+        }
+    }
+
+    /// Which row the server complains about, if it says so in a way that we can read.
+    fn row(&self, context: Option<&str>) -> Option<u64> {
+        self.rows_line?;
+        let found = COPY_CONTEXT.as_ref()?.captures(context?)?;
+        found.get(1)?.as_str().parse().ok().filter(|row| *row > 0)
+    }
+}
+
+/// How to mend what restores fail of most.
+fn hint(failure: &PgFailure) -> Option<String> {
+    let code = &failure.sqlstate;
+    let message = failure.message.as_str();
+    let hint = if *code == SqlState::UNDEFINED_OBJECT && message.starts_with("role \"") {
+        "roles are no part of a database's dump: restore a dump of `pgsiphon dump --globals-only` first, \
+         create the role, or dump with -O and -x"
+    } else if *code == SqlState::UNDEFINED_OBJECT && message.starts_with("tablespace \"") {
+        "tablespaces are no part of a database's dump: create it first, or dump with --no-tablespaces"
+    } else if *code == SqlState::UNDEFINED_FILE || message.contains("extension control file") {
+        "the extension has to be installed on this server first"
+    } else if *code == SqlState::DUPLICATE_DATABASE {
+        "drop or rename that database first, or restore a dump without CREATE DATABASE into another"
+    } else if *code == SqlState::DUPLICATE_TABLE
+        || *code == SqlState::DUPLICATE_OBJECT
+        || *code == SqlState::DUPLICATE_SCHEMA
+        || *code == SqlState::DUPLICATE_FUNCTION
+    {
+        "restore into an empty database: pgsiphon restore --create makes one"
+    } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
+        "connect as a superuser or as the owner; a dump made with -O and -x asks for less"
+    } else {
+        return None;
+    };
+    Some(hint.to_owned())
+}

@@ -1,0 +1,82 @@
+//! Restores a dump without psql: reads it once, and does what it says, in its order.
+//!
+//! * [`script`] cuts the text into statements, rows, comments and meta-commands;
+//! * `statement`, `meta` and [`marks`] say what these are;
+//! * `run` does them; `target` looks after the database, `failure` says what went wrong.
+//!
+//! A dump can be restored as one transaction, or as psql does it: each statement by itself, so that
+//! what was done before an error stays. Rows of a COPY whose text ends too early are never kept.
+
+mod encoding;
+mod failure;
+mod lexer;
+pub mod marks;
+mod meta;
+mod run;
+pub mod script;
+mod statement;
+mod target;
+mod text;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::dump::ParamsFor;
+use crate::error::Result;
+use crate::input::Opened;
+use crate::pg::params::ConnectParams;
+use crate::pipeline::Progress;
+
+pub use text::Script;
+
+/// What to restore, where to, and how.
+pub struct Request {
+    /// The backup.
+    pub backup: Opened,
+    /// The database to restore to.
+    pub params: ConnectParams,
+    /// Other databases of the same server, to which a dump may connect.
+    pub params_for: Box<ParamsFor>,
+    /// How.
+    pub options: Options,
+}
+
+/// How to restore.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Make the database first, unless the dump does so itself.
+    pub create: bool,
+    /// What `CREATE DATABASE` is given then beside the name and the template: ` ENCODING …`.
+    pub create_settings: String,
+    /// All or nothing.
+    pub single_transaction: bool,
+    /// Go on after errors.
+    pub continue_on_error: bool,
+    /// Write into a database that holds anything already.
+    pub into_nonempty: bool,
+    /// The role to become first.
+    pub role: Option<String>,
+}
+
+/// What a restore came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Statements that were run.
+    pub statements: u64,
+    /// Rows that were copied.
+    pub rows: u64,
+}
+
+/// Restores. What becomes of the part that was done before an error is up to the options.
+///
+/// # Errors
+/// `RestoreFailed` names the statement, its line and what the server says of it; `Damaged`, if the
+/// backup is not whole; `SourceUnreachable`, if the server cannot be reached; `Interrupted`.
+pub async fn restore(
+    request: Request,
+    progress: Arc<dyn Progress>,
+    shutdown: CancellationToken,
+) -> Result<Restored> {
+    run::run(request, progress, shutdown).await
+}

@@ -1,0 +1,85 @@
+//! The database that is restored to.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::pg::connect::{Session, connect};
+use crate::pg::error::{failed, sqlstate};
+use crate::pg::params::ConnectParams;
+use crate::pg::text::Text;
+use crate::quote::quoted;
+
+/// Databases that are there in every cluster, to be connected to while another is made.
+const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
+
+/// How many objects an error names.
+const NAMED: usize = 3;
+
+/// What users made, rather than initdb (whose oids are below 16384, FirstNormalObjectId) or an
+/// extension. `$1` limits it.
+const OBJECTS: &str = "
+    SELECT (count(*) OVER ())::int8 AS total, kind || ' ' || name AS object
+      FROM (SELECT CASE c.relkind WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
+                                  WHEN 'f' THEN 'foreign table' ELSE 'table' END AS kind,
+                   n.nspname || '.' || c.relname AS name, c.oid, 'pg_catalog.pg_class'::regclass AS class,
+                   n.nspname
+              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+             UNION ALL
+            SELECT 'function', n.nspname || '.' || p.proname, p.oid, 'pg_catalog.pg_proc'::regclass, n.nspname
+              FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+             UNION ALL
+            SELECT 'type', n.nspname || '.' || t.typname, t.oid, 'pg_catalog.pg_type'::regclass, n.nspname
+              FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+              LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+             WHERE t.typtype IN ('d', 'e', 'r') OR c.relkind = 'c' OR (t.typtype = 'b' AND t.typcategory <> 'A')
+             UNION ALL
+            SELECT 'large object', l.oid::text, l.oid, 'pg_catalog.pg_largeobject'::regclass, 'public'
+              FROM pg_catalog.pg_largeobject_metadata l) o
+     WHERE (o.oid >= 16384 OR kind = 'large object')
+       AND o.nspname !~ '^pg_' AND o.nspname <> 'information_schema'
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                        WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype = 'e')
+     ORDER BY o.oid LIMIT $1";
+
+/// Refuses a database that holds anything already.
+///
+/// # Errors
+/// `RestoreFailed`, with the number of objects and some of their names.
+pub(super) async fn refuse_nonempty(session: &Session, database: &str) -> Result<()> {
+    let attempted = format!("restore into database \"{database}\"");
+    let failed = |e| failed(ErrorKind::RestoreFailed, attempted.clone(), session.reason(e));
+    let limit = i64::try_from(NAMED).unwrap_or(i64::MAX);
+    let rows = session.client.query(OBJECTS, &[&limit]).await.map_err(failed)?;
+    let Some(first) = rows.first() else { return Ok(()) };
+    let total: i64 = first.try_get("total").map_err(failed)?;
+    let names: Result<Vec<Text>, _> = rows.iter().map(|row| row.try_get("object")).collect();
+    let names: Vec<String> = names.map_err(failed)?.into_iter().map(|name| name.0).collect();
+    let more = if total > names.len() as i64 { ", …" } else { "" };
+    Err(Error::new(ErrorKind::RestoreFailed, attempted)
+        .because(format!("it is not empty: it has {total} objects ({}{more})", names.join(", ")))
+        .hint("choose an empty database, make one with --create, or allow it with --into-nonempty"))
+}
+
+/// Connects to where databases can be made from.
+pub(super) async fn connect_to_maintenance(params: &ConnectParams) -> Result<Session> {
+    let [first, second] = MAINTENANCE;
+    let to = |name: &str| ConnectParams { dbname: name.to_owned(), ..params.clone() };
+    match connect(&to(first)).await {
+        Err(error) if is_no_such_database(&error) => connect(&to(second)).await,
+        outcome => outcome,
+    }
+}
+
+/// Makes a database. `settings` are further words of `CREATE DATABASE`.
+pub(super) async fn create(session: &Session, database: &str, settings: &str) -> Result<()> {
+    let sql = format!("CREATE DATABASE {} TEMPLATE template0{settings}", quoted(database));
+    let attempted = || format!("create database \"{database}\"");
+    session.client.batch_execute(&sql).await.map_err(|error| {
+        let exists = error.code() == Some(&tokio_postgres::error::SqlState::DUPLICATE_DATABASE);
+        let error = failed(ErrorKind::RestoreFailed, attempted(), session.reason(error));
+        if exists { error.hint("without --create the database that is there is taken") } else { error }
+    })
+}
+
+fn is_no_such_database(error: &Error) -> bool {
+    sqlstate(error).is_some_and(|code| code.code() == "3D000")
+}
