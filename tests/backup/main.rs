@@ -7,8 +7,10 @@
 mod support;
 
 mod lifecycle;
+mod page;
 mod prune;
 mod run;
+mod schedule;
 mod settings;
 mod slot;
 mod world;
