@@ -52,10 +52,11 @@ pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Pending {
     let nulls = if r.major >= 15 { "i.indnullsnotdistinct" } else { "false" };
     let period = if r.major >= 18 { "c.conperiod" } else { "false" };
     let set = if r.major >= 17 { "attstattarget IS NOT NULL" } else { "attstattarget >= 0" };
-    // Only expressions take a statistics target of their own.
+    // The server quotes as its own setting says, which need not come from our options. Only expressions take a statistics target of their own.
     let sql = format!(
         "SELECT t.oid, i.indrelid, t.relname, am.amname, i.indisunique,
-                i.indexprs IS NULL AND i.indpred IS NULL AND t.reloptions IS NULL AS plain,
+                i.indexprs IS NULL AND i.indpred IS NULL AND t.reloptions IS NULL
+                AND pg_catalog.current_setting('quote_all_identifiers') = 'off' AS plain,
                 i.indclass::pg_catalog.oid[], i.indcollation::pg_catalog.oid[], i.indoption::pg_catalog.int2[],
                 i.indkey::pg_catalog.int2[], i.indnkeyatts, i.indisclustered, i.indisreplident,
                 {nulls} AS indnullsnotdistinct, inh.inhparent, ts.spcname, t.reloptions,
