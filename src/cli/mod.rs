@@ -14,6 +14,7 @@ pub(crate) mod prune;
 pub(crate) mod restore;
 mod storage;
 mod table;
+pub(crate) mod verify;
 
 use clap::{Parser, Subcommand};
 use pgsiphon::error::{Error, ErrorKind, Result};
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Dump(Box<dump::DumpArgs>),
     /// Restore a dump into a database, without psql
     Restore(Box<restore::RestoreArgs>),
+    /// Say whether a backup is whole, and if asked, whether it restores
+    Verify(Box<verify::VerifyArgs>),
     /// Back up the configured databases: the nightly job
     Backup(Box<backup::BackupArgs>),
     /// List the backups
@@ -63,6 +66,7 @@ impl Cli {
         match &self.command {
             Command::Dump(args) => args.verbose,
             Command::Restore(args) => args.verbose,
+            Command::Verify(args) => args.verbose,
             Command::Backup(args) => args.jobs.verbose,
             Command::List(args) => args.jobs.verbose,
             Command::Status(args) => args.jobs.verbose,

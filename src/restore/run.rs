@@ -13,6 +13,7 @@ use super::meta::MetaCommand;
 use super::script::{Piece, PieceKind};
 use super::statement::{Kind, abbreviated};
 use super::target::{connect_to_maintenance, create, refuse_nonempty};
+use super::words::is_about_database;
 use super::{Options, Request, Restored, Script};
 use crate::dump::ParamsFor;
 use crate::error::{Error, ErrorKind, Result};
@@ -142,7 +143,7 @@ impl Runner {
         }
         if !matches!(next, Kind::Database | Kind::Cluster | Kind::CreateRole) && !self.marks.is_cluster() {
             let database = self.params.dbname.clone();
-            create(self.session()?, &database, &self.options.create_settings).await?;
+            create(self.session()?, &database).await?;
             let session = connect(&self.params).await?;
             self.begin_session(session).await?;
         }
@@ -159,6 +160,9 @@ impl Runner {
         let kind = Kind::of(&piece.text);
         if kind == Kind::Setting && self.options.create {
             self.undecided.push(piece);
+            return Ok(());
+        }
+        if self.options.stay_in_database && (kind == Kind::Database || is_about_database(&piece.text)) {
             return Ok(());
         }
         self.decide(kind).await?;
@@ -292,18 +296,9 @@ impl Runner {
             Error::new(ErrorKind::RestoreFailed, format!("read line {line} of {}", self.script.location()))
                 .because(why)
         };
-        let command = MetaCommand::read(&piece.text).map_err(refused)?;
-        if self.marks.is_restricted() && !matches!(command, MetaCommand::Unrestrict(_)) {
-            return Err(refused("a meta-command where \\restrict forbids them".to_owned()));
-        }
-        match command {
-            MetaCommand::Nothing => {}
-            MetaCommand::Restrict(key) => self.marks.restrict(key),
-            MetaCommand::Unrestrict(key) => {
-                if !self.marks.unrestrict(&key) {
-                    return Err(refused("\\unrestrict has another key than \\restrict".to_owned()));
-                }
-            }
+        match self.marks.meta_command(&piece.text).map_err(refused)? {
+            MetaCommand::Nothing | MetaCommand::Restrict(_) | MetaCommand::Unrestrict(_) => {}
+            MetaCommand::Encoding(_) | MetaCommand::Connect(_) if self.options.stay_in_database => {}
             MetaCommand::Encoding(name) => {
                 let setting = format!("SET client_encoding = {}", portable_literal(&name));
                 self.execute_own(&setting).await?;

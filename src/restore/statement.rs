@@ -3,7 +3,7 @@
 
 /// Kinds of statements that are treated in their own ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// `SET`, `SELECT pg_catalog.set_config(…)`: of the session, and changes nothing that stays.
     Setting,
     /// `CREATE DATABASE` or `DROP DATABASE`.
@@ -22,7 +22,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn of(statement: &[u8]) -> Kind {
+    pub(crate) fn of(statement: &[u8]) -> Kind {
         let head = String::from_utf8_lossy(&statement[..statement.len().min(200)]).to_ascii_uppercase();
         let mut words = head.split_ascii_whitespace().map(|word| word.trim_end_matches(';'));
         let mut word = || words.next().unwrap_or("");
@@ -40,7 +40,7 @@ impl Kind {
     }
 
     /// Whether it cannot be in a transaction with others.
-    pub(super) fn refuses_transactions(self, statement: &[u8]) -> bool {
+    pub(crate) fn refuses_transactions(self, statement: &[u8]) -> bool {
         let about_tablespace = || statement.windows(10).any(|w| w.eq_ignore_ascii_case(b"TABLESPACE"));
         self == Kind::Database
             || (self == Kind::Cluster && !statement.starts_with(b"ALTER") && {
@@ -54,7 +54,7 @@ const SHOWN_CHARS: usize = 100;
 
 /// The statement's beginning on one line, as far as it holds no values: those may be rows, large
 /// objects' contents or passwords.
-pub(super) fn abbreviated(statement: &[u8]) -> String {
+pub(crate) fn abbreviated(statement: &[u8]) -> String {
     let text = String::from_utf8_lossy(&statement[..statement.len().min(8 * SHOWN_CHARS)]);
     let first_value =
         [text.find('\''), text.find("$$"), text.find("$_"), find_ignoring_case(&text, " VALUES")];
