@@ -45,6 +45,7 @@ pub(super) async fn run(
         is_known_empty: false,
         in_transaction: false,
         done: Restored::default(),
+        has_changed: false,
         errors: 0,
     };
     let outcome = tokio::select! {
@@ -70,6 +71,8 @@ struct Runner {
     /// We began a transaction for all.
     in_transaction: bool,
     done: Restored,
+    /// Something was done that stays, unless it is rolled back.
+    has_changed: bool,
     errors: u64,
 }
 
@@ -186,7 +189,10 @@ impl Runner {
             PieceKind::CopyFromStdin => self.copy(&piece).await,
             _ => self.run(&piece, kind).await,
         };
-        let Err(error) = outcome else { return Ok(()) };
+        let Err(error) = outcome else {
+            self.has_changed |= kind != Kind::Setting;
+            return Ok(());
+        };
         if error.kind() != ErrorKind::RestoreFailed {
             return Err(error);
         }
@@ -246,7 +252,7 @@ impl Runner {
         // that restores always is.
         let is_there = sqlstate(&error) == Some(&SqlState::DUPLICATE_OBJECT);
         if kind == Kind::CreateRole && is_there && !self.in_transaction && self.marks.is_cluster() {
-            tracing::warn!("line {}: the role of {} is there already", piece.line, abbreviated(&piece.text));
+            tracing::warn!("line {}: {} the role is there already", piece.line, abbreviated(&piece.text));
             return Ok(());
         }
         Err(error)
@@ -347,7 +353,7 @@ impl Runner {
 
     /// Adds to the error what of the dump is in the database now.
     fn with_what_stays(&self, error: Error) -> Error {
-        let what = if self.done.statements == 0 {
+        let what = if !self.has_changed {
             return error;
         } else if self.options.single_transaction {
             "nothing of the dump is in the database"

@@ -30,7 +30,7 @@ impl Kind {
             ("SET" | "RESET", _) => Kind::Setting,
             ("SELECT", call) if call.starts_with("PG_CATALOG.SET_CONFIG(") => Kind::Setting,
             ("CREATE" | "DROP", "DATABASE") => Kind::Database,
-            ("CREATE", "ROLE") if head.ends_with(';') && words.count() == 1 => Kind::CreateRole,
+            ("CREATE", "ROLE") if is_bare_role(&head) => Kind::CreateRole,
             ("CREATE" | "ALTER" | "DROP", "ROLE" | "TABLESPACE" | "USER") => Kind::Cluster,
             ("ALTER", "DATABASE") | ("GRANT" | "REVOKE" | "COMMENT" | "SECURITY", _) => Kind::Cluster,
             ("BEGIN", "") => Kind::Begin,
@@ -46,6 +46,15 @@ impl Kind {
             || (self == Kind::Cluster && !statement.starts_with(b"ALTER") && {
                 (statement.starts_with(b"CREATE") || statement.starts_with(b"DROP")) && about_tablespace()
             })
+    }
+}
+
+/// Whether a `CREATE ROLE` gives nothing but a name.
+fn is_bare_role(statement: &str) -> bool {
+    let name = statement.strip_prefix("CREATE ROLE ").and_then(|rest| rest.strip_suffix(';')).unwrap_or(" ");
+    match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+        Some(quoted) => !quoted.replace("\"\"", "").contains('"'),
+        None => !name.contains(|c: char| c.is_whitespace() || c == '"'),
     }
 }
 
@@ -87,7 +96,8 @@ mod tests {
             ("CREATE DATABASE shop WITH TEMPLATE = template0;", Kind::Database),
             ("DROP DATABASE IF EXISTS shop;", Kind::Database),
             ("CREATE ROLE app;", Kind::CreateRole),
-            ("CREATE ROLE \"a b\";", Kind::Cluster),
+            ("CREATE ROLE \"a b\"\" c\";", Kind::CreateRole),
+            ("CREATE ROLE \"a\" IN ROLE \"b\";", Kind::Cluster),
             ("CREATE ROLE app WITH LOGIN;", Kind::Cluster),
             ("ALTER ROLE app WITH LOGIN;", Kind::Cluster),
             ("GRANT SELECT ON TABLE public.t TO app;", Kind::Cluster),
