@@ -15,6 +15,7 @@ pub(crate) mod restore;
 pub(crate) mod schedule;
 mod storage;
 mod table;
+pub(crate) mod verify;
 
 use clap::{Parser, Subcommand};
 use pgsiphon::error::{Error, ErrorKind, Result};
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Dump(Box<dump::DumpArgs>),
     /// Restore a dump into a database, without psql
     Restore(Box<restore::RestoreArgs>),
+    /// Say whether a backup is whole, and if asked, whether it restores
+    Verify(Box<verify::VerifyArgs>),
     /// Back up the configured databases: the nightly job
     Backup(Box<backup::BackupArgs>),
     /// Back up the configured databases at their times, as a process that lives on
@@ -86,6 +89,7 @@ impl Cli {
         match &self.command {
             Command::Dump(args) => args.verbose,
             Command::Restore(args) => args.verbose,
+            Command::Verify(args) => args.verbose,
             Command::Backup(args) => args.jobs.verbose,
             // Its log is how one knows what it does.
             Command::Schedule(args) => args.jobs.verbose + 1,
