@@ -45,6 +45,7 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Backup(args) => cli::backup::run(*args, shutdown).await,
         Command::Schedule(args) => cli::schedule::run(*args, shutdown).await,
         Command::List(args) => cli::list::list(*args).await,
+        Command::Check(args) => cli::check::run(*args).await,
         Command::Status(args) => cli::list::status(*args).await,
         Command::Prune(args) => cli::prune::run(*args).await,
         Command::Lifecycle(command) => cli::lifecycle::run(command).await,

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 pub(crate) mod backup;
+pub(crate) mod check;
 pub(crate) mod config;
 mod connection;
 mod content;
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Schedule(Box<schedule::ScheduleArgs>),
     /// List the backups
     List(Box<list::ListArgs>),
+    /// Look at all that the jobs need, and say how to mend what is wrong
+    Check(Box<check::CheckArgs>),
     /// Say whether the newest backups are fresh
     Status(Box<list::StatusArgs>),
     /// Remove old backups by the rules of retention; a dry run unless --yes is given
@@ -70,6 +73,7 @@ impl Cli {
             // Its log is how one knows what it does.
             Command::Schedule(args) => args.jobs.verbose + 1,
             Command::List(args) => args.jobs.verbose,
+            Command::Check(args) => args.jobs.verbose,
             Command::Status(args) => args.jobs.verbose,
             Command::Prune(args) => args.jobs.verbose,
             Command::Lifecycle(command) => command.verbosity(),
