@@ -50,6 +50,8 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Prune(args) => cli::prune::run(*args).await,
         Command::Lifecycle(command) => cli::lifecycle::run(command).await,
         Command::Config(command) => cli::config::run(command),
+        Command::Completions(args) => cli::generate::completions(&args),
+        Command::Man(args) => cli::generate::man(&args),
     };
     // The library only knows that it was told to stop; which signal did so is known here.
     result.map_err(|error| match (error.kind(), received.load(Ordering::Relaxed)) {

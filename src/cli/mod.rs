@@ -6,6 +6,7 @@ pub(crate) mod config;
 mod connection;
 mod content;
 pub(crate) mod dump;
+pub(crate) mod generate;
 mod globals;
 mod jobs;
 pub(crate) mod lifecycle;
@@ -61,6 +62,10 @@ pub(crate) enum Command {
     /// Write, check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Print what lets a shell complete pgsiphon's commands and options
+    Completions(generate::CompletionsArgs),
+    /// Print the manual page, or write those of all commands
+    Man(generate::ManArgs),
 }
 
 impl Cli {
@@ -77,7 +82,7 @@ impl Cli {
             Command::Status(args) => args.jobs.verbose,
             Command::Prune(args) => args.jobs.verbose,
             Command::Lifecycle(command) => command.verbosity(),
-            Command::Config(_) => 0,
+            Command::Config(_) | Command::Completions(_) | Command::Man(_) => 0,
         }
     }
 }
