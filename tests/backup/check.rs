@@ -54,6 +54,30 @@ fn what_works_is_said_and_nothing_stays() {
 }
 
 #[test]
+fn old_servers_are_looked_at_too() {
+    let world = World::new();
+    let place = world.directory();
+    for (major, server) in &world.servers.postgres {
+        let mut command = world.command(&place, "postgres", &["check"]);
+        command.env("PGHOST", &server.host).env("PGPORT", server.port.to_string());
+        let found = findings(command, 0);
+        assert!(text(&found, "server version").starts_with(&server.version), "{major}: {found:#?}");
+        assert_eq!((level(&found, "privileges"), level(&found, "connections")), ("ok", "ok"), "{found:#?}");
+    }
+}
+
+#[test]
+fn a_role_that_may_not_be_taken_is_told() {
+    let world = World::new();
+    let mut command = world.command(&world.directory(), "postgres", &["check"]);
+    command.env("PGSIPHON_SOURCE_ROLE", "no_such_role");
+    // A wrong setting, as for a backup.
+    let found = findings(command, 2);
+    assert!(text(&found, "role").contains("no_such_role"), "{found:#?}");
+    assert_eq!(level(&found, "write"), "ok");
+}
+
+#[test]
 fn what_a_limited_role_may_not_read_is_named() {
     let world = World::new();
     let database = world.database(

@@ -4,8 +4,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::report::{Findings, size};
-use crate::config::{Destination, Job};
+use crate::config::Job;
 use crate::error::{Error, ErrorKind, Result};
+use crate::naming::Naming;
 use crate::sink::s3::{Checksum, PartSizing, S3Options};
 use crate::store::lifecycle::{Lifecycle, describe};
 use crate::store::probe::{Answer, Probe, Put};
@@ -35,11 +36,8 @@ pub(super) async fn check(
 }
 
 /// A key under the job's prefix that no backup has.
-fn probe_key(destination: &Destination) -> String {
-    let key =
-        format!("{}pgsiphon-check-{:016x}.tmp", destination.naming.common_prefix(), rand::random::<u64>());
-    debug_assert!(destination.naming.parse(&key).is_none());
-    key
+fn probe_key(naming: &Naming) -> String {
+    format!("{}pgsiphon-check-{:016x}.tmp", naming.common_prefix(), rand::random::<u64>())
 }
 
 /// Ends early where all that follows would fail in the same way.
@@ -50,7 +48,7 @@ async fn look(
     largest: Option<&(String, u64)>,
     findings: &mut Findings,
 ) -> Result<(), (&'static str, Error)> {
-    let key = probe_key(&job.destination);
+    let key = probe_key(&job.destination.naming);
     let probe = Probe::new(bucket, options, key).await.map_err(|error| ("storage", error))?;
     findings.ok("storage", storage(&probe, bucket));
     probe.credentials().await.map_err(|error| ("credentials", error))?;
@@ -328,6 +326,19 @@ fn provider(probe: &Probe, options: &S3Options, largest: Option<&(String, u64)>,
 mod tests {
     use super::super::report::{Level, Report};
     use super::*;
+
+    #[test]
+    fn what_is_tried_is_no_backup() {
+        for (databases, globals) in [
+            ("{prefix}{database}_{timestamp}.sql.gz", "{prefix}globals_{timestamp}.sql.gz"),
+            ("{timestamp}-{database}", "g{timestamp}"),
+            ("{prefix}{timestamp}/{database}.tmp", "{prefix}{timestamp}.tmp"),
+        ] {
+            let naming = Naming::new(databases, globals, "p/", "j", chrono_tz::UTC).unwrap();
+            let key = probe_key(&naming);
+            assert!(key.starts_with(naming.common_prefix()) && naming.parse(&key).is_none(), "{key}");
+        }
+    }
 
     #[test]
     fn requests_are_refused_after_fifteen_minutes() {

@@ -5,7 +5,6 @@ use chrono::{DateTime, Utc};
 use super::report::Findings;
 use crate::config::Job;
 use crate::error::{Error, ErrorKind};
-use crate::schedule::slots::Slots;
 
 /// How many coming runs are told of.
 const TOLD: usize = 3;
@@ -13,10 +12,10 @@ const TOLD: usize = 3;
 /// Looks at the schedule and at retention.
 pub(super) fn check(job: &Job, now: DateTime<Utc>) -> Findings {
     let mut findings = Findings::default();
-    let times = Slots::new(job.schedule.clone(), now).upcoming(now, TOLD);
+    let times = std::iter::successors(job.schedule.after(now), |time| job.schedule.after(*time)).take(TOLD);
     let zone = job.schedule.time_zone;
     let shown: Vec<_> =
-        times.iter().map(|time| time.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z").to_string()).collect();
+        times.map(|time| time.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z").to_string()).collect();
     match shown.is_empty() {
         true => findings.warn(
             "schedule",
