@@ -100,6 +100,17 @@ impl Error {
 
     /// One line for a person: `attempted: cause: cause's cause (hint: …)`.
     pub fn report(&self) -> String {
+        let mut line = self.line();
+        if let Some(hint) = &self.hint {
+            line.push_str(" (hint: ");
+            line.push_str(hint);
+            line.push(')');
+        }
+        one_line(&line)
+    }
+
+    /// The same without the hint: `attempted: cause: cause's cause`.
+    pub fn line(&self) -> String {
         let mut line = self.attempted.clone();
         let mut cause = self.source();
         while let Some(error) = cause {
@@ -111,14 +122,13 @@ impl Error {
             }
             cause = error.source();
         }
-        if let Some(hint) = &self.hint {
-            line.push_str(" (hint: ");
-            line.push_str(hint);
-            line.push(')');
-        }
-        // Server messages may hold anything: keep the line one line, and the terminal safe.
-        line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+        one_line(&line)
     }
+}
+
+/// Server messages may hold anything: keeps the line one line, and the terminal safe.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 impl fmt::Display for Error {

@@ -46,10 +46,13 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Backup(args) => cli::backup::run(*args, shutdown).await,
         Command::Schedule(args) => cli::schedule::run(*args, shutdown).await,
         Command::List(args) => cli::list::list(*args).await,
+        Command::Check(args) => cli::check::run(*args).await,
         Command::Status(args) => cli::list::status(*args).await,
         Command::Prune(args) => cli::prune::run(*args).await,
         Command::Lifecycle(command) => cli::lifecycle::run(command).await,
         Command::Config(command) => cli::config::run(command),
+        Command::Completions(args) => cli::generate::completions(&args),
+        Command::Man(args) => cli::generate::man(&args),
     };
     // The library only knows that it was told to stop; which signal did so is known here.
     result.map_err(|error| match (error.kind(), received.load(Ordering::Relaxed)) {

@@ -76,7 +76,8 @@ pub use operator::{OpMember, Opclass, Operator, OperatorDetail, Opfamily, ProcMe
 pub use parameter_acl::ParameterAcl;
 pub use policy::{Policy, PolicyRule};
 pub use publication::{Publication, PublicationNamespace, PublicationRel};
-pub use read::{TableToLock, read_catalog, tables_to_lock, to_lock};
+pub use read::{TableToLock, read_catalog, tables_to_lock, to_lock, unreadable};
+pub use readable::Unreadable;
 pub use relation::{ForeignTable, RelKind, Relation};
 pub use relation_statistics::{AttributeStatistics, RelationStatistics};
 pub use role::Role;

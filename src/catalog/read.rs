@@ -6,6 +6,7 @@ use postgres_types::{ToSql, Type};
 use tokio_postgres::Client;
 
 use super::pending::Pending;
+use super::readable::Unreadable;
 use super::row::{self, CatalogRow};
 use super::select::Selection;
 use super::{Catalog, Components, Kind, Oid, RelKind};
@@ -124,6 +125,24 @@ pub async fn tables_to_lock(
     super::namespace::read(&r, &mut catalog).await?;
     super::relation::read(&r, &mut catalog).await?;
     Ok(to_lock(&catalog, quoter))
+}
+
+/// Finds out what the role can't read of what a dump with these options would hold. Nothing is locked.
+pub async fn unreadable(
+    client: &Arc<Client>,
+    server: &Server,
+    options: &DumpOptions,
+    quoter: &Quoter,
+) -> Result<Unreadable> {
+    let selection = Selection::resolve(client, options).await?;
+    let r = reader(client, &[], server, options, &selection, quoter);
+    let mut catalog = Catalog::default();
+    super::extension::read(&r, &mut catalog).await?;
+    super::namespace::read(&r, &mut catalog).await?;
+    super::relation::read(&r, &mut catalog).await?;
+    super::table_data::add_all(&r, &mut catalog, None);
+    super::extension::add_config_data(&r, &mut catalog).await?;
+    super::readable::look(&r, &catalog).await
 }
 
 /// The tables of `catalog` that must be locked.

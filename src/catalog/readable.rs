@@ -5,14 +5,79 @@ use super::read::Reader;
 use super::{Catalog, Oid, RelKind};
 use crate::error::{Error, ErrorKind, Result};
 
+/// What a role can't read of what a dump is to hold.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// How many tables the dump locks.
+    pub tables: usize,
+    /// Schemas whose objects can't even be named, for want of USAGE.
+    pub schemas: Vec<String>,
+    /// Tables, sequences and large objects without the SELECT privilege.
+    pub objects: Vec<String>,
+    /// Tables of which row security would hide rows.
+    pub hidden: Vec<String>,
+}
+
 /// Fails with the names of all tables, sequences and large objects that are to be dumped with their
 /// contents and can't be read whole by this role.
 pub(super) async fn check(r: &Reader<'_>, catalog: &Catalog) -> Result<()> {
     if r.superuser {
         return Ok(());
     }
-    let mut forbidden = Vec::new();
-    let mut hidden = Vec::new();
+    let Unreadable { objects: forbidden, hidden, .. } = contents(r, catalog).await?;
+    if forbidden.is_empty() && hidden.is_empty() {
+        return Ok(());
+    }
+    let mut causes = Vec::new();
+    let mut hints = Vec::new();
+    if !forbidden.is_empty() {
+        causes.push(format!("no SELECT privilege on {}", forbidden.join(", ")));
+        hints.push("grant it, or membership in pg_read_all_data, or exclude them");
+    }
+    if !hidden.is_empty() {
+        causes.push(format!("row security would hide rows of {}", hidden.join(", ")));
+        hints.push(
+            "dump as the owner or a role with BYPASSRLS, or with --enable-row-security what is visible",
+        );
+    }
+    Err(Error::new(ErrorKind::SourceFailed, "read all that is to be dumped")
+        .because(causes.join("; "))
+        .hint(hints.join("; ")))
+}
+
+/// The same before anything is locked, for those who only ask; and what LOCK TABLE needs beyond it.
+pub(super) async fn look(r: &Reader<'_>, catalog: &Catalog) -> Result<Unreadable> {
+    let to_lock = super::to_lock(catalog, r.quoter);
+    let mut found = match r.superuser {
+        true => Unreadable::default(),
+        false => contents(r, catalog).await?,
+    };
+    found.tables = to_lock.len();
+    if r.superuser {
+        return Ok(found);
+    }
+    // LOCK TABLE looks tables up by name, and is not content with columns.
+    let sql = "SELECT c.oid::pg_catalog.regclass::text AS name,
+                      c.relnamespace::pg_catalog.regnamespace::text AS schema,
+                      pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') AS usable,
+                      pg_catalog.has_table_privilege(c.oid, 'SELECT') AS readable
+                 FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1) ORDER BY c.oid";
+    let oids = to_lock.into_iter().map(|table| table.oid).collect();
+    for row in r.query_oids("privileges", sql, oids).await? {
+        let (name, schema) = (row.text("name")?, row.text("schema")?);
+        if !row.bool("usable")? && !found.schemas.contains(&schema) {
+            found.schemas.push(schema);
+        }
+        if !row.bool("readable")? && !found.objects.contains(&name) {
+            found.objects.push(name);
+        }
+    }
+    Ok(found)
+}
+
+/// Looks at everything whose contents are to be dumped.
+async fn contents(r: &Reader<'_>, catalog: &Catalog) -> Result<Unreadable> {
+    let mut found = Unreadable::default();
     let read = |kind| matches!(kind, RelKind::Table | RelKind::Sequence | RelKind::ForeignTable);
     let oids: Vec<Oid> = catalog
         .relations
@@ -32,32 +97,15 @@ pub(super) async fn check(r: &Reader<'_>, catalog: &Catalog) -> Result<()> {
                  FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1) ORDER BY c.oid";
     for row in r.query_oids("privileges", sql, oids).await? {
         if !row.bool("readable")? {
-            forbidden.push(row.text("name")?);
+            found.objects.push(row.text("name")?);
         } else if row.bool("has_row_security")? && !r.options.enable_row_security {
-            hidden.push(row.text("name")?);
+            found.hidden.push(row.text("name")?);
         }
     }
     if r.options.dump_large_objects() {
-        forbidden.extend(unreadable_large_objects(r).await?);
+        found.objects.extend(unreadable_large_objects(r).await?);
     }
-    if forbidden.is_empty() && hidden.is_empty() {
-        return Ok(());
-    }
-    let mut causes = Vec::new();
-    let mut hints = Vec::new();
-    if !forbidden.is_empty() {
-        causes.push(format!("no SELECT privilege on {}", forbidden.join(", ")));
-        hints.push("grant it, or membership in pg_read_all_data, or exclude them");
-    }
-    if !hidden.is_empty() {
-        causes.push(format!("row security would hide rows of {}", hidden.join(", ")));
-        hints.push(
-            "dump as the owner or a role with BYPASSRLS, or with --enable-row-security what is visible",
-        );
-    }
-    Err(Error::new(ErrorKind::SourceFailed, "read all that is to be dumped")
-        .because(causes.join("; "))
-        .hint(hints.join("; ")))
+    Ok(found)
 }
 
 /// There is a function for this from 18 on only.

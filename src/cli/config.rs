@@ -52,6 +52,11 @@ impl ConfigArgs {
     }
 }
 
+/// Loads the configuration that is found without flags of its own, for commands that work without one, too.
+pub(super) fn load_plain(flags: Vec<(String, String, String)>) -> Result<Config> {
+    ConfigArgs { config: None, set: Vec::new() }.load(flags)
+}
+
 /// A misspelt variable would silently do nothing. It is no error, since container platforms add
 /// variables of their own (`PGSIPHON_SERVICE_HOST`).
 fn warn_of_unknown_variables() {

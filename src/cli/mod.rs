@@ -1,10 +1,12 @@
 //! What can be typed.
 
 pub(crate) mod backup;
+pub(crate) mod check;
 pub(crate) mod config;
 mod connection;
 mod content;
 pub(crate) mod dump;
+pub(crate) mod generate;
 mod globals;
 mod jobs;
 pub(crate) mod lifecycle;
@@ -63,6 +65,8 @@ pub(crate) enum Command {
     Schedule(Box<schedule::ScheduleArgs>),
     /// List the backups
     List(Box<list::ListArgs>),
+    /// Look at all that the jobs need, and say how to mend what is wrong
+    Check(Box<check::CheckArgs>),
     /// Say whether the newest backups are fresh
     Status(Box<list::StatusArgs>),
     /// Remove old backups by the rules of retention; a dry run unless --yes is given
@@ -73,6 +77,10 @@ pub(crate) enum Command {
     /// Write, check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Print what lets a shell complete pgsiphon's commands and options
+    Completions(generate::CompletionsArgs),
+    /// Print the manual page, or write those of all commands
+    Man(generate::ManArgs),
 }
 
 impl Cli {
@@ -94,10 +102,11 @@ impl Cli {
             // Its log is how one knows what it does.
             Command::Schedule(args) => args.jobs.verbose + 1,
             Command::List(args) => args.jobs.verbose,
+            Command::Check(args) => args.jobs.verbose,
             Command::Status(args) => args.jobs.verbose,
             Command::Prune(args) => args.jobs.verbose,
             Command::Lifecycle(command) => command.verbosity(),
-            Command::Config(_) => 0,
+            Command::Config(_) | Command::Completions(_) | Command::Man(_) => 0,
         }
     }
 }

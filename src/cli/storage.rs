@@ -1,13 +1,14 @@
 //! How to reach an S3 storage.
 
 use clap::Args;
+use pgsiphon::config::Place;
 use pgsiphon::error::Result;
 use pgsiphon::input::Input;
 use pgsiphon::input::file::{FileInput, StdinInput};
 use pgsiphon::input::s3::S3Input;
 use pgsiphon::sink::s3::{Checksum, RetryPolicy, S3Location, S3Options};
 
-use super::config::flag;
+use super::config::{flag, load_plain};
 
 #[derive(Args)]
 #[command(next_help_heading = "Storage options")]
@@ -38,7 +39,20 @@ impl StorageArgs {
         if !S3Location::is_s3(backup) {
             return Ok(Box::new(FileInput { path: backup.into() }));
         }
-        Ok(Box::new(S3Input::new(backup.parse()?, &self.options()?).await?))
+        let location: S3Location = backup.parse()?;
+        let options = self.options_for(&location.bucket)?;
+        Ok(Box::new(S3Input::new(location, &options).await?))
+    }
+
+    /// How to reach a bucket: as the configuration says, if it has a job that writes there; else as
+    /// flags and the environment say.
+    pub(super) fn options_for(&self, bucket: &str) -> Result<S3Options> {
+        let config = load_plain(self.settings())?;
+        let of_job = config.jobs.into_iter().find_map(|job| match job.destination.place {
+            Place::S3 { bucket: configured, options } if configured == bucket => Some(*options),
+            _ => None,
+        });
+        of_job.map_or_else(|| self.options(), Ok)
     }
 
     /// The settings of the configuration that were given: flag, key and value.

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 
@@ -231,6 +232,14 @@ pub struct Schedule {
     pub catch_up: bool,
     /// How long a run may go on after it was told to stop.
     pub grace_period: Duration,
+}
+
+impl Schedule {
+    /// The first time after `time` that the expression names.
+    pub fn after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let next = self.cron.find_next_occurrence(&time.with_timezone(&self.time_zone), false).ok()?;
+        Some(next.with_timezone(&Utc)).filter(|next| *next > time)
+    }
 }
 
 /// Whom to tell of runs.

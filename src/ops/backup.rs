@@ -214,6 +214,24 @@ async fn clean_up(store: &dyn Store, job: &Job, subjects: &[Subject]) -> usize {
     removed
 }
 
+/// How a job's sessions are set up.
+pub(super) fn session_options(job: &Job) -> SessionOptions {
+    SessionOptions {
+        role: job.source.role.clone(),
+        lock_wait_timeout: job.dump.lock_wait_timeout.clone(),
+        ..SessionOptions::default()
+    }
+}
+
+/// What a job dumps of each database.
+pub(super) fn dump_options(job: &Job) -> DumpOptions {
+    let mut options = DumpOptions::new(restrict_key());
+    options.patterns.exclude_schemas = job.dump.exclude_schemas.clone();
+    options.patterns.exclude_tables = job.dump.exclude_tables.clone();
+    options.patterns.exclude_table_data = job.dump.exclude_table_data.clone();
+    options
+}
+
 /// A run that holds its slot.
 struct Run<'a> {
     job: &'a Job,
@@ -317,8 +335,8 @@ impl Run<'_> {
             Subject::Database(name) => {
                 let request = Request {
                     params: connector.params(Some(name), &OsEnvironment)?,
-                    session: self.session(),
-                    options: self.options(),
+                    session: session_options(self.job),
+                    options: dump_options(self.job),
                     compression: self.compression(subject),
                     jobs: self.job.dump.jobs,
                     sink: self.sink(subject).await?,
@@ -347,7 +365,7 @@ impl Run<'_> {
         let request = ClusterRequest {
             database: Some(self.connected.clone()),
             params_for: Box::new(move |database| connector.params(Some(database), &OsEnvironment)),
-            session: self.session(),
+            session: session_options(self.job),
             cluster: ClusterOptions {
                 roles: true,
                 tablespaces: true,
@@ -373,22 +391,6 @@ impl Run<'_> {
             Subject::Database(_) => self.job.dump.compression,
             Subject::Globals => self.job.dump.globals_compression,
         }
-    }
-
-    fn session(&self) -> SessionOptions {
-        SessionOptions {
-            role: self.job.source.role.clone(),
-            lock_wait_timeout: self.job.dump.lock_wait_timeout.clone(),
-            ..SessionOptions::default()
-        }
-    }
-
-    fn options(&self) -> DumpOptions {
-        let mut options = DumpOptions::new(restrict_key());
-        options.patterns.exclude_schemas = self.job.dump.exclude_schemas.clone();
-        options.patterns.exclude_tables = self.job.dump.exclude_tables.clone();
-        options.patterns.exclude_table_data = self.job.dump.exclude_table_data.clone();
-        options
     }
 
     /// Whether the backup is much smaller than those before it.

@@ -1,8 +1,10 @@
-//! What is done with backups from end to end: made, listed, judged, removed.
+//! What is done with backups from end to end: made, listed, judged, removed;
+//! and whether they can be made at all.
 //!
 //! Everything here takes a [`crate::config::Job`], and the clock as an argument.
 
 pub mod backup;
+pub mod check;
 mod databases;
 mod inventory;
 pub mod notify;

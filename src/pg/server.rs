@@ -10,7 +10,10 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The oldest major version that can be dumped, and those whose text is known.
 pub const OLDEST_MAJOR: u32 = 12;
-const DIALECTS: std::ops::RangeInclusive<u32> = 14..=18;
+const DIALECTS: std::ops::RangeInclusive<u32> = 14..=NEWEST_DIALECT;
+
+/// The newest major version whose text is known.
+pub const NEWEST_DIALECT: u32 = 18;
 
 /// The server, as the session found it.
 #[derive(Debug, Clone)]

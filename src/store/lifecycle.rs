@@ -67,6 +67,17 @@ impl Lifecycle {
         }
     }
 
+    /// The rule that aborts incomplete uploads of keys that begin with `prefix`, if there is one.
+    pub fn aborting<'r>(rules: &'r [LifecycleRule], prefix: &str) -> Option<&'r LifecycleRule> {
+        rules.iter().find(|rule| {
+            let aborts =
+                rule.abort_incomplete_multipart_upload.as_ref().and_then(|abort| abort.days_after_initiation);
+            aborts.is_some()
+                && rule.status == ExpirationStatus::Enabled
+                && prefix.starts_with(rule_prefix(rule).unwrap_or_default())
+        })
+    }
+
     /// Replaces our rule, or adds it; all others stay, and so does the order. Without anything in it
     /// the rule is removed.
     ///
@@ -233,14 +244,9 @@ pub fn describe(rule: &LifecycleRule) -> Vec<String> {
 /// Which objects a rule is for.
 fn scope(rule: &LifecycleRule) -> String {
     let mut parts = Vec::new();
-    // Rules of old have their prefix beside the filter.
-    #[allow(deprecated)]
-    let old_prefix = rule.prefix.as_deref();
     let filter = rule.filter.as_ref();
     let and = filter.and_then(|filter| filter.and.as_ref());
-    let prefix =
-        filter.and_then(|f| f.prefix.as_deref()).or(and.and_then(|a| a.prefix.as_deref())).or(old_prefix);
-    if let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) {
+    if let Some(prefix) = rule_prefix(rule).filter(|prefix| !prefix.is_empty()) {
         parts.push(format!("keys that begin with {prefix}"));
     }
     let tags =
@@ -252,6 +258,15 @@ fn scope(rule: &LifecycleRule) -> String {
     parts.extend(larger.map(|bytes| format!("more than {bytes} bytes")));
     parts.extend(smaller.map(|bytes| format!("less than {bytes} bytes")));
     if parts.is_empty() { "the whole bucket".to_owned() } else { parts.join(", ") }
+}
+
+fn rule_prefix(rule: &LifecycleRule) -> Option<&str> {
+    // Rules of old have their prefix beside the filter.
+    #[allow(deprecated)]
+    let old_prefix = rule.prefix.as_deref();
+    let filter = rule.filter.as_ref();
+    let and = filter.and_then(|filter| filter.and.as_ref());
+    filter.and_then(|f| f.prefix.as_deref()).or(and.and_then(|a| a.prefix.as_deref())).or(old_prefix)
 }
 
 fn invalid(reason: String) -> Error {

@@ -5,6 +5,7 @@
 
 mod directory;
 pub mod lifecycle;
+pub mod probe;
 mod s3;
 
 use bytes::Bytes;

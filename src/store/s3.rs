@@ -14,7 +14,7 @@ use crate::sink::Sink;
 use crate::sink::s3::client::{Connected, connect};
 use crate::sink::s3::failure::S3Failure;
 use crate::sink::s3::headers::ObjectHeaders;
-use crate::sink::s3::{Checksum, S3Location, S3Options, S3Sink, algorithm};
+use crate::sink::s3::{Checksum, Provider, S3Location, S3Options, S3Sink, algorithm};
 
 /// How many keys DeleteObjects takes
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
@@ -50,6 +50,15 @@ impl S3Store {
 
     pub(super) fn options(&self) -> &S3Options {
         &self.options
+    }
+
+    pub(super) fn provider(&self) -> &Provider {
+        &self.connected.provider
+    }
+
+    /// Looks whether there are credentials at all.
+    pub(super) async fn check_credentials(&self, key: &str) -> Result<()> {
+        self.object_sink(key, None)?.check_credentials().await
     }
 
     fn owner(&self) -> Option<String> {

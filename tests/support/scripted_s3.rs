@@ -28,9 +28,11 @@ pub const ACCESS_KEY: &str = "test";
 /// The operations that we know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Op {
+    ListObjects,
     ListMultipartUploads,
     HeadObject,
     GetObject,
+    DeleteObject,
     PutObject,
     CreateMultipartUpload,
     UploadPart,
@@ -245,12 +247,14 @@ impl Call {
         let has = |name: &str| query.contains_key(name);
         let op = match (method.as_str(), key.is_empty()) {
             ("GET", true) if has("uploads") => Op::ListMultipartUploads,
+            ("GET", true) if has("list-type") => Op::ListObjects,
             ("HEAD", false) => Op::HeadObject,
             ("PUT", false) if has("uploadId") => Op::UploadPart,
             ("PUT", false) => Op::PutObject,
             ("POST", false) if has("uploads") => Op::CreateMultipartUpload,
             ("POST", false) if has("uploadId") => Op::CompleteMultipartUpload,
             ("DELETE", false) if has("uploadId") => Op::AbortMultipartUpload,
+            ("DELETE", false) => Op::DeleteObject,
             ("GET", false) if has("uploadId") => Op::ListParts,
             ("GET", false) => Op::GetObject,
             _ => return Err(Answer::error(501, "NotImplemented")),
@@ -293,6 +297,11 @@ impl State {
 
     fn act(&mut self, call: &Call, body: Vec<u8>) -> Answer {
         let acted = match call.op {
+            Op::ListObjects => Ok(self.list_objects(call)),
+            Op::DeleteObject => {
+                self.objects.remove(&call.key);
+                Ok(Answer::new(204))
+            }
             Op::ListMultipartUploads => Ok(self.list_uploads(call)),
             Op::HeadObject => self.head(call),
             Op::GetObject => self.get(call),
@@ -325,6 +334,15 @@ impl State {
     fn pending(&self, call: &Call) -> Result<&Pending, Answer> {
         let pending = self.pending.get(call.upload_id()).filter(|pending| pending.key == call.key);
         pending.ok_or_else(|| Answer::error(404, "NoSuchUpload"))
+    }
+
+    fn list_objects(&self, call: &Call) -> Answer {
+        let prefix = call.query.get("prefix").map_or("", String::as_str).replace("%2F", "/");
+        let keys = self.objects.keys().filter(|key| key.starts_with(&prefix));
+        let contents: String = keys.map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
+        Answer::xml(format!(
+            "<ListBucketResult>{contents}<IsTruncated>false</IsTruncated></ListBucketResult>"
+        ))
     }
 
     fn list_uploads(&self, call: &Call) -> Answer {

@@ -260,7 +260,8 @@ impl S3Sink {
         cleanup::abort_upload(&self.target, upload_id).await
     }
 
-    async fn check_credentials(&self) -> Result<()> {
+    /// Looks whether there are credentials at all.
+    pub(crate) async fn check_credentials(&self) -> Result<()> {
         let missing = |reason: String| {
             Error::new(ErrorKind::StorageUnreachable, self.target.attempted("find credentials for"))
                 .because(reason)

@@ -1,0 +1,34 @@
+//! Looks at all that a job needs, each thing on its own, and says how to mend what is wrong.
+//!
+//! Nothing is changed in the source. In the destination a small object and a small upload are made and
+//! removed again: rights can't be asked for, only tried.
+
+mod bucket;
+mod directory;
+mod plan;
+mod privileges;
+mod report;
+mod server;
+mod source;
+mod versions;
+
+use chrono::{DateTime, Utc};
+
+pub use report::{Finding, Level, Report};
+
+use crate::config::{Job, Place};
+
+/// Looks at a job. What is wrong is in the report: this function itself does not fail.
+pub async fn run(job: &Job, now: DateTime<Utc>) -> Report {
+    let (mut findings, facts) = Box::pin(source::check(job, now)).await;
+    let databases = &facts.database_bytes;
+    findings.extend(match &job.destination.place {
+        Place::S3 { bucket, options } => {
+            let largest = databases.iter().max_by_key(|(_, bytes)| *bytes);
+            Box::pin(bucket::check(job, bucket, options, largest)).await
+        }
+        Place::Directory(path) => Box::pin(directory::check(job, path, databases)).await,
+    });
+    findings.extend(plan::check(job, now));
+    Report::new(&job.name, findings)
+}
