@@ -15,7 +15,8 @@
 //! * [`pipeline`] lets workers produce the segments and one writer join them in order;
 //! * [`codec`] compresses, [`sink`] stores.
 //!
-//! The way back is short: [`input`] reads what is stored, [`restore`] runs it.
+//! The way back is short: [`input`] reads what is stored, [`restore`] runs it, [`verify`] proves that both
+//! will do.
 //!
 //! [`dump`] is the one place that wires a dump together. [`manifest`] is the record of a backup that
 //! is stored beside it.
@@ -48,6 +49,7 @@ pub mod rows;
 pub mod schedule;
 pub mod sink;
 pub mod store;
+pub mod verify;
 pub mod web;
 
 pub use error::{Error, ErrorKind, Result};

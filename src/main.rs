@@ -15,7 +15,7 @@ use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    cli::start_logging(cli.verbosity());
+    cli::start_logging(cli.verbosity(), cli.log_format());
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -42,6 +42,7 @@ async fn run(cli: Cli) -> Result<()> {
     let result = match cli.command {
         Command::Dump(args) => cli::dump::run(*args, shutdown).await,
         Command::Restore(args) => cli::restore::run(*args, shutdown).await,
+        Command::Verify(args) => cli::verify::run(*args, shutdown).await,
         Command::Backup(args) => cli::backup::run(*args, shutdown).await,
         Command::Schedule(args) => cli::schedule::run(*args, shutdown).await,
         Command::List(args) => cli::list::list(*args).await,

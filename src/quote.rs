@@ -23,15 +23,23 @@ impl Quoter {
         self.standard_conforming_strings
     }
 
-    /// An identifier, quoted if it must be.
+    /// An identifier, quoted if it must be, or all are to be.
     pub fn id<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        self.spell(name, false)
+    }
+
+    /// An identifier, quoted only if it must be, even if all are to be.
+    pub fn id_if_needed<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        self.spell(name, true)
+    }
+
+    fn spell<'a>(&self, name: &'a str, only_if_needed: bool) -> Cow<'a, str> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         let safe = name.bytes().all(plain)
             && !name.starts_with(|c: char| c.is_ascii_digit())
             && !name.is_empty()
-            && !self.all
             && !self.keywords.contains(name);
-        if safe { Cow::Borrowed(name) } else { Cow::Owned(quoted(name)) }
+        if safe && (!self.all || only_if_needed) { Cow::Borrowed(name) } else { Cow::Owned(quoted(name)) }
     }
 
     /// `namespace.name`, or the name alone.

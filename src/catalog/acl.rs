@@ -9,7 +9,7 @@ use crate::error::Result;
 pub struct Acl {
     /// The privileges now; `None` means the default ones.
     pub acl: Option<Vec<String>>,
-    /// What the server grants by itself (`acldefault`).
+    /// What the server grants by itself (`acldefault`); it need not be read where `acl` is none.
     pub default: Vec<String>,
     /// What `initdb` or an extension's script granted (`pg_init_privs`).
     pub initial: Option<Vec<String>>,

@@ -2,6 +2,7 @@
 //! table has from its parents.
 
 use super::constraint;
+use super::pending::Pending;
 use super::read::Reader;
 use super::row::CatalogRow;
 use super::{
@@ -19,6 +20,8 @@ pub struct Attribute {
     pub attname: String,
     /// Type with its modifier.
     pub type_name: String,
+    /// Type.
+    pub atttypid: Oid,
     /// Type; of a domain, what it is over in the end. Only for INSERT.
     pub base_type: Oid,
     /// Statistics target, if set.
@@ -31,6 +34,8 @@ pub struct Attribute {
     pub attisdropped: bool,
     /// Defined by the table itself, whether or not inherited too.
     pub attislocal: bool,
+    /// Collation, or 0.
+    pub attcollation: Oid,
     /// Collation, if it isn't the type's, or 0.
     pub collation: Oid,
     /// `attcompression`: p, l or NUL.
@@ -140,8 +145,8 @@ fn columns_sql(r: &Reader<'_>) -> String {
         ""
     };
     format!(
-        "SELECT a.attrelid, a.attnum, a.attname, {base_type} AS base_type, {target} AS attstattarget, a.attstorage, t.typstorage,
-                a.attisdropped, a.attislocal, a.atthasdef, a.attidentity, a.attgenerated,
+        "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attcollation, {base_type} AS base_type, {target} AS attstattarget, a.attstorage, t.typstorage,
+                a.attisdropped, a.attislocal, a.attidentity, a.attgenerated,
                 {compression} AS attcompression,
                 pg_catalog.format_type(t.oid, a.atttypmod) AS type_name,
                 pg_catalog.array_to_string(a.attoptions, ', ') AS options,
@@ -167,6 +172,8 @@ fn attribute_from(row: &CatalogRow) -> Result<Attribute> {
         attnum: row.int("attnum")?,
         attname: row.text("attname")?,
         type_name: row.opt_text("type_name")?.unwrap_or_default(),
+        atttypid: row.oid("atttypid")?,
+        attcollation: row.oid("attcollation")?,
         base_type: row.oid("base_type")?,
         attstattarget: row.opt_int("attstattarget")?,
         attstorage: row.char("attstorage")?,
@@ -185,16 +192,36 @@ fn attribute_from(row: &CatalogRow) -> Result<Attribute> {
     })
 }
 
-/// Reads the columns of all interesting relations, then defaults and constraints.
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+/// Defaults and generation expressions. Only the latter can mention columns; naming the table makes the
+/// server open it, at a multiple of the cost.
+const DEFAULTS: &str = "
+    SELECT oid, adrelid, adnum,
+           pg_catalog.pg_get_expr(adbin, CASE WHEN pg_catalog.strpos(adbin::text, '{VAR ') > 0 THEN adrelid ELSE 0 END)
+             AS expression
+      FROM pg_catalog.pg_attrdef WHERE adrelid = ANY ($1) ORDER BY adrelid, adnum";
+
+/// The queries about the columns of all interesting relations, under way.
+pub(super) struct Started {
+    columns: Pending,
+    /// Without definitions nothing needs these two.
+    defaults: Option<Pending>,
+    checks: Option<Pending>,
+}
+
+pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Started {
     let interesting = relation::oids(catalog, |_, rel| rel.interesting && rel.relkind != RelKind::Sequence);
-    let mut with_defaults: Vec<Oid> = Vec::new();
-    for row in r.query_oids("pg_attribute", &columns_sql(r), interesting).await? {
+    Started {
+        columns: r.start_oids("pg_attribute", &columns_sql(r), interesting.clone()),
+        defaults: r.options.schema.then(|| r.start_oids("pg_attrdef", DEFAULTS, interesting)),
+        checks: r.options.schema.then(|| constraint::start_of_tables(r, catalog)),
+    }
+}
+
+/// Reads the columns, then defaults and constraints.
+pub(super) async fn read(catalog: &mut Catalog, started: Started) -> Result<()> {
+    for row in started.columns.rows().await? {
         let oid = row.oid("attrelid")?;
         let mut attribute = attribute_from(&row)?;
-        if row.bool("atthasdef")? && with_defaults.last() != Some(&oid) {
-            with_defaults.push(oid);
-        }
         let Some(id) = catalog.find(class::PG_CLASS, oid) else { continue };
         let table_name = catalog.object(id).name.clone();
         let Some(relation) = catalog.relation_mut(id) else { continue };
@@ -214,18 +241,17 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         relation.needs_override |= attribute.attidentity == 'a';
         relation.attributes.push(attribute);
     }
-    // Without definitions nothing needs them.
-    if r.options.schema {
-        read_defaults(r, catalog, with_defaults).await?;
-        constraint::read_of_tables(r, catalog).await?;
+    if let Some(defaults) = started.defaults {
+        read_defaults(catalog, defaults).await?;
+    }
+    if let Some(checks) = started.checks {
+        constraint::read_of_tables(catalog, checks).await?;
     }
     Ok(())
 }
 
-async fn read_defaults(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> Result<()> {
-    let sql = "SELECT oid, adrelid, adnum, pg_catalog.pg_get_expr(adbin, adrelid) AS expression
-                 FROM pg_catalog.pg_attrdef WHERE adrelid = ANY ($1) ORDER BY adrelid, adnum";
-    for row in r.query_oids("pg_attrdef", sql, oids).await? {
+async fn read_defaults(catalog: &mut Catalog, defaults: Pending) -> Result<()> {
+    for row in defaults.rows().await? {
         let Some(table) = catalog.find(class::PG_CLASS, row.oid("adrelid")?) else { continue };
         let Some(relation) = catalog.relation(table) else { continue };
         let adnum = row.int("adnum")?;
@@ -372,22 +398,23 @@ pub(super) async fn read_composites(r: &Reader<'_>, catalog: &mut Catalog, types
     Ok(())
 }
 
+pub(super) fn start_acls(r: &Reader<'_>) -> Pending {
+    r.start(
+        "pg_attribute",
+        "SELECT a.attrelid, a.attname, a.attacl::text[] AS acl, '{}'::text[] AS acldefault,
+                pip.initprivs::text[] AS initprivs
+           FROM pg_catalog.pg_attribute a
+           LEFT JOIN pg_catalog.pg_init_privs pip
+             ON pip.objoid = a.attrelid AND pip.objsubid = a.attnum
+            AND pip.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
+          WHERE NOT a.attisdropped AND (a.attacl IS NOT NULL OR pip.initprivs IS NOT NULL)
+          ORDER BY a.attrelid, a.attnum",
+    )
+}
+
 /// Marks relations that have privileges on single columns, and reads those.
-pub(super) async fn read_acls(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let rows = r
-        .query(
-            "pg_attribute",
-            "SELECT a.attrelid, a.attname, a.attacl::text[] AS acl, '{}'::text[] AS acldefault,
-                    pip.initprivs::text[] AS initprivs
-               FROM pg_catalog.pg_attribute a
-               LEFT JOIN pg_catalog.pg_init_privs pip
-                 ON pip.objoid = a.attrelid AND pip.objsubid = a.attnum
-                AND pip.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
-              WHERE NOT a.attisdropped AND (a.attacl IS NOT NULL OR pip.initprivs IS NOT NULL)
-              ORDER BY a.attrelid, a.attnum",
-        )
-        .await?;
-    for row in rows {
+pub(super) async fn read_acls(catalog: &mut Catalog, acls: Pending) -> Result<()> {
+    for row in acls.rows().await? {
         let Some(id) = catalog.find(class::PG_CLASS, row.oid("attrelid")?) else { continue };
         let mut acl = super::Acl::from_row(&row)?;
         acl.initial = row.opt_texts("initprivs")?;

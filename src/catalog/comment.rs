@@ -1,5 +1,6 @@
 //! `pg_description`, `pg_seclabel`, `pg_init_privs`: what is attached to objects of any kind.
 
+use super::pending::Pending;
 use super::read::Reader;
 use super::{Catalog, CatalogId, Components, DumpId, Kind, RelKind, class};
 use crate::error::Result;
@@ -15,10 +16,14 @@ pub struct Label {
     pub text: String,
 }
 
-pub(super) async fn read_comments(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) fn start_comments(r: &Reader<'_>) -> Pending {
     let sql = "SELECT classoid, objoid, objsubid, '' AS provider, description AS label
                  FROM pg_catalog.pg_description ORDER BY classoid, objoid, objsubid";
-    for row in r.query("pg_description", sql).await? {
+    r.start("pg_description", sql)
+}
+
+pub(super) async fn read_comments(catalog: &mut Catalog, comments: Pending) -> Result<()> {
+    for row in comments.rows().await? {
         if let Some((id, label)) = labelled(catalog, &row, Components::COMMENT)? {
             catalog.comments.entry(id).or_default().push(label);
         }
@@ -68,7 +73,7 @@ pub(super) async fn read_initial_privileges(r: &Reader<'_>, catalog: &mut Catalo
         let initial = row.opt_texts("initprivs")?;
         set_initial_privileges(catalog, id, initial, r.dialect < 15);
     }
-    super::attribute::read_acls(r, catalog).await
+    Ok(())
 }
 
 /// From 15 on, what schema public starts with depends on its owner (namespace.rs).

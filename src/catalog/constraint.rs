@@ -1,5 +1,6 @@
 //! `pg_constraint`: checks, foreign keys, and the constraints that stand on an index.
 
+use super::pending::Pending;
 use super::read::Reader;
 use super::row::CatalogRow;
 use super::{Catalog, CatalogId, DumpId, Kind, Oid, RelKind, TypeDetail, class, relation};
@@ -78,9 +79,9 @@ fn add(catalog: &mut Catalog, row: &CatalogRow, constraint: Constraint) -> Resul
     Ok(id)
 }
 
-/// Reads the check constraints of interesting tables and, from version 18 on, NOT NULL
+/// Asks for the check constraints of interesting tables and, from version 18 on, NOT NULL
 /// constraints that are not validated.
-pub(super) async fn read_of_tables(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) fn start_of_tables(r: &Reader<'_>, catalog: &Catalog) -> Pending {
     let not_null = r.major >= 18;
     let tables = relation::oids(catalog, |_, rel| {
         rel.interesting && (rel.relchecks > 0 || not_null && rel.relkind != RelKind::Sequence)
@@ -93,7 +94,11 @@ pub(super) async fn read_of_tables(r: &Reader<'_>, catalog: &mut Catalog) -> Res
           WHERE conrelid = ANY ($1) AND (contype = 'c' {not_null})
           ORDER BY conrelid, conname"
     );
-    for row in r.query_oids("pg_constraint", &sql, tables).await? {
+    r.start_oids("pg_constraint", &sql, tables)
+}
+
+pub(super) async fn read_of_tables(catalog: &mut Catalog, checks: Pending) -> Result<()> {
+    for row in checks.rows().await? {
         let Some(table) = catalog.find(class::PG_CLASS, row.oid("conrelid")?) else { continue };
         let constraint = Constraint::check(ConstraintOwner::Table(table), &row)?;
         let (separate, contype) = (constraint.separate, constraint.contype);

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use postgres_types::Type;
 use tokio_postgres::Client;
 
 use super::comment::Label;
@@ -83,7 +84,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
                  FROM pg_catalog.pg_db_role_setting s
                  LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
                 WHERE s.setdatabase = $1 AND (s.setrole = 0 OR r.oid IS NOT NULL)";
-    for row in r.query_params("pg_db_role_setting", sql, &[&oid]).await? {
+    for row in r.query_params("pg_db_role_setting", sql, &[(&oid, Type::OID)]).await? {
         let setting = row.text("setting")?;
         match row.opt_text("rolname")? {
             Some(role) => database.role_settings.push((role, setting)),
@@ -92,7 +93,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     }
     let sql = "SELECT provider, label FROM pg_catalog.pg_shseclabel
                 WHERE classoid = 'pg_catalog.pg_database'::pg_catalog.regclass AND objoid = $1";
-    for row in r.query_params("pg_shseclabel", sql, &[&oid]).await? {
+    for row in r.query_params("pg_shseclabel", sql, &[(&oid, Type::OID)]).await? {
         let label = Label { objsubid: 0, provider: row.text("provider")?, text: row.text("label")? };
         database.security_labels.push(label);
     }
@@ -146,5 +147,9 @@ pub async fn databases_matching(client: &Client, pattern: &str) -> Result<Vec<St
     let sql = "SELECT datname FROM pg_catalog.pg_database
                 WHERE datname OPERATOR(pg_catalog.~) $1 COLLATE pg_catalog.default";
     let regex = Text(parsed.name.unwrap_or_default());
-    query(client, "pg_database", sql, &[&regex]).await?.iter().map(|row| row.text("datname")).collect()
+    query(client, "pg_database", sql, &[(&regex, Type::TEXT)])
+        .await?
+        .iter()
+        .map(|row| row.text("datname"))
+        .collect()
 }

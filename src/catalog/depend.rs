@@ -1,48 +1,66 @@
 //! `pg_depend`: what must come before what.
 
+use super::pending::Pending;
 use super::read::Reader;
-use super::{Catalog, Kind};
+use super::{Catalog, DumpId, Kind};
 use crate::error::Result;
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+/// Asks for all edges, as columns rather than rows: there are many, and each is small.
+pub(super) fn start(r: &Reader<'_>) -> Pending {
     // Membership in extensions was dealt with; members of operator classes stand for their
     // families.
-    let rows = r
-        .query(
-            "pg_depend",
-            "SELECT classid, objid, refclassid, refobjid, deptype
-               FROM pg_catalog.pg_depend WHERE deptype <> 'p' AND deptype <> 'e'
-             UNION ALL
-             SELECT 'pg_catalog.pg_opfamily'::pg_catalog.regclass, o.amopfamily, d.refclassid, d.refobjid, d.deptype
-               FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_amop o ON o.oid = d.objid
-              WHERE d.deptype NOT IN ('p', 'e', 'i') AND d.classid = 'pg_catalog.pg_amop'::pg_catalog.regclass
-                AND NOT (d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass AND o.amopfamily = d.refobjid)
-             UNION ALL
-             SELECT 'pg_catalog.pg_opfamily'::pg_catalog.regclass, p.amprocfamily, d.refclassid, d.refobjid, d.deptype
-               FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_amproc p ON p.oid = d.objid
-              WHERE d.deptype NOT IN ('p', 'e', 'i') AND d.classid = 'pg_catalog.pg_amproc'::pg_catalog.regclass
-                AND NOT (d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass AND p.amprocfamily = d.refobjid)
-             ORDER BY 1, 2",
-        )
-        .await?;
-    for row in rows {
-        let dependent = catalog.find(row.oid("classid")?, row.oid("objid")?);
-        let referenced = catalog.find(row.oid("refclassid")?, row.oid("refobjid")?);
-        let (Some(dependent), Some(referenced)) = (dependent, referenced) else { continue };
-        let deptype = row.char("deptype")?;
-        if deptype == 'x' {
-            catalog.object_mut(dependent).depends_on_extension = true;
-        }
-        let row_type = matches!(catalog.object(dependent).kind, Kind::Relation(_))
-            && matches!(catalog.object(referenced).kind, Kind::Type(_));
-        if deptype == 'i' && row_type {
-            // A composite type's relation depends on the type; for us it is the other way round.
-            catalog.add_dependency(referenced, dependent);
-        } else {
-            catalog.add_dependency(dependent, referenced);
+    r.start(
+        "pg_depend",
+        "SELECT pg_catalog.array_agg(classid) AS classid, pg_catalog.array_agg(objid) AS objid,
+                pg_catalog.array_agg(refclassid) AS refclassid, pg_catalog.array_agg(refobjid) AS refobjid,
+                pg_catalog.string_agg(deptype::text, '') AS deptype
+           FROM (
+         SELECT classid, objid, refclassid, refobjid, deptype
+           FROM pg_catalog.pg_depend WHERE deptype <> 'p' AND deptype <> 'e'
+         UNION ALL
+         SELECT 'pg_catalog.pg_opfamily'::pg_catalog.regclass, o.amopfamily, d.refclassid, d.refobjid, d.deptype
+           FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_amop o ON o.oid = d.objid
+          WHERE d.deptype NOT IN ('p', 'e', 'i') AND d.classid = 'pg_catalog.pg_amop'::pg_catalog.regclass
+            AND NOT (d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass AND o.amopfamily = d.refobjid)
+         UNION ALL
+         SELECT 'pg_catalog.pg_opfamily'::pg_catalog.regclass, p.amprocfamily, d.refclassid, d.refobjid, d.deptype
+           FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_amproc p ON p.oid = d.objid
+          WHERE d.deptype NOT IN ('p', 'e', 'i') AND d.classid = 'pg_catalog.pg_amproc'::pg_catalog.regclass
+            AND NOT (d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass AND p.amprocfamily = d.refobjid)
+         ORDER BY 1, 2) d",
+    )
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, edges: Pending) -> Result<()> {
+    for row in edges.rows().await? {
+        let (classes, objects) = (row.oids("classid")?, row.oids("objid")?);
+        let (refclasses, refobjects) = (row.oids("refclassid")?, row.oids("refobjid")?);
+        let deptypes = row.opt_text("deptype")?.unwrap_or_default();
+        let dependents = classes.into_iter().zip(objects);
+        let referenced = refclasses.into_iter().zip(refobjects);
+        for ((dependent, referenced), deptype) in dependents.zip(referenced).zip(deptypes.chars()) {
+            let dependent = catalog.find(dependent.0, dependent.1);
+            let referenced = catalog.find(referenced.0, referenced.1);
+            if let (Some(dependent), Some(referenced)) = (dependent, referenced) {
+                add_edge(catalog, dependent, referenced, deptype);
+            }
         }
     }
     read_extensions(r, catalog).await
+}
+
+fn add_edge(catalog: &mut Catalog, dependent: DumpId, referenced: DumpId, deptype: char) {
+    if deptype == 'x' {
+        catalog.object_mut(dependent).depends_on_extension = true;
+    }
+    let row_type = matches!(catalog.object(dependent).kind, Kind::Relation(_))
+        && matches!(catalog.object(referenced).kind, Kind::Type(_));
+    if deptype == 'i' && row_type {
+        // A composite type's relation depends on the type; for us it is the other way round.
+        catalog.add_dependency(referenced, dependent);
+    } else {
+        catalog.add_dependency(dependent, referenced);
+    }
 }
 
 /// Reads what `ALTER … DEPENDS ON EXTENSION` recorded.

@@ -40,9 +40,9 @@ pub struct UserMapping {
 /// SQL that spells an options array for printing between `OPTIONS (` and `)`.
 pub(super) fn options_sql(column: &str) -> String {
     format!(
-        "pg_catalog.array_to_string(ARRAY(
+        "CASE WHEN {column} IS NULL THEN '' ELSE pg_catalog.array_to_string(ARRAY(
             SELECT pg_catalog.quote_ident(option_name) || ' ' || pg_catalog.quote_literal(option_value)
-              FROM pg_catalog.pg_options_to_table({column}) ORDER BY option_name), E',\\n    ')"
+              FROM pg_catalog.pg_options_to_table({column}) ORDER BY option_name), E',\\n    ') END"
     )
 }
 

@@ -1,7 +1,9 @@
 //! `pg_index`: indexes, and the constraints that stand on them.
 
+use super::pending::Pending;
 use super::read::Reader;
-use super::{Catalog, CatalogId, Constraint, ConstraintOwner, DumpId, Kind, Oid, class, relation};
+use super::row::CatalogRow;
+use super::{Catalog, CatalogId, Constraint, ConstraintOwner, DumpId, Kind, Oid, class, relation, typoid};
 use crate::error::Result;
 
 /// An index.
@@ -9,9 +11,16 @@ use crate::error::Result;
 pub struct Index {
     /// The table.
     pub table: DumpId,
-    /// As the server deparses it; empty where a constraint stands for it, which saves the server
-    /// half of its work.
-    pub definition: String,
+    /// Its access method.
+    pub amname: String,
+    /// UNIQUE
+    pub indisunique: bool,
+    /// As the server deparses it; none where a constraint stands for the index, and where it is so plain
+    /// that columns and `indoption` tell all: finding out whether an operator class is the default
+    /// one takes the server most of the time that it has for such catalogs.
+    pub definition: Option<String>,
+    /// For each key column, whether it is DESC (1) and has NULLS FIRST (2).
+    pub indoption: Vec<i64>,
     /// Its tablespace's name, empty for the database's.
     pub tablespace: String,
     /// Storage parameters.
@@ -38,14 +47,17 @@ pub struct Index {
     pub depends_on_extensions: Vec<String>,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Pending {
     let tables = relation::oids(catalog, |_, rel| rel.interesting && rel.relhasindex);
     let nulls = if r.major >= 15 { "i.indnullsnotdistinct" } else { "false" };
     let period = if r.major >= 18 { "c.conperiod" } else { "false" };
     let set = if r.major >= 17 { "attstattarget IS NOT NULL" } else { "attstattarget >= 0" };
+    // The server quotes as its own setting says, which need not come from our options. Only expressions take a statistics target of their own.
     let sql = format!(
-        "SELECT t.oid, i.indrelid, t.relname,
-                CASE WHEN c.oid IS NULL THEN pg_catalog.pg_get_indexdef(i.indexrelid) END AS definition,
+        "SELECT t.oid, i.indrelid, t.relname, am.amname, i.indisunique,
+                i.indexprs IS NULL AND i.indpred IS NULL AND t.reloptions IS NULL
+                AND pg_catalog.current_setting('quote_all_identifiers') = 'off' AS plain,
+                i.indclass::pg_catalog.oid[], i.indcollation::pg_catalog.oid[], i.indoption::pg_catalog.int2[],
                 i.indkey::pg_catalog.int2[], i.indnkeyatts, i.indisclustered, i.indisreplident,
                 {nulls} AS indnullsnotdistinct, inh.inhparent, ts.spcname, t.reloptions,
                 c.oid AS conoid, c.contype, c.conname, c.condeferrable, c.condeferred, {period} AS conperiod,
@@ -54,23 +66,31 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
                 st.columns AS statistics_columns, st.targets AS statistics_targets
            FROM pg_catalog.pg_index i
            JOIN pg_catalog.pg_class t ON t.oid = i.indexrelid
-           JOIN pg_catalog.pg_class t2 ON t2.oid = i.indrelid
+           JOIN pg_catalog.pg_am am ON am.oid = t.relam
            LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = t.reltablespace
            LEFT JOIN pg_catalog.pg_constraint c
              ON c.conrelid = i.indrelid AND c.conindid = i.indexrelid AND c.contype IN ('p', 'u', 'x')
            LEFT JOIN pg_catalog.pg_inherits inh ON inh.inhrelid = i.indexrelid
-           LEFT JOIN (SELECT attrelid, pg_catalog.array_agg(attnum ORDER BY attnum) AS columns,
-                             pg_catalog.array_agg(attstattarget ORDER BY attnum) AS targets
-                        FROM pg_catalog.pg_attribute WHERE {set} GROUP BY attrelid) st
-             ON st.attrelid = i.indexrelid
-          WHERE i.indrelid = ANY ($1) AND (i.indisvalid OR t2.relkind = 'p') AND i.indisready
+           LEFT JOIN LATERAL (SELECT pg_catalog.array_agg(attnum ORDER BY attnum) AS columns,
+                                     pg_catalog.array_agg(attstattarget ORDER BY attnum) AS targets
+                                FROM pg_catalog.pg_attribute
+                               WHERE i.indexprs IS NOT NULL AND attrelid = i.indexrelid AND {set}) st ON true
+          WHERE i.indrelid = ANY ($1) AND (i.indisvalid OR t.relkind = 'I') AND i.indisready
           ORDER BY i.indrelid, t.relname"
     );
-    for row in r.query_oids("pg_index", &sql, tables).await? {
+    r.start_oids("pg_index", &sql, tables)
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, indexes: Pending) -> Result<()> {
+    let mut to_deparse = Vec::new();
+    for row in indexes.rows().await? {
         let Some(table) = catalog.find(class::PG_CLASS, row.oid("indrelid")?) else { continue };
         let index = Index {
             table,
-            definition: row.opt_text("definition")?.unwrap_or_default(),
+            amname: row.text("amname")?,
+            indisunique: row.bool("indisunique")?,
+            definition: None,
+            indoption: row.ints("indoption")?,
             tablespace: row.opt_text("spcname")?.unwrap_or_default(),
             reloptions: row.texts("reloptions")?,
             indnkeyatts: row.int("indnkeyatts")?,
@@ -88,9 +108,14 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
                 .collect(),
             depends_on_extensions: Vec::new(),
         };
+        let conoid = row.oid("conoid")?;
+        let oid = row.oid("oid")?;
+        if conoid == 0 && !(row.bool("plain")? && has_defaults_only(catalog, &index, &row)?) {
+            to_deparse.push(oid);
+        }
         let (namespace, dump) = (catalog.object(table).namespace, catalog.object(table).dump);
         let id = catalog.add(
-            CatalogId { classoid: class::PG_CLASS, oid: row.oid("oid")? },
+            CatalogId { classoid: class::PG_CLASS, oid },
             row.text("relname")?,
             namespace,
             Kind::Index(Box::new(index)),
@@ -99,7 +124,6 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         if let Some(relation) = catalog.relation_mut(table) {
             relation.indexes.push(id);
         }
-        let conoid = row.oid("conoid")?;
         if conoid == 0 {
             continue;
         }
@@ -124,6 +148,44 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         catalog.object_mut(constraint).dump = dump;
         if let Some(index) = catalog.index_mut(id) {
             index.constraint = Some(constraint);
+        }
+    }
+    deparse(r, catalog, to_deparse).await
+}
+
+/// Whether each key column has the operator class and the collation that it has if none is named.
+/// A "no" is always safe: then the server spells the index.
+fn has_defaults_only(catalog: &Catalog, index: &Index, row: &CatalogRow) -> Result<bool> {
+    let Some(table) = catalog.relation(index.table) else { return Ok(false) };
+    let classes = row.oids("indclass")?.into_iter().zip(row.oids("indcollation")?);
+    Ok(index.indkey.iter().zip(classes).all(|(&attnum, (opclass, collation))| {
+        table.attribute(attnum).is_some_and(|attribute| {
+            is_default_opclass(catalog, opclass, attribute.atttypid) && collation == attribute.attcollation
+        })
+    }))
+}
+
+/// Whether this is the default operator class for the type. Only the server's own classes for B-tree and
+/// hash count: none of them takes parameters.
+fn is_default_opclass(catalog: &Catalog, opclass: Oid, atttypid: Oid) -> bool {
+    let Some(id) = catalog.find(class::PG_OPCLASS, opclass) else { return false };
+    let Kind::Opclass(it) = &catalog.object(id).kind else { return false };
+    // varchar has no class of its own, and text is the preferred type that it is coercible to.
+    let input_type = if atttypid == typoid::VARCHAR { typoid::TEXT } else { atttypid };
+    it.opcdefault
+        && it.opcintype == input_type
+        && matches!(it.amname.as_str(), "btree" | "hash")
+        && catalog.namespace_name(id) == Some("pg_catalog")
+}
+
+/// Lets the server spell the others.
+async fn deparse(r: &Reader<'_>, catalog: &mut Catalog, indexes: Vec<Oid>) -> Result<()> {
+    let sql = "SELECT oid, pg_catalog.pg_get_indexdef(oid) AS definition
+                 FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS oid";
+    for row in r.query_oids("index definitions", sql, indexes).await? {
+        let id = catalog.find(class::PG_CLASS, row.oid("oid")?);
+        if let Some(index) = id.and_then(|id| catalog.index_mut(id)) {
+            index.definition = Some(row.opt_text("definition")?.unwrap_or_default());
         }
     }
     Ok(())

@@ -28,6 +28,7 @@ mod membership;
 mod namespace;
 mod operator;
 mod parameter_acl;
+mod pending;
 mod policy;
 mod publication;
 mod read;
@@ -141,6 +142,14 @@ pub mod class {
     pub const PG_PUBLICATION: Oid = 6104;
     pub const PG_PUBLICATION_REL: Oid = 6106;
     pub const PG_PUBLICATION_NAMESPACE: Oid = 6237;
+}
+
+/// OIDs of types; they are fixed, too.
+pub mod typoid {
+    #![allow(missing_docs)]
+    use super::Oid;
+    pub const TEXT: Oid = 25;
+    pub const VARCHAR: Oid = 1043;
 }
 
 /// How the server names an object: the catalog that it is a row of, and its OID there.

@@ -1,5 +1,7 @@
 //! `pg_operator`, `pg_opclass`, `pg_opfamily`: operators and how index methods use them.
 
+use postgres_types::Type;
+
 use super::read::Reader;
 use super::{Catalog, CatalogId, Components, Kind, Oid, class, namespace};
 use crate::error::Result;
@@ -63,6 +65,7 @@ pub struct Opclass {
     pub method: Oid,
     pub amname: String,
     pub opcdefault: bool,
+    pub opcintype: Oid,
     pub input_type: String,
     pub key_type: String,
     pub family: Option<(String, String)>,
@@ -141,7 +144,7 @@ async fn read_operators(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
 }
 
 async fn read_opclasses(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let sql = "SELECT c.oid, c.opcname, c.opcnamespace, c.opcowner, c.opcmethod, am.amname, c.opcdefault,
+    let sql = "SELECT c.oid, c.opcname, c.opcnamespace, c.opcowner, c.opcmethod, am.amname, c.opcdefault, c.opcintype,
                       c.opcintype::pg_catalog.regtype::text AS input_type,
                       c.opckeytype::pg_catalog.regtype::text AS key_type,
                       f.opfname, n.nspname AS opfnsp
@@ -155,6 +158,7 @@ async fn read_opclasses(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             method: row.oid("opcmethod")?,
             amname: row.text("amname")?,
             opcdefault: row.bool("opcdefault")?,
+            opcintype: row.oid("opcintype")?,
             input_type: row.text("input_type")?,
             key_type: row.text("key_type")?,
             family: row.opt_text("opfnsp")?.zip(row.opt_text("opfname")?),
@@ -224,7 +228,9 @@ async fn read_member_operators(r: &Reader<'_>, catalog: &mut Catalog) -> Result<
                    OR d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass AND d.refobjid = ANY ($2)
                   AND ao.amopfamily = d.refobjid
                 ORDER BY ao.amopstrategy";
-    for row in r.query_params("pg_amop", sql, &[&classes, &families]).await? {
+    for row in
+        r.query_params("pg_amop", sql, &[(&classes, Type::OID_ARRAY), (&families, Type::OID_ARRAY)]).await?
+    {
         let member = OpMember {
             strategy: row.int("amopstrategy")?,
             operator: row.text("operator")?,
@@ -255,7 +261,9 @@ async fn read_member_functions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<
                 WHERE d.refclassid = 'pg_catalog.pg_opclass'::pg_catalog.regclass AND d.refobjid = ANY ($1)
                    OR d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass AND d.refobjid = ANY ($2)
                 ORDER BY ap.amprocnum";
-    for row in r.query_params("pg_amproc", sql, &[&classes, &families]).await? {
+    for row in
+        r.query_params("pg_amproc", sql, &[(&classes, Type::OID_ARRAY), (&families, Type::OID_ARRAY)]).await?
+    {
         let member = ProcMember {
             number: row.int("amprocnum")?,
             left_type: row.text("left_type")?,

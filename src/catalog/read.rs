@@ -1,9 +1,11 @@
 //! Reads everything, each kind after those that it refers to.
 
-use futures::future::try_join_all;
-use postgres_types::ToSql;
+use std::sync::Arc;
+
+use postgres_types::{ToSql, Type};
 use tokio_postgres::Client;
 
+use super::pending::Pending;
 use super::readable::Unreadable;
 use super::row::{self, CatalogRow};
 use super::select::Selection;
@@ -17,7 +19,7 @@ use crate::quote::Quoter;
 
 /// What reading needs to know.
 pub(super) struct Reader<'a> {
-    client: &'a Client,
+    client: &'a Arc<Client>,
     /// More sessions in the same snapshot.
     helpers: &'a [Session],
     pub(super) options: &'a DumpOptions,
@@ -43,35 +45,34 @@ impl Reader<'_> {
         &self,
         what: &str,
         sql: &str,
-        params: &[&(dyn ToSql + Sync)],
+        params: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<CatalogRow>> {
         row::query(self.client, what, sql, params).await
+    }
+
+    /// Starts a query beside others: in a helper's session, if there is one.
+    pub(super) fn start(&self, what: &str, sql: &str) -> Pending {
+        let client = self.helpers.first().map_or(self.client, |helper| &helper.client);
+        Pending::none(what).and_ask(client, sql, None)
     }
 
     /// Runs a query about the objects `oids`, its only parameter; not at all for none.
     ///
     /// For many objects all sessions take a share. The shares follow each other by OID, so a query
     /// that orders its rows must do so by that OID first.
-    pub(super) async fn query_oids(
-        &self,
-        what: &str,
-        sql: &str,
-        mut oids: Vec<Oid>,
-    ) -> Result<Vec<CatalogRow>> {
-        if oids.is_empty() {
-            return Ok(Vec::new());
-        }
-        if self.helpers.is_empty() || oids.len() < WORTH_SHARING {
-            return self.query_params(what, sql, &[&oids]).await;
-        }
+    pub(super) async fn query_oids(&self, what: &str, sql: &str, oids: Vec<Oid>) -> Result<Vec<CatalogRow>> {
+        self.start_oids(what, sql, oids).rows().await
+    }
+
+    /// Starts what [`Reader::query_oids`] does, to be awaited later.
+    pub(super) fn start_oids(&self, what: &str, sql: &str, mut oids: Vec<Oid>) -> Pending {
         oids.sort_unstable();
-        let share = oids.len().div_ceil(1 + self.helpers.len());
+        let sessions = if oids.len() < WORTH_SHARING { 1 } else { 1 + self.helpers.len() };
         let clients = std::iter::once(self.client).chain(self.helpers.iter().map(|helper| &helper.client));
-        let parts = clients.zip(oids.chunks(share)).map(async |(client, share)| {
-            let share = share.to_vec();
-            row::query(client, what, sql, &[&share]).await
-        });
-        Ok(try_join_all(parts).await?.into_iter().flatten().collect())
+        let shares = oids.chunks(oids.len().div_ceil(sessions).max(1));
+        shares
+            .zip(clients)
+            .fold(Pending::none(what), |pending, (share, client)| pending.and_ask(client, sql, Some(share)))
     }
 }
 
@@ -79,7 +80,7 @@ impl Reader<'_> {
 const WORTH_SHARING: usize = 1000;
 
 fn reader<'a>(
-    client: &'a Client,
+    client: &'a Arc<Client>,
     helpers: &'a [Session],
     server: &'a Server,
     options: &'a DumpOptions,
@@ -112,7 +113,7 @@ pub struct TableToLock {
 /// Lists the tables that a dump with these options locks: those of which it reads definitions,
 /// rows or policies. Views, sequences and foreign tables can't be locked, or need not be.
 pub async fn tables_to_lock(
-    client: &Client,
+    client: &Arc<Client>,
     server: &Server,
     options: &DumpOptions,
     quoter: &Quoter,
@@ -128,7 +129,7 @@ pub async fn tables_to_lock(
 
 /// Finds out what the role can't read of what a dump with these options would hold. Nothing is locked.
 pub async fn unreadable(
-    client: &Client,
+    client: &Arc<Client>,
     server: &Server,
     options: &DumpOptions,
     quoter: &Quoter,
@@ -162,7 +163,7 @@ pub fn to_lock(catalog: &Catalog, quoter: &Quoter) -> Vec<TableToLock> {
 /// locked already: the server deparses definitions from the newest catalog, not the snapshot's.
 /// `helpers`, if any, see the same snapshot and take their share of the work.
 pub async fn read_catalog(
-    client: &Client,
+    client: &Arc<Client>,
     helpers: &[Session],
     server: &Server,
     options: &DumpOptions,
@@ -172,6 +173,11 @@ pub async fn read_catalog(
     let r = reader(client, helpers, server, options, &selection, quoter);
     let mut catalog = Catalog::default();
     let c = &mut catalog;
+    // What needs nothing of what is read before it, and takes long in large catalogs.
+    let types = super::typ::start(&r);
+    let edges = super::depend::start(&r);
+    let column_acls = (!options.no_privileges).then(|| super::attribute::start_acls(&r));
+    let comments = (!options.no_comments).then(|| super::comment::start_comments(&r));
     read_roles(&r, c).await?;
     if options.create {
         super::database::read(&r, c).await?;
@@ -182,7 +188,7 @@ pub async fn read_catalog(
     super::relation::read_definitions(&r, c).await?;
     super::sequence::read(&r, c).await?;
     super::routine::read(&r, c).await?;
-    super::typ::read(&r, c).await?;
+    super::typ::read(&r, c, types).await?;
     super::language::read_languages(&r, c).await?;
     super::operator::read(&r, c).await?;
     super::access_method::read(&r, c).await?;
@@ -196,10 +202,12 @@ pub async fn read_catalog(
     super::event_trigger::read(&r, c).await?;
     super::extension::add_config_data(&r, c).await?;
     super::inherit::read(&r, c).await?;
-    super::attribute::read(&r, c).await?;
+    let columns = super::attribute::start(&r, c);
+    let indexes = super::index::start(&r, c);
+    super::attribute::read(c, columns).await?;
     super::attribute::flag_inherited(&r, c);
+    super::index::read(&r, c, indexes).await?;
     read_unsafe_partitions(&r, c).await?;
-    super::index::read(&r, c).await?;
     super::inherit::attach_indexes(c);
     if options.statistics {
         c.version_num = server.version_num;
@@ -228,12 +236,13 @@ pub async fn read_catalog(
     if options.dump_large_objects() {
         super::large_object::read(&r, c).await?;
     }
-    super::depend::read(&r, c).await?;
-    if !options.no_privileges {
+    super::depend::read(&r, c, edges).await?;
+    if let Some(column_acls) = column_acls {
         super::comment::read_initial_privileges(&r, c).await?;
+        super::attribute::read_acls(c, column_acls).await?;
     }
-    if !options.no_comments {
-        super::comment::read_comments(&r, c).await?;
+    if let Some(comments) = comments {
+        super::comment::read_comments(c, comments).await?;
     }
     if !options.no_security_labels {
         super::comment::read_security_labels(&r, c).await?;

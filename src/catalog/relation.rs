@@ -156,6 +156,22 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let detail = |of_type: &str, sql: &str| {
         if r.listing { format!("NULL::pg_catalog.{of_type}") } else { sql.to_owned() }
     };
+    let relkinds = if r.listing { "'r', 'p'" } else { "'r', 'S', 'v', 'c', 'm', 'f', 'p'" };
+    let (owner_columns, owner_join) = if r.listing {
+        (
+            "NULL::pg_catalog.oid AS owning_table, NULL::pg_catalog.int4 AS owning_column, false AS is_identity_sequence",
+            "",
+        )
+    } else {
+        (
+            "d.refobjid AS owning_table, d.refobjsubid AS owning_column,
+             (d.deptype = 'i') IS TRUE AS is_identity_sequence",
+            "LEFT JOIN pg_catalog.pg_depend d
+               ON c.relkind = 'S' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+              AND d.objid = c.oid AND d.objsubid = 0
+              AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i')",
+        )
+    };
     let rows = r
         .query(
             "pg_class",
@@ -167,26 +183,22 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
                     {acl} AS acl, {acldefault} AS acldefault,
                     {reloptions} AS reloptions, {check_option} AS check_option,
                     {toast_reloptions} AS toast_reloptions,
-                    d.refobjid AS owning_table, d.refobjsubid AS owning_column,
-                    (d.deptype = 'i') IS TRUE AS is_identity_sequence,
+                    {owner_columns},
                     ts.spcname, am.amname
                FROM pg_catalog.pg_class c
-               LEFT JOIN pg_catalog.pg_depend d
-                 ON c.relkind = 'S' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                AND d.objid = c.oid AND d.objsubid = 0
-                AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i')
+               {owner_join}
                LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace
                LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
                LEFT JOIN pg_catalog.pg_class tc
                  ON tc.oid = c.reltoastrelid AND tc.relkind = 't' AND c.relkind <> 'p'
-              WHERE c.relkind IN ('r', 'S', 'v', 'c', 'm', 'f', 'p')
+              WHERE c.relkind IN ({relkinds})
               ORDER BY c.oid",
                 toast_pages = detail("int4", "tc.relpages"),
                 acl = detail("text[]", "c.relacl::text[]"),
                 acldefault = detail(
                     "text[]",
-                    "pg_catalog.acldefault(CASE c.relkind WHEN 'S' THEN 's'::\"char\" ELSE 'r'::\"char\" END,
-                                           c.relowner)::text[]"
+                    "CASE WHEN c.relacl IS NOT NULL THEN pg_catalog.acldefault(
+                        CASE c.relkind WHEN 'S' THEN 's'::\"char\" ELSE 'r'::\"char\" END, c.relowner)::text[] END"
                 ),
                 reloptions = detail(
                     "text[]",

@@ -1,40 +1,45 @@
 //! Rows of a catalog query, read by column name and without trust in their encoding.
 
-use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::sync::Arc;
 
 use postgres_types::{FromSql, ToSql, Type};
-use tokio_postgres::Client;
+use rustc_hash::FxHashMap;
+use tokio_postgres::{Client, Row};
 
 use super::Oid;
 use crate::error::Result;
 use crate::pg::error::source_failed;
 use crate::pg::text::Text;
 
-/// Runs one of our catalog queries; `what` names it in errors ("read pg_index").
+/// Runs one of our catalog queries; `what` names it in errors ("read pg_index"). Each parameter comes
+/// with its type, which saves asking the server for it.
 pub(super) async fn query(
     client: &Client,
     what: &str,
     sql: &str,
-    params: &[&(dyn ToSql + Sync)],
+    params: &[(&(dyn ToSql + Sync), Type)],
 ) -> Result<Vec<CatalogRow>> {
-    let rows = client.query(sql, params).await.map_err(|e| source_failed(format!("read {what}"), e))?;
-    let Some(first) = rows.first() else { return Ok(Vec::new()) };
-    let columns: HashMap<String, usize> =
-        first.columns().iter().enumerate().map(|(i, c)| (c.name().to_owned(), i)).collect();
+    let answer = client.query_typed(sql, params).await;
+    Ok(rows(what, answer.map_err(|e| source_failed(format!("read {what}"), e))?))
+}
+
+/// Makes the rows of an answer readable by column name.
+pub(super) fn rows(what: &str, rows: Vec<Row>) -> Vec<CatalogRow> {
+    let Some(first) = rows.first() else { return Vec::new() };
+    let columns = first.columns().iter().enumerate().map(|(i, c)| (c.name().to_owned(), i)).collect();
     let shared = Arc::new(Columns { what: what.to_owned(), columns });
-    Ok(rows.into_iter().map(|row| CatalogRow { row, shared: Arc::clone(&shared) }).collect())
+    rows.into_iter().map(|row| CatalogRow { row, shared: Arc::clone(&shared) }).collect()
 }
 
 struct Columns {
     what: String,
-    columns: HashMap<String, usize>,
+    columns: FxHashMap<String, usize>,
 }
 
 /// One row.
 pub(super) struct CatalogRow {
-    row: tokio_postgres::Row,
+    row: Row,
     shared: Arc<Columns>,
 }
 

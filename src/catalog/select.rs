@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use postgres_types::{ToSql, Type};
 use tokio_postgres::Client;
 
 use super::row::query;
@@ -113,8 +114,8 @@ async fn resolve(
                  SELECT oid FROM tree"
             );
         }
-        let params: Vec<&(dyn postgres_types::ToSql + Sync)> =
-            params.iter().map(|p| p as &(dyn postgres_types::ToSql + Sync)).collect();
+        let params: Vec<(&(dyn ToSql + Sync), Type)> =
+            params.iter().map(|p| (p as &(dyn ToSql + Sync), Type::TEXT)).collect();
         // Unqualified patterns match what the user's search_path shows, as in psql.
         if target.visible.is_some() {
             batch(client, "RESET search_path").await?;

@@ -1,6 +1,7 @@
 //! `pg_type`, `pg_enum`, `pg_range`: types of all kinds.
 
 use super::attribute::Attribute;
+use super::pending::Pending;
 use super::read::Reader;
 use super::row::CatalogRow;
 use super::{Acl, Catalog, CatalogId, Components, DumpId, Kind, Oid, class, namespace};
@@ -75,21 +76,24 @@ pub struct Range {
     pub rngsubdiff: String,
 }
 
+/// Asks which types there are.
+pub(super) fn start(r: &Reader<'_>) -> Pending {
+    r.start(
+        "pg_type",
+        "SELECT t.oid, t.typname, t.typnamespace, t.typowner, t.typtype, t.typisdefined, t.typelem,
+                t.typrelid, c.relkind AS typrelkind,
+                t.typacl::text[] AS acl,
+                CASE WHEN t.typacl IS NOT NULL THEN pg_catalog.acldefault('T', t.typowner)::text[] END AS acldefault,
+                t.typelem <> 0 AND e.typarray = t.oid AND t.typname LIKE '\\_%' AS is_array
+           FROM pg_catalog.pg_type t
+           LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+           LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem",
+    )
+}
+
 /// Reads which types there are.
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let rows = r
-        .query(
-            "pg_type",
-            "SELECT t.oid, t.typname, t.typnamespace, t.typowner, t.typtype, t.typisdefined, t.typelem,
-                    t.typrelid, c.relkind AS typrelkind,
-                    t.typacl::text[] AS acl, pg_catalog.acldefault('T', t.typowner)::text[] AS acldefault,
-                    t.typelem <> 0 AND e.typarray = t.oid AND t.typname LIKE '\\_%' AS is_array
-               FROM pg_catalog.pg_type t
-               LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
-               LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem",
-        )
-        .await?;
-    for row in rows {
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, types: Pending) -> Result<()> {
+    for row in types.rows().await? {
         let acl = Acl::from_row(&row)?;
         let has_acl = acl.acl.is_some();
         let typ = Type {

@@ -6,8 +6,8 @@ use chrono::{SubsecRound, Utc};
 use clap::Args;
 use pgsiphon::config::Job;
 use pgsiphon::error::{Error, Result};
-use pgsiphon::ops::backup;
 use pgsiphon::ops::{Outcome, RunReport};
+use pgsiphon::ops::{backup, notify};
 use pgsiphon::pipeline::{Progress, Silent};
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +42,9 @@ pub(crate) async fn run(args: BackupArgs, shutdown: CancellationToken) -> Result
         let show = args.progress.shows(false);
         let progress: Arc<dyn Progress> = if show { Arc::new(Bar::new()) } else { Arc::new(Silent) };
         let now = Utc::now().trunc_subsecs(0);
+        notify::started(&job.notify).await;
         let report = Box::pin(backup::run(job, now, progress, shutdown.clone())).await;
+        notify::finished(&job.notify, &report).await;
         if !args.jobs.json {
             super::print(&summary(&report))?;
         }

@@ -13,7 +13,7 @@ pub(crate) struct JobArgs {
     /// Names of configured jobs [default: all]
     #[arg(value_name = "JOB")]
     jobs: Vec<String>,
-    /// Print JSON instead of a table
+    /// Print JSON instead of a table; for schedule, as --log-format json
     #[arg(long)]
     pub(super) json: bool,
     /// Messages about what is being done; twice for more of these

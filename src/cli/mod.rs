@@ -17,6 +17,7 @@ pub(crate) mod restore;
 pub(crate) mod schedule;
 mod storage;
 mod table;
+pub(crate) mod verify;
 
 use clap::{Parser, Subcommand};
 use pgsiphon::error::{Error, ErrorKind, Result};
@@ -34,8 +35,20 @@ pub(crate) struct Cli {
     /// Print help
     #[arg(long, action = clap::ArgAction::Help, global = true)]
     help: Option<bool>,
+    /// How messages are written to standard error
+    #[arg(long, global = true, value_enum, env = "PGSIPHON_LOG_FORMAT", default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// How messages are written.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line for people
+    Text,
+    /// An object per line, with the time
+    Json,
 }
 
 #[derive(Subcommand)]
@@ -44,6 +57,8 @@ pub(crate) enum Command {
     Dump(Box<dump::DumpArgs>),
     /// Restore a dump into a database, without psql
     Restore(Box<restore::RestoreArgs>),
+    /// Say whether a backup is whole, and if asked, whether it restores
+    Verify(Box<verify::VerifyArgs>),
     /// Back up the configured databases: the nightly job
     Backup(Box<backup::BackupArgs>),
     /// Back up the configured databases at their times, as a process that lives on
@@ -69,11 +84,20 @@ pub(crate) enum Command {
 }
 
 impl Cli {
+    /// How messages are written: a process that lives on may say so in its own way.
+    pub(crate) fn log_format(&self) -> LogFormat {
+        match &self.command {
+            Command::Schedule(args) if args.jobs.json => LogFormat::Json,
+            _ => self.log_format,
+        }
+    }
+
     /// How often `-v` was given.
     pub(crate) fn verbosity(&self) -> u8 {
         match &self.command {
             Command::Dump(args) => args.verbose,
             Command::Restore(args) => args.verbose,
+            Command::Verify(args) => args.verbose,
             Command::Backup(args) => args.jobs.verbose,
             // Its log is how one knows what it does.
             Command::Schedule(args) => args.jobs.verbose + 1,
@@ -107,14 +131,18 @@ fn print_json(value: &impl serde::Serialize) -> Result<()> {
 
 /// Warnings go to standard error as one line each; `-v` adds what is being done, `PGSIPHON_LOG`
 /// takes a filter of tracing's syntax.
-pub(crate) fn start_logging(verbosity: u8) {
+pub(crate) fn start_logging(verbosity: u8, format: LogFormat) {
     let default = match verbosity {
         0 => "pgsiphon=warn",
         1 => "pgsiphon=info",
         _ => "pgsiphon=debug",
     };
     let filter = EnvFilter::try_from_env("PGSIPHON_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(OneLine);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Text => lines.event_format(OneLine).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_target(false).boxed(),
+    };
     // What is remembered for manifests does not depend on what is shown.
     let collect = Collect.with_filter(LevelFilter::WARN);
     tracing_subscriber::registry().with(lines.with_filter(filter)).with(collect).init();

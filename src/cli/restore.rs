@@ -64,7 +64,7 @@ pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Resul
         params_for: params_for(connect),
         options: Options {
             create: args.create,
-            create_settings: String::new(),
+            stay_in_database: false,
             single_transaction: args.single_transaction,
             continue_on_error: args.continue_on_error,
             into_nonempty: args.into_nonempty,

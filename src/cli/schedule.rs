@@ -30,7 +30,9 @@ pub(crate) async fn run(args: ScheduleArgs, shutdown: CancellationToken) -> Resu
         }
         None => None,
     };
-    let ended = Box::pin(schedule::run(&jobs, &Backups(&jobs), &SystemClock, &board, shutdown)).await;
+    let reload = || args.jobs.load();
+    let runner = Backups { jobs: &jobs, reload: &reload };
+    let ended = Box::pin(schedule::run(&jobs, &runner, &SystemClock, &board, shutdown)).await;
     if let Some(web) = web {
         web.abort();
     }

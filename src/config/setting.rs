@@ -192,7 +192,7 @@ mod tests {
             assert!(!setting.about.is_empty() && !setting.about.ends_with('.'), "{}", setting.key);
         }
         // Variables with another meaning.
-        for taken in ["PGSIPHON_CONFIG", "PGSIPHON_LOG"] {
+        for taken in ["PGSIPHON_CONFIG", "PGSIPHON_LOG", "PGSIPHON_LOG_FORMAT"] {
             assert!(!names.contains(taken));
         }
     }

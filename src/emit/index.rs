@@ -2,7 +2,7 @@
 
 use super::annotate::Target;
 use super::{Emitter, Entry, Section};
-use crate::catalog::{Components, DumpId, Index, IndexAttach};
+use crate::catalog::{Components, DumpId, Index, IndexAttach, RelKind, Relation, attribute_name};
 
 impl Emitter<'_> {
     pub(super) fn index(&mut self, id: DumpId, it: &Index) {
@@ -11,7 +11,10 @@ impl Emitter<'_> {
         // An index that a constraint stands on comes with it.
         if it.constraint.is_none() {
             let qualified = self.qualified(id);
-            let mut create = format!("{};\n", it.definition);
+            let mut create = match &it.definition {
+                Some(definition) => format!("{definition};\n"),
+                None => self.plain_index(id, it, table),
+            };
             create.push_str(&self.clustered_clause(id, it));
             for (column, target) in &it.statistics {
                 create.push_str(&format!(
@@ -30,6 +33,34 @@ impl Emitter<'_> {
             self.push_definition(id, entry);
         }
         self.comment(Target { id, keyword: "INDEX", name: &name, namespace: schema, owner: &table.owner });
+    }
+
+    /// Spells an index of nothing but columns, as `pg_get_indexdef` does.
+    fn plain_index(&self, id: DumpId, it: &Index, table: &Relation) -> String {
+        let column = |&attnum: &i64| self.q.id(attribute_name(table, attnum));
+        let key = it.indkey.iter().zip(&it.indoption).map(|(attnum, option)| {
+            let order = match option & 3 {
+                0 => "",
+                1 => " DESC NULLS LAST",
+                2 => " NULLS FIRST",
+                _ => " DESC",
+            };
+            format!("{}{order}", column(attnum))
+        });
+        let mut columns = key.collect::<Vec<_>>().join(", ");
+        let included: Vec<_> = it.indkey.iter().skip(it.indoption.len()).map(column).collect();
+        if !included.is_empty() {
+            columns.push_str(&format!(") INCLUDE ({}", included.join(", ")));
+        }
+        format!(
+            "CREATE {}INDEX {} ON {}{} USING {} ({columns}){};\n",
+            if it.indisunique { "UNIQUE " } else { "" },
+            self.name(id),
+            if table.relkind == RelKind::PartitionedTable { "ONLY " } else { "" },
+            self.qualified(it.table),
+            self.q.id(&it.amname),
+            if it.indnullsnotdistinct { " NULLS NOT DISTINCT" } else { "" },
+        )
     }
 
     pub(super) fn clustered_clause(&self, id: DumpId, it: &Index) -> String {

@@ -37,6 +37,9 @@ mod text_search;
 mod trigger;
 mod typ;
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use crate::catalog::{Catalog, Components, DumpId, Kind, Object};
 use crate::error::Result;
 use crate::options::DumpOptions;
@@ -64,19 +67,41 @@ pub fn emit(
     quoter: &Quoter,
     dialect: u32,
 ) -> Result<Vec<Entry>> {
-    let mut emitter = Emitter { catalog, options, q: quoter, dialect, entries: Vec::new() };
+    let emitter = || Emitter { catalog, options, q: quoter, dialect, entries: Vec::new() };
+    let mut first = emitter();
     if options.create {
-        emitter.database()?;
+        first.database()?;
     }
-    for &id in order {
-        if !catalog.object(id).dumped().is_empty() {
-            emitter.object(id)?;
-        }
-    }
-    Ok(emitter.entries)
+    let threads =
+        thread::available_parallelism().map_or(1, usize::from).min(order.len() / WORTH_A_THREAD + 1);
+    let share = order.len().div_ceil(threads).max(1);
+    let parts = thread::scope(|scope| {
+        let start = |part: &'_ [DumpId]| {
+            let part = part.to_vec();
+            scope.spawn(move || emitter().objects(&part))
+        };
+        let others: Vec<_> = order.chunks(share).skip(1).map(start).collect();
+        let mut parts = vec![first.objects(&order[..share.min(order.len())])];
+        parts.extend(others.into_iter().map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))));
+        parts
+    });
+    Ok(parts.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
+/// Fewer objects than this are printed sooner than a thread is started.
+const WORTH_A_THREAD: usize = 10_000;
+
 impl<'a> Emitter<'a> {
+    /// The entries so far, and those of these objects.
+    fn objects(mut self, ids: &[DumpId]) -> Result<Vec<Entry>> {
+        for &id in ids {
+            if !self.catalog.object(id).dumped().is_empty() {
+                self.object(id)?;
+            }
+        }
+        Ok(self.entries)
+    }
+
     fn object(&mut self, id: DumpId) -> Result<()> {
         let catalog = self.catalog;
         let kind = &catalog.object(id).kind;

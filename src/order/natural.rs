@@ -8,7 +8,38 @@ use crate::pg::text;
 /// Sorts by kind, then namespace, name, and the rest of the natural key; by OID only if all that
 /// is equal.
 pub(super) fn sort(catalog: &Catalog, ids: &mut [DumpId], dialect: u32) {
-    ids.sort_by(|&a, &b| compare(catalog, a, b, dialect));
+    let ranks = namespace_ranks(catalog);
+    let key = |id: DumpId| {
+        let object = catalog.object(id);
+        let (kind, tie) = priority(&object.kind, dialect);
+        // Without a namespace means after all that have one.
+        let namespace = object.namespace.map_or(u32::MAX, |it| ranks[it.index()]);
+        (kind, namespace, tie, id)
+    };
+    let mut keyed: Vec<_> = ids.iter().map(|&id| key(id)).collect();
+    keyed.sort_by(|x, y| {
+        let name = |id: DumpId| catalog.object(id).name.as_str();
+        (x.0, x.1)
+            .cmp(&(y.0, y.1))
+            .then_with(|| by_bytes(name(x.3), name(y.3)))
+            .then(x.2.cmp(&y.2))
+            .then_with(|| rest_of_key(catalog, x.3, y.3))
+            .then_with(|| catalog.object(x.3).catalog_id.oid.cmp(&catalog.object(y.3).catalog_id.oid))
+    });
+    for (id, keyed) in ids.iter_mut().zip(keyed) {
+        *id = keyed.3;
+    }
+}
+
+/// The place of each namespace among the namespaces, by name; of other objects, 0.
+fn namespace_ranks(catalog: &Catalog) -> Vec<u32> {
+    let mut ranks = vec![0; catalog.ids().count()];
+    let mut namespaces: Vec<DumpId> = catalog.ids().filter(|&id| catalog.namespace(id).is_some()).collect();
+    namespaces.sort_by(|&a, &b| by_bytes(&catalog.object(a).name, &catalog.object(b).name));
+    for (rank, id) in namespaces.into_iter().enumerate() {
+        ranks[id.index()] = rank as u32;
+    }
+    ranks
 }
 
 /// Where each kind stands in a dump: the first number orders kinds, the second only separates
@@ -68,27 +99,15 @@ fn priority(kind: &Kind, dialect: u32) -> (u8, u8) {
     }
 }
 
-fn compare(catalog: &Catalog, a: DumpId, b: DumpId, dialect: u32) -> Ordering {
-    let (x, y) = (catalog.object(a), catalog.object(b));
-    let ((kind_x, tie_x), (kind_y, tie_y)) = (priority(&x.kind, dialect), priority(&y.kind, dialect));
-    kind_x
-        .cmp(&kind_y)
-        .then_with(|| match (catalog.namespace_name(a), catalog.namespace_name(b)) {
-            (Some(x), Some(y)) => by_bytes(x, y),
-            (x, y) => y.is_some().cmp(&x.is_some()),
-        })
-        .then_with(|| by_bytes(&x.name, &y.name))
-        .then(tie_x.cmp(&tie_y))
-        .then_with(|| rest_of_key(catalog, a, b))
-        .then(x.catalog_id.oid.cmp(&y.catalog_id.oid))
-}
-
 /// Names are compared by their bytes in the database's encoding.
 fn by_bytes(a: &str, b: &str) -> Ordering {
-    if a == b {
-        return Ordering::Equal;
+    let (x, y) = (a.as_bytes(), b.as_bytes());
+    match x.iter().zip(y).position(|(x, y)| x != y) {
+        None => x.len().cmp(&y.len()),
+        // What is equal so far is whole characters, so this is what the encoded bytes would say.
+        Some(i) if x[i].is_ascii() && y[i].is_ascii() => x[i].cmp(&y[i]),
+        Some(_) => text::encode(a).cmp(&text::encode(b)),
     }
-    text::encode(a).cmp(&text::encode(b))
 }
 
 fn rest_of_key(catalog: &Catalog, a: DumpId, b: DumpId) -> Ordering {

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// its transaction; [`Session::close`] says goodbye.
 pub struct Session {
     /// For queries.
-    pub client: Client,
+    pub client: Arc<Client>,
     version: ServerVersion,
     standard_conforming_strings: bool,
     in_hot_standby: Option<bool>,
@@ -74,7 +74,7 @@ impl Session {
         let last_words = LastWords::default();
         let task = tokio::spawn(drive(connection, Arc::clone(&last_words)));
         Ok(Session {
-            client,
+            client: Arc::new(client),
             version,
             standard_conforming_strings,
             in_hot_standby,

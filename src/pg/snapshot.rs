@@ -141,6 +141,10 @@ pub struct Leader {
 /// From so many tables on, more sessions than the leader's read the catalogs.
 const TABLES_WORTH_HELP: usize = 1000;
 
+/// We share the work out: parallel workers of one query only take the cores from the others.
+const PARALLEL_BY_US: &str = "SET LOCAL max_parallel_workers_per_gather = 0";
+const PARALLEL_BY_ITSELF: &str = "SET LOCAL max_parallel_workers_per_gather TO DEFAULT";
+
 /// More helpers than this don't help: the rest of the work is the leader's.
 const MOST_HELPERS: usize = 3;
 
@@ -195,7 +199,11 @@ async fn try_lead(
     let snapshot = export_snapshot(session).await?;
     let wanted = if tables.len() < TABLES_WORTH_HELP { 0 } else { jobs.saturating_sub(1).min(MOST_HELPERS) };
     let helpers = helpers(params, setup, &snapshot, wanted).await;
+    for reader in std::iter::once(session).chain(&helpers) {
+        run(reader, "set the sessions up for catalogs", PARALLEL_BY_US).await?;
+    }
     let catalog = read_catalog(&session.client, &helpers, &server, dump, &quoter).await?;
+    run(session, "set the session up for rows", PARALLEL_BY_ITSELF).await?;
     join_all(helpers.into_iter().map(Session::close)).await;
     let missed = catalog::to_lock(&catalog, &quoter).into_iter().find(|table| !tables.contains(table));
     if let Some(missed) = missed {

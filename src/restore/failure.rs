@@ -80,6 +80,8 @@ fn hint(failure: &PgFailure) -> Option<String> {
         "the extension has to be installed on this server first"
     } else if *code == SqlState::DUPLICATE_DATABASE {
         "drop or rename that database first, or restore a dump without CREATE DATABASE into another"
+    } else if *code == SqlState::DUPLICATE_OBJECT && message.starts_with("role \"") {
+        "drop the role first, or restore with --continue-on-error, which leaves it as it is"
     } else if *code == SqlState::DUPLICATE_TABLE
         || *code == SqlState::DUPLICATE_OBJECT
         || *code == SqlState::DUPLICATE_SCHEMA

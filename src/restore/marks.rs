@@ -1,5 +1,7 @@
 //! The comments by which pg_dump and pg_dumpall begin and end, without which a text is not whole.
 
+use super::meta::MetaCommand;
+
 /// Opening and closing comments, the latter without its line's end.
 const DATABASE: [&[u8]; 2] = [b"-- PostgreSQL database dump", b"-- PostgreSQL database dump complete"];
 const CLUSTER: [&[u8]; 2] =
@@ -30,27 +32,26 @@ impl Marks {
         }
     }
 
-    /// `\restrict`.
-    pub(super) fn restrict(&mut self, key: String) {
-        self.restricted = Some(key);
-    }
-
-    /// `\unrestrict`; whether it has the right key.
-    pub(super) fn unrestrict(&mut self, key: &str) -> bool {
-        let is_right = self.restricted.as_deref() == Some(key);
-        if is_right {
-            self.restricted = None;
+    /// Reads a meta-command, and follows what it says about others.
+    ///
+    /// # Errors
+    /// Why it must not be here.
+    pub(crate) fn meta_command(&mut self, line: &[u8]) -> Result<MetaCommand, String> {
+        let command = MetaCommand::read(line)?;
+        match (&command, &self.restricted) {
+            (MetaCommand::Restrict(key), None) => self.restricted = Some(key.clone()),
+            (MetaCommand::Unrestrict(key), Some(restricted)) if key == restricted => self.restricted = None,
+            (MetaCommand::Unrestrict(_), _) => {
+                return Err("\\unrestrict has another key than \\restrict".to_owned());
+            }
+            (_, Some(_)) => return Err("a meta-command where \\restrict forbids them".to_owned()),
+            _ => {}
         }
-        is_right
-    }
-
-    /// Whether meta-commands are forbidden just now.
-    pub(super) fn is_restricted(&self) -> bool {
-        self.restricted.is_some()
+        Ok(command)
     }
 
     /// Whether the text is of a whole cluster.
-    pub(super) fn is_cluster(&self) -> bool {
+    pub fn is_cluster(&self) -> bool {
         self.cluster_open
     }
 
@@ -102,9 +103,14 @@ mod tests {
     fn what_is_restricted_has_to_be_unrestricted() {
         let mut marks = Marks::default();
         marks.comment(b"-- PostgreSQL database dump");
-        marks.restrict("a".into());
+        marks.meta_command(b"\\restrict a\n").unwrap();
         marks.comment(b"-- PostgreSQL database dump complete");
-        assert!(!marks.unrestrict("b") && marks.is_restricted() && marks.missing().is_some());
-        assert!(marks.unrestrict("a") && marks.missing().is_none());
+        for refused in ["\\unrestrict b", "\\connect x", "\\restrict b"] {
+            assert!(marks.meta_command(refused.as_bytes()).is_err(), "{refused}");
+            assert!(marks.missing().is_some());
+        }
+        marks.meta_command(b"\\unrestrict a\n").unwrap();
+        assert!(marks.missing().is_none());
+        marks.meta_command(b"\\connect x\n").unwrap();
     }
 }

@@ -5,7 +5,7 @@ use crate::pg::text;
 
 /// A meta-command that is understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum MetaCommand {
+pub(crate) enum MetaCommand {
     /// From here on no meta-command is taken but the following with the same key.
     Restrict(String),
     Unrestrict(String),

@@ -14,9 +14,10 @@ pub mod marks;
 mod meta;
 mod run;
 pub mod script;
-mod statement;
+pub(crate) mod statement;
 mod target;
 mod text;
+pub(crate) mod words;
 
 use std::sync::Arc;
 
@@ -47,14 +48,14 @@ pub struct Request {
 pub struct Options {
     /// Make the database first, unless the dump does so itself.
     pub create: bool,
-    /// What `CREATE DATABASE` is given then beside the name and the template: ` ENCODING …`.
-    pub create_settings: String,
     /// All or nothing.
     pub single_transaction: bool,
     /// Go on after errors.
     pub continue_on_error: bool,
     /// Write into a database that holds anything already.
     pub into_nonempty: bool,
+    /// Stay in the database that was given: whatever the dump says of databases is left out.
+    pub stay_in_database: bool,
     /// The role to become first.
     pub role: Option<String>,
 }
@@ -79,4 +80,9 @@ pub async fn restore(
     shutdown: CancellationToken,
 ) -> Result<Restored> {
     run::run(request, progress, shutdown).await
+}
+
+/// Whether only clients can have this encoding, as `SJIS`.
+pub(crate) fn client_only(encoding: &str) -> bool {
+    encoding::ClientOnly::named(encoding).is_some()
 }

@@ -13,6 +13,7 @@ use super::meta::MetaCommand;
 use super::script::{Piece, PieceKind};
 use super::statement::{Kind, abbreviated};
 use super::target::{connect_to_maintenance, create, refuse_nonempty};
+use super::words::is_about_database;
 use super::{Options, Request, Restored, Script};
 use crate::dump::ParamsFor;
 use crate::error::{Error, ErrorKind, Result};
@@ -44,6 +45,7 @@ pub(super) async fn run(
         is_known_empty: false,
         in_transaction: false,
         done: Restored::default(),
+        has_changed: false,
         errors: 0,
     };
     let outcome = tokio::select! {
@@ -69,6 +71,8 @@ struct Runner {
     /// We began a transaction for all.
     in_transaction: bool,
     done: Restored,
+    /// Something was done that stays, unless it is rolled back.
+    has_changed: bool,
     errors: u64,
 }
 
@@ -142,7 +146,7 @@ impl Runner {
         }
         if !matches!(next, Kind::Database | Kind::Cluster | Kind::CreateRole) && !self.marks.is_cluster() {
             let database = self.params.dbname.clone();
-            create(self.session()?, &database, &self.options.create_settings).await?;
+            create(self.session()?, &database).await?;
             let session = connect(&self.params).await?;
             self.begin_session(session).await?;
         }
@@ -159,6 +163,9 @@ impl Runner {
         let kind = Kind::of(&piece.text);
         if kind == Kind::Setting && self.options.create {
             self.undecided.push(piece);
+            return Ok(());
+        }
+        if self.options.stay_in_database && (kind == Kind::Database || is_about_database(&piece.text)) {
             return Ok(());
         }
         self.decide(kind).await?;
@@ -182,7 +189,10 @@ impl Runner {
             PieceKind::CopyFromStdin => self.copy(&piece).await,
             _ => self.run(&piece, kind).await,
         };
-        let Err(error) = outcome else { return Ok(()) };
+        let Err(error) = outcome else {
+            self.has_changed |= kind != Kind::Setting;
+            return Ok(());
+        };
         if error.kind() != ErrorKind::RestoreFailed {
             return Err(error);
         }
@@ -242,7 +252,7 @@ impl Runner {
         // that restores always is.
         let is_there = sqlstate(&error) == Some(&SqlState::DUPLICATE_OBJECT);
         if kind == Kind::CreateRole && is_there && !self.in_transaction && self.marks.is_cluster() {
-            tracing::warn!("line {}: the role of {} is there already", piece.line, abbreviated(&piece.text));
+            tracing::warn!("line {}: {} the role is there already", piece.line, abbreviated(&piece.text));
             return Ok(());
         }
         Err(error)
@@ -292,18 +302,9 @@ impl Runner {
             Error::new(ErrorKind::RestoreFailed, format!("read line {line} of {}", self.script.location()))
                 .because(why)
         };
-        let command = MetaCommand::read(&piece.text).map_err(refused)?;
-        if self.marks.is_restricted() && !matches!(command, MetaCommand::Unrestrict(_)) {
-            return Err(refused("a meta-command where \\restrict forbids them".to_owned()));
-        }
-        match command {
-            MetaCommand::Nothing => {}
-            MetaCommand::Restrict(key) => self.marks.restrict(key),
-            MetaCommand::Unrestrict(key) => {
-                if !self.marks.unrestrict(&key) {
-                    return Err(refused("\\unrestrict has another key than \\restrict".to_owned()));
-                }
-            }
+        match self.marks.meta_command(&piece.text).map_err(refused)? {
+            MetaCommand::Nothing | MetaCommand::Restrict(_) | MetaCommand::Unrestrict(_) => {}
+            MetaCommand::Encoding(_) | MetaCommand::Connect(_) if self.options.stay_in_database => {}
             MetaCommand::Encoding(name) => {
                 let setting = format!("SET client_encoding = {}", portable_literal(&name));
                 self.execute_own(&setting).await?;
@@ -352,7 +353,7 @@ impl Runner {
 
     /// Adds to the error what of the dump is in the database now.
     fn with_what_stays(&self, error: Error) -> Error {
-        let what = if self.done.statements == 0 {
+        let what = if !self.has_changed {
             return error;
         } else if self.options.single_transaction {
             "nothing of the dump is in the database"

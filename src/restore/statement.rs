@@ -3,7 +3,7 @@
 
 /// Kinds of statements that are treated in their own ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// `SET`, `SELECT pg_catalog.set_config(…)`: of the session, and changes nothing that stays.
     Setting,
     /// `CREATE DATABASE` or `DROP DATABASE`.
@@ -22,7 +22,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn of(statement: &[u8]) -> Kind {
+    pub(crate) fn of(statement: &[u8]) -> Kind {
         let head = String::from_utf8_lossy(&statement[..statement.len().min(200)]).to_ascii_uppercase();
         let mut words = head.split_ascii_whitespace().map(|word| word.trim_end_matches(';'));
         let mut word = || words.next().unwrap_or("");
@@ -30,7 +30,7 @@ impl Kind {
             ("SET" | "RESET", _) => Kind::Setting,
             ("SELECT", call) if call.starts_with("PG_CATALOG.SET_CONFIG(") => Kind::Setting,
             ("CREATE" | "DROP", "DATABASE") => Kind::Database,
-            ("CREATE", "ROLE") if head.ends_with(';') && words.count() == 1 => Kind::CreateRole,
+            ("CREATE", "ROLE") if is_bare_role(&head) => Kind::CreateRole,
             ("CREATE" | "ALTER" | "DROP", "ROLE" | "TABLESPACE" | "USER") => Kind::Cluster,
             ("ALTER", "DATABASE") | ("GRANT" | "REVOKE" | "COMMENT" | "SECURITY", _) => Kind::Cluster,
             ("BEGIN", "") => Kind::Begin,
@@ -40,7 +40,7 @@ impl Kind {
     }
 
     /// Whether it cannot be in a transaction with others.
-    pub(super) fn refuses_transactions(self, statement: &[u8]) -> bool {
+    pub(crate) fn refuses_transactions(self, statement: &[u8]) -> bool {
         let about_tablespace = || statement.windows(10).any(|w| w.eq_ignore_ascii_case(b"TABLESPACE"));
         self == Kind::Database
             || (self == Kind::Cluster && !statement.starts_with(b"ALTER") && {
@@ -49,12 +49,21 @@ impl Kind {
     }
 }
 
+/// Whether a `CREATE ROLE` gives nothing but a name.
+fn is_bare_role(statement: &str) -> bool {
+    let name = statement.strip_prefix("CREATE ROLE ").and_then(|rest| rest.strip_suffix(';')).unwrap_or(" ");
+    match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+        Some(quoted) => !quoted.replace("\"\"", "").contains('"'),
+        None => !name.contains(|c: char| c.is_whitespace() || c == '"'),
+    }
+}
+
 /// How many characters of a statement are shown.
 const SHOWN_CHARS: usize = 100;
 
 /// The statement's beginning on one line, as far as it holds no values: those may be rows, large
 /// objects' contents or passwords.
-pub(super) fn abbreviated(statement: &[u8]) -> String {
+pub(crate) fn abbreviated(statement: &[u8]) -> String {
     let text = String::from_utf8_lossy(&statement[..statement.len().min(8 * SHOWN_CHARS)]);
     let first_value =
         [text.find('\''), text.find("$$"), text.find("$_"), find_ignoring_case(&text, " VALUES")];
@@ -87,7 +96,8 @@ mod tests {
             ("CREATE DATABASE shop WITH TEMPLATE = template0;", Kind::Database),
             ("DROP DATABASE IF EXISTS shop;", Kind::Database),
             ("CREATE ROLE app;", Kind::CreateRole),
-            ("CREATE ROLE \"a b\";", Kind::Cluster),
+            ("CREATE ROLE \"a b\"\" c\";", Kind::CreateRole),
+            ("CREATE ROLE \"a\" IN ROLE \"b\";", Kind::Cluster),
             ("CREATE ROLE app WITH LOGIN;", Kind::Cluster),
             ("ALTER ROLE app WITH LOGIN;", Kind::Cluster),
             ("GRANT SELECT ON TABLE public.t TO app;", Kind::Cluster),

@@ -69,9 +69,9 @@ pub(super) async fn connect_to_maintenance(params: &ConnectParams) -> Result<Ses
     }
 }
 
-/// Makes a database. `settings` are further words of `CREATE DATABASE`.
-pub(super) async fn create(session: &Session, database: &str, settings: &str) -> Result<()> {
-    let sql = format!("CREATE DATABASE {} TEMPLATE template0{settings}", quoted(database));
+/// Makes a database, with the cluster's usual encoding and locale.
+pub(super) async fn create(session: &Session, database: &str) -> Result<()> {
+    let sql = format!("CREATE DATABASE {} TEMPLATE template0", quoted(database));
     let attempted = || format!("create database \"{database}\"");
     session.client.batch_execute(&sql).await.map_err(|error| {
         let exists = error.code() == Some(&tokio_postgres::error::SqlState::DUPLICATE_DATABASE);

@@ -29,7 +29,12 @@ impl Script {
 
     /// Whether wrong bytes can be told from right ones.
     pub(super) fn is_checked(&self) -> bool {
-        self.text.format().is_some_and(|format| format != Format::Plain)
+        self.format().is_some_and(|format| format != Format::Plain)
+    }
+
+    /// How the text is stored; known as soon as there is any.
+    pub fn format(&self) -> Option<Format> {
+        self.text.format()
     }
 
     /// The next piece, or `None` at the end. May be dropped unfinished.

@@ -15,7 +15,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use futures::future::{LocalBoxFuture, join_all};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Job, Schedule};
+use crate::config::{Config, Job, Schedule};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::{Inventory, RunReport, backup, notify};
 use crate::pipeline::Silent;
@@ -35,7 +35,7 @@ const LISTING_INTERVAL: Duration = Duration::from_secs(30 * 60);
 const ANNOUNCED: usize = 3;
 
 /// What is run: backups, or in tests something that can be watched.
-pub trait Runner: Send + Sync {
+pub trait Runner {
     /// Runs job number `job` at `now`. When `abort` is cancelled, the run ends soon.
     fn run<'a>(
         &'a self,
@@ -46,7 +46,12 @@ pub trait Runner: Send + Sync {
 }
 
 /// The scheduler's own runner: backups, with notifications.
-pub struct Backups<'a>(pub &'a [&'a Job]);
+pub struct Backups<'a> {
+    /// The jobs, as they were when the scheduler was started.
+    pub jobs: &'a [&'a Job],
+    /// Reads the configuration anew: secrets that lie in files may have been changed since.
+    pub reload: &'a dyn Fn() -> Result<Config>,
+}
 
 impl Runner for Backups<'_> {
     fn run<'a>(
@@ -55,8 +60,14 @@ impl Runner for Backups<'_> {
         now: DateTime<Utc>,
         abort: CancellationToken,
     ) -> LocalBoxFuture<'a, RunReport> {
-        let job = self.0[job];
+        let job = self.jobs[job];
+        let reloaded = (self.reload)().map_err(|error| {
+            let reason = error.report();
+            tracing::warn!("job {}: the configuration of the start holds, for now: {reason}", job.name);
+        });
         Box::pin(async move {
+            let reloaded = reloaded.iter().flat_map(|config| &config.jobs).find(|it| it.name == job.name);
+            let job = reloaded.unwrap_or(job);
             notify::started(&job.notify).await;
             let report = Box::pin(backup::run(job, now, Arc::new(Silent), abort)).await;
             notify::finished(&job.notify, &report).await;

@@ -102,7 +102,8 @@ impl Store for DirectoryStore {
     }
 
     fn shown(&self, key: &str) -> String {
-        format!("file \"{}\"", self.root.join(key).display())
+        let path = self.root.join(key);
+        std::path::absolute(&path).unwrap_or(path).display().to_string()
     }
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Object>>> {

@@ -46,7 +46,7 @@ pub trait Store: Send + Sync {
     /// The place, for messages: `s3://bucket`.
     fn location(&self) -> String;
 
-    /// A key in it, for messages.
+    /// A key in it, for messages, and as `pgsiphon restore` takes it: a URL or a path.
     fn shown(&self, key: &str) -> String;
 
     /// Everything whose key begins with `prefix`, sorted by key; of however many pages.

@@ -8,8 +8,10 @@ mod support;
 
 mod check;
 mod lifecycle;
+mod page;
 mod prune;
 mod run;
+mod schedule;
 mod settings;
 mod slot;
 mod world;

@@ -1,0 +1,214 @@
+//! `pgsiphon verify`: is a backup whole, and does it restore?
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use pgsiphon::error::{Error, ErrorKind, Result};
+use pgsiphon::input::text::Format;
+use pgsiphon::manifest::{MAX_BYTES, Manifest, SUFFIX, key_for};
+use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, resolve};
+use pgsiphon::pipeline::{Progress, Silent};
+use pgsiphon::sink::s3::S3Location;
+use pgsiphon::store::{S3Store, Store};
+use pgsiphon::verify::scratch::{self, Tried, try_restore};
+use pgsiphon::verify::{Contents, Depth, read_back, recorded};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::content::usage;
+use super::print;
+use super::progress::{ReadBar, When};
+use super::restore::params_for;
+use super::storage::StorageArgs;
+
+#[derive(Args)]
+#[command(next_help_heading = "General options")]
+pub(crate) struct VerifyArgs {
+    /// The backup: a file, s3://bucket/key, or - for standard input
+    #[arg(value_name = "FILE|s3://BUCKET/KEY|-")]
+    backup: String,
+    /// Restore it into a scratch database of this server, dump that, compare, and drop it
+    #[arg(long, value_name = "DBNAME|URL")]
+    restore_to: Option<String>,
+    /// Do SET ROLE before the restore
+    #[arg(long, value_name = "ROLENAME", requires = "restore_to")]
+    role: Option<String>,
+    /// Say the result as JSON on standard output
+    #[arg(long)]
+    json: bool,
+    /// Show what is being done
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to show a progress bar on standard error
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    progress: When,
+
+    #[command(flatten)]
+    storage: StorageArgs,
+}
+
+/// What was found out, in the end or until something was wrong.
+#[derive(Default)]
+struct Report {
+    contents: Option<Contents>,
+    has_manifest: bool,
+    tried: Option<Tried>,
+    remarks: Vec<String>,
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: VerifyArgs, shutdown: CancellationToken) -> Result<()> {
+    let mut report = Report::default();
+    let outcome = Box::pin(verify(&args, &mut report, &shutdown)).await;
+    if args.json {
+        print(&format!("{:#}\n", report.json(&args.backup, outcome.as_ref().err())))?;
+    } else if outcome.is_ok() {
+        print(&report.text())?;
+    }
+    outcome
+}
+
+async fn verify(args: &VerifyArgs, report: &mut Report, shutdown: &CancellationToken) -> Result<()> {
+    if args.restore_to.is_some() && args.backup == "-" {
+        return Err(usage("standard input can be read only once, so it cannot be restored, too")
+            .hint("store the backup in a file first"));
+    }
+    let target = args.restore_to.as_ref().map(|to| connect_args(to)).transpose()?;
+    let input = args.storage.input(&args.backup).await?;
+    let manifest = read_manifest(args).await?;
+    report.has_manifest = manifest.is_some();
+    let depth = if target.is_some() { Depth::Comparable } else { Depth::Counts };
+    let opened = input.open().await?;
+    let progress = bar(args.progress, opened.size);
+    let contents = read_back(opened, depth, progress, shutdown).await?;
+    report.remarks = remarks(&contents, manifest.is_some());
+    let contents = report.contents.insert(contents);
+    if let Some(manifest) = &manifest {
+        recorded::compare(contents, manifest)?;
+    }
+    let Some(connect) = target else { return Ok(()) };
+    let opened = input.open().await?;
+    let progress = bar(args.progress, opened.size);
+    let request = scratch::Request {
+        backup: opened,
+        contents: contents.clone(),
+        params: resolve(&connect, &OsEnvironment)?,
+        params_for: params_for(connect),
+        role: args.role.clone(),
+    };
+    report.tried = Some(try_restore(request, progress, shutdown).await?);
+    Ok(())
+}
+
+fn connect_args(to: &str) -> Result<ConnectArgs> {
+    let connect = ConnectArgs { dbname: Some(to.to_owned()), ..ConnectArgs::default() };
+    // What is wrong with it is told before the backup is read.
+    resolve(&connect, &OsEnvironment)?;
+    Ok(connect)
+}
+
+fn bar(when: When, size: Option<u64>) -> Arc<dyn Progress> {
+    if when.shows(false) { Arc::new(ReadBar::new(size)) } else { Arc::new(Silent) }
+}
+
+/// The record beside the backup, if there is one.
+async fn read_manifest(args: &VerifyArgs) -> Result<Option<Manifest>> {
+    if args.backup == "-" {
+        return Ok(None);
+    }
+    let (location, text): (String, Option<Vec<u8>>) = if S3Location::is_s3(&args.backup) {
+        let location: S3Location = args.backup.parse()?;
+        let key = key_for(&location.key);
+        let store = S3Store::new(location.bucket, args.storage.options()?).await?;
+        (store.shown(&key), store.get(&key, MAX_BYTES).await?.map(|text| text.to_vec()))
+    } else {
+        let path = PathBuf::from(format!("{}{SUFFIX}", args.backup));
+        let text = match tokio::fs::read(&path).await {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                let attempted = format!("read {}", path.display());
+                return Err(Error::new(ErrorKind::StorageUnreachable, attempted).because(error));
+            }
+        };
+        (path.display().to_string(), text)
+    };
+    text.map(|text| Manifest::from_json(&text, &location)).transpose()
+}
+
+fn remarks(contents: &Contents, has_manifest: bool) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if has_manifest {
+        return remarks;
+    }
+    remarks.push("there is no manifest beside it: nothing says how many rows there should be".to_owned());
+    match contents.format {
+        Some(Format::Plain) | None => remarks
+            .push("it is not compressed, so it has no checksum: a changed byte would not be seen".to_owned()),
+        Some(Format::Gzip) => {}
+        Some(Format::Zstd | Format::Lz4) => {
+            remarks.push("its frames were checked as far as they have checksums; pgsiphon's have".to_owned())
+        }
+    }
+    remarks
+}
+
+impl Report {
+    fn remarks(&self) -> Vec<&str> {
+        let of_trial = self.tried.iter().flat_map(|tried| &tried.comparison.remarks);
+        self.remarks.iter().chain(of_trial).map(String::as_str).collect()
+    }
+
+    fn text(&self) -> String {
+        let mut lines = Vec::new();
+        if let Some(contents) = &self.contents {
+            let agrees = if self.has_manifest { "; all as its manifest says" } else { "" };
+            lines.push(format!(
+                "{}: whole: {} ({}), {} of SQL, {} rows in {} tables, {} large objects{agrees}",
+                contents.location,
+                indicatif::BinaryBytes(contents.stored_bytes),
+                contents.format.map_or("none", Format::name),
+                indicatif::BinaryBytes(contents.text_bytes),
+                contents.rows(),
+                contents.relations.len(),
+                contents.large_objects
+            ));
+        }
+        if let Some(tried) = &self.tried {
+            lines.push(format!("restored into PostgreSQL {}, and found the same", tried.server_version));
+        }
+        lines.extend(self.remarks().iter().map(|remark| format!("remark: {remark}")));
+        lines.join("\n") + "\n"
+    }
+
+    fn json(&self, backup: &str, error: Option<&Error>) -> Value {
+        let contents = self.contents.as_ref().map(|contents| {
+            let relations: Vec<Value> = contents
+                .relations
+                .iter()
+                .map(|rows| json!({"name": rows.contents.name, "rows": rows.contents.rows, "text_bytes": rows.contents.text_bytes}))
+                .collect();
+            json!({
+                "compression": contents.format.map_or("none", Format::name),
+                "stored_bytes": contents.stored_bytes,
+                "sha256": contents.sha256_hex(),
+                "text_bytes": contents.text_bytes,
+                "text_crc32": format!("{:08x}", contents.text_crc32),
+                "server_version": contents.server_version,
+                "relations": relations,
+                "large_objects": contents.large_objects,
+            })
+        });
+        json!({
+            "backup": backup,
+            "ok": error.is_none(),
+            "error": error.map(Error::report),
+            "exit_code": error.map_or(0, |error| error.kind().exit_code()),
+            "manifest": self.has_manifest,
+            "contents": contents,
+            "restored_to": self.tried.as_ref().map(|tried| tried.server_version.as_str()),
+            "remarks": self.remarks(),
+        })
+    }
+}

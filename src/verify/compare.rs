@@ -1,0 +1,254 @@
+//! Whether two dumps are of the same database.
+//!
+//! The rows of each table have to be the same set, and the statements the same, but for what the
+//! server itself spells anew when it reads back what it wrote. Such a statement is a remark:
+//!
+//! * `= ANY ((ARRAY['a'::character varying])::text[])` comes back with the cast at each element;
+//! * columns have another order after a late `ALTER TABLE … INHERIT`, or `ATTACH PARTITION`;
+//! * PostgreSQL 18 finds other names for not-null constraints of tables made by `LIKE`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use regex::Regex;
+
+use super::Contents;
+use crate::error::{Error, ErrorKind, Result};
+use crate::pg::text::decode;
+use crate::restore::statement::abbreviated;
+
+/// How many differences an error names.
+const NAMED: usize = 5;
+
+/// What was found without being wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// In sentences, for a person.
+    pub remarks: Vec<String>,
+}
+
+static CAST: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let type_name = r#"(?:"[^"]+"|[a-z_0-9]+)(?:\.(?:"[^"]+"|[a-z_0-9]+))?(?: varying| precision| with(?:out)? time zone)?"#;
+    Regex::new(&format!(r"::{type_name}(?:\([0-9, ]+\))?(?:\[\])*")).ok()
+});
+static NAMED_NOT_NULL: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"CONSTRAINT (?:"(?:[^"]|"")+"|[a-z_0-9$]+) NOT NULL"#).ok());
+
+/// Compares what was backed up with what came back.
+///
+/// # Errors
+/// `Damaged` names what differs.
+pub(super) fn compare(backup: &Contents, restored: &Contents) -> Result<Comparison> {
+    let mut comparison = Comparison::default();
+    let mut differences = Vec::new();
+    if backup.inserts == 0 {
+        compare_rows(backup, restored, &mut differences);
+    } else {
+        comparison
+            .remarks
+            .push("its rows are INSERT commands: they were restored, but not compared".to_owned());
+    }
+    if (backup.large_objects, backup.large_objects_digest)
+        != (restored.large_objects, restored.large_objects_digest)
+    {
+        differences.push(format!(
+            "large objects differ ({} in the backup, {} restored)",
+            backup.large_objects, restored.large_objects
+        ));
+    }
+    if backup.major() == restored.major() {
+        compare_statements(backup, restored, &mut comparison, &mut differences);
+    } else {
+        comparison.remarks.push(format!(
+            "the schema's text was not compared: it is of PostgreSQL {}, and was restored to {}",
+            backup.server_version.as_deref().unwrap_or("unknown"),
+            restored.server_version.as_deref().unwrap_or("unknown")
+        ));
+    }
+    if differences.is_empty() {
+        return Ok(comparison);
+    }
+    let more = differences.len().saturating_sub(NAMED);
+    differences.truncate(NAMED);
+    let mut why = differences.join("; ");
+    if more > 0 {
+        why.push_str(&format!("; and {more} more differences"));
+    }
+    Err(Error::new(ErrorKind::Damaged, format!("compare {} with what it restores to", backup.location))
+        .because(why))
+}
+
+fn compare_rows(backup: &Contents, restored: &Contents, differences: &mut Vec<String>) {
+    let mut others: HashMap<&str, _> =
+        restored.relations.iter().map(|rows| (rows.contents.name.as_str(), rows)).collect();
+    for rows in &backup.relations {
+        let name = rows.contents.name.as_str();
+        let (count, other) = (rows.contents.rows, others.remove(name));
+        match other {
+            Some(other) if other.contents.rows != count => differences.push(format!(
+                "table {name} has {} rows restored, and {count} in the backup",
+                other.contents.rows
+            )),
+            Some(other) if other.digest != rows.digest => {
+                differences.push(format!("table {name} has other rows restored than in the backup"));
+            }
+            Some(_) => {}
+            None if count == 0 => {}
+            None => differences.push(format!("table {name} is not restored")),
+        }
+    }
+    let mut rest: Vec<&str> = others.into_keys().collect();
+    rest.sort_unstable();
+    differences.extend(rest.iter().map(|name| format!("table {name} is restored, and not in the backup")));
+}
+
+fn compare_statements(
+    backup: &Contents,
+    restored: &Contents,
+    comparison: &mut Comparison,
+    differences: &mut Vec<String>,
+) {
+    let (missing, added) = without_common(&backup.statements, &restored.statements);
+    if missing.is_empty() && added.is_empty() {
+        if backup.statements != restored.statements {
+            comparison.remarks.push("restored, its objects are dumped in another order".to_owned());
+        }
+        return;
+    }
+    // What remains is matched by what the server cannot change about it.
+    let mut by_form: BTreeMap<Vec<String>, Vec<&Bytes>> = BTreeMap::new();
+    for statement in &added {
+        by_form.entry(normal_form(statement)).or_default().push(statement);
+    }
+    for statement in missing {
+        match by_form.get_mut(&normal_form(statement)).and_then(Vec::pop) {
+            Some(_) => comparison.remarks.push(format!("the server spells anew: {}", abbreviated(statement))),
+            None => differences.push(format!("restored differs: {}", abbreviated(statement))),
+        }
+    }
+    let rest = by_form.into_values().flatten();
+    differences.extend(rest.map(|statement| format!("only after the restore: {}", abbreviated(statement))));
+}
+
+/// What of each is not in the other, however often.
+fn without_common<'a>(left: &'a [Bytes], right: &'a [Bytes]) -> (Vec<&'a Bytes>, Vec<&'a Bytes>) {
+    let mut counts: HashMap<&Bytes, i64> = HashMap::new();
+    for statement in right {
+        *counts.entry(statement).or_default() += 1;
+    }
+    let mut take = |statement: &&'a Bytes| {
+        let count = counts.entry(statement).or_default();
+        *count -= 1;
+        *count < 0
+    };
+    let missing: Vec<&Bytes> = left.iter().filter(&mut take).collect();
+    let mut added = Vec::new();
+    for statement in right {
+        let count = counts.entry(statement).or_default();
+        if *count > 0 {
+            *count -= 1;
+            added.push(statement);
+        }
+    }
+    (missing, added)
+}
+
+/// The lines of a statement without what the server may spell anew.
+fn normal_form(statement: &[u8]) -> Vec<String> {
+    let mut text = decode(statement);
+    if let Some(named) = NAMED_NOT_NULL.as_ref() {
+        text = named.replace_all(&text, "NOT NULL").into_owned();
+    }
+    // Only there does the server move casts, and with them parentheses.
+    if text.contains("ARRAY[")
+        && let Some(cast) = CAST.as_ref()
+    {
+        text = cast.replace_all(&text, "").replace(['(', ')'], "");
+    }
+    let mut lines: Vec<String> =
+        text.lines().map(|line| line.trim().trim_end_matches(',').to_owned()).collect();
+    if text.starts_with("CREATE TABLE ") || text.starts_with("CREATE UNLOGGED TABLE ") {
+        lines.sort_unstable();
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::RelationContents;
+    use crate::verify::contents::Rows;
+
+    fn contents(statements: &[&str], rows: &[(&str, u64, u128)]) -> Contents {
+        let rows = rows.iter().map(|(name, count, digest)| Rows {
+            contents: RelationContents { name: (*name).to_owned(), rows: *count, text_bytes: 0 },
+            digest: *digest,
+        });
+        Contents {
+            statements: statements.iter().map(|text| Bytes::copy_from_slice(text.as_bytes())).collect(),
+            relations: rows.collect(),
+            server_version: Some("18.6".into()),
+            ..Contents::default()
+        }
+    }
+
+    #[test]
+    fn what_the_server_spells_anew_is_a_remark() {
+        for (before, after) in [
+            (
+                "CHECK (((s)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[])));",
+                "CHECK (((s)::text = ANY (ARRAY[('a'::character varying)::text, ('b'::character varying)::text])));",
+            ),
+            (
+                "CREATE TABLE t (\n    a integer,\n    b text\n);",
+                "CREATE TABLE t (\n    b text,\n    a integer\n);",
+            ),
+            (
+                "CREATE TABLE t (\n    a integer CONSTRAINT x_a_not_null NOT NULL\n);",
+                "CREATE TABLE t (\n    a integer NOT NULL\n);",
+            ),
+        ] {
+            let found = compare(&contents(&[before], &[]), &contents(&[after], &[])).unwrap();
+            assert_eq!(found.remarks.len(), 1, "{before}");
+        }
+        let found = compare(&contents(&["A;", "B;"], &[]), &contents(&["B;", "A;"], &[])).unwrap();
+        assert_eq!(found.remarks.len(), 1);
+        let same = contents(&["A;", "A;"], &[("t", 1, 2)]);
+        assert_eq!(compare(&same, &same).unwrap(), Comparison::default());
+    }
+
+    #[test]
+    fn anything_else_is_named() {
+        for (before, after, says) in [
+            (contents(&["CREATE TABLE t;"], &[]), contents(&[], &[]), "restored differs: CREATE TABLE t;"),
+            (
+                contents(&[], &[]),
+                contents(&["CREATE TABLE t;"], &[]),
+                "only after the restore: CREATE TABLE t;",
+            ),
+            (contents(&["A;", "A;"], &[]), contents(&["A;"], &[]), "restored differs: A;"),
+            (contents(&["CHECK ((a + b) * c);"], &[]), contents(&["CHECK (a + (b * c));"], &[]), "CHECK"),
+            (
+                contents(&[], &[("t", 2, 1)]),
+                contents(&[], &[("t", 1, 1)]),
+                "table t has 1 rows restored, and 2",
+            ),
+            (contents(&[], &[("t", 2, 1)]), contents(&[], &[("t", 2, 2)]), "table t has other rows"),
+            (contents(&[], &[("t", 2, 1)]), contents(&[], &[]), "table t is not restored"),
+            (contents(&[], &[]), contents(&[], &[("t", 2, 1)]), "table t is restored, and not in"),
+        ] {
+            let error = compare(&before, &after).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Damaged);
+            assert!(error.report().contains(says), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn another_major_has_another_text() {
+        let mut other = contents(&["B;"], &[("t", 1, 1)]);
+        other.server_version = Some("17.2".into());
+        let found = compare(&contents(&["A;"], &[("t", 1, 1)]), &other).unwrap();
+        assert!(found.remarks[0].contains("18.6") && found.remarks[0].contains("17.2"));
+    }
+}

@@ -1,0 +1,16 @@
+//! Proves that a backup is good: first by reading it whole, then, if asked, by restoring it.
+//!
+//! * [`contents`] reads a text and says what is in it: rows per relation, statements, checksums;
+//! * [`recorded`] compares that with the manifest that was stored beside the backup;
+//! * [`scratch`] restores it into a database of its own, dumps that one, and drops it;
+//! * `rows` and `compare` say whether both dumps are of the same database.
+
+mod compare;
+pub mod contents;
+pub mod recorded;
+mod rows;
+pub mod scratch;
+mod stream;
+
+pub use compare::Comparison;
+pub use contents::{Contents, Depth, read_back};

@@ -1,0 +1,242 @@
+//! Restores a backup into a database of its own, dumps that one again, and drops it.
+
+use std::sync::Arc;
+
+use rand::RngExt;
+use tokio_util::sync::CancellationToken;
+
+use super::compare::{Comparison, compare};
+use super::stream::stream;
+use super::{Contents, Depth, read_back};
+use crate::codec::Compression;
+use crate::dump::{self, ParamsFor, dump};
+use crate::error::{Error, ErrorKind, Result};
+use crate::input::Opened;
+use crate::options::DumpOptions;
+use crate::pg::connect::{Session, connect};
+use crate::pg::error::failed;
+use crate::pg::params::ConnectParams;
+use crate::pg::snapshot::SessionOptions;
+use crate::pg::text::Text;
+use crate::pipeline::{Progress, Silent};
+use crate::quote::{portable_literal, quoted};
+use crate::restore::{self, client_only, restore};
+
+/// What to try, and where.
+pub struct Request {
+    /// The backup, from its beginning.
+    pub backup: Opened,
+    /// What [`read_back`] found in it, with [`Depth::Comparable`].
+    pub contents: Contents,
+    /// A database of the server to try it on: one to make another database from.
+    pub params: ConnectParams,
+    /// How to connect to that other one.
+    pub params_for: Box<ParamsFor>,
+    /// The role to restore and dump as.
+    pub role: Option<String>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// The server's version.
+    pub server_version: String,
+    /// What was found.
+    pub comparison: Comparison,
+}
+
+/// Restores the backup into a new database, dumps that and compares. Whatever happens, the database
+/// is dropped.
+///
+/// # Errors
+/// `RestoreFailed`, if it cannot be restored; `Damaged`, if something else comes back than was backed
+/// up; `Interrupted`; errors of the server.
+pub async fn try_restore(
+    request: Request,
+    progress: Arc<dyn Progress>,
+    shutdown: &CancellationToken,
+) -> Result<Tried> {
+    let Request { backup, contents, params, params_for, role } = request;
+    if contents.is_cluster {
+        return Err(Error::new(ErrorKind::Usage, format!("restore {}", contents.location))
+            .because("a dump of a whole cluster is not restored beside other databases")
+            .hint("restore it into a cluster of its own"));
+    }
+    let database = format!("pgsiphon_verify_{:016x}", rand::rng().random::<u64>());
+    let maintenance = connect(&params).await?;
+    create(&maintenance, &database, &contents).await?;
+    maintenance.close().await;
+    tracing::info!("made the scratch database {database}");
+    let trial = Trial { database: &database, params_for, role, contents: &contents };
+    let outcome = trial.run(backup, progress, shutdown).await;
+    let dropped = drop_database(&params, &trial.params_for, &database).await;
+    match (outcome, dropped) {
+        (outcome, Ok(())) => outcome,
+        (Ok(_), Err(error)) => Err(error),
+        (Err(error), Err(leftover)) => {
+            let advice = error.advice().map(|advice| format!("{advice}; and ")).unwrap_or_default();
+            let advice = format!("{advice}{}", leftover.report());
+            Err(error.hint(advice))
+        }
+    }
+}
+
+struct Trial<'a> {
+    database: &'a str,
+    params_for: Box<ParamsFor>,
+    role: Option<String>,
+    contents: &'a Contents,
+}
+
+impl Trial<'_> {
+    async fn run(
+        &self,
+        backup: Opened,
+        progress: Arc<dyn Progress>,
+        shutdown: &CancellationToken,
+    ) -> Result<Tried> {
+        let params = (self.params_for)(self.database)?;
+        // The dump's own database has another name, and so the one that it makes, too.
+        let no_other: Box<ParamsFor> = Box::new(|name| {
+            Err(Error::new(ErrorKind::Usage, format!("connect to \"{name}\"")).because("this is a trial"))
+        });
+        let request = restore::Request {
+            backup,
+            params: params.clone(),
+            params_for: no_other,
+            options: restore::Options {
+                stay_in_database: true,
+                role: self.role.clone(),
+                ..restore::Options::default()
+            },
+        };
+        restore(request, progress, shutdown.clone()).await?;
+        self.compare(params, shutdown).await
+    }
+
+    /// Dumps the scratch database, and compares while the dump comes.
+    async fn compare(&self, params: ConnectParams, shutdown: &CancellationToken) -> Result<Tried> {
+        let (sink, opened) = stream(format!("the dump of database {}", self.database));
+        let encoding = self.contents.setting("client_encoding").map(str::to_owned);
+        let request = dump::Request {
+            params,
+            session: SessionOptions { role: self.role.clone(), encoding, ..SessionOptions::default() },
+            options: self.options(),
+            compression: Compression::None,
+            jobs: 1,
+            sink: Box::new(sink),
+        };
+        let dumping = dump(request, Arc::new(Silent), shutdown.clone());
+        let reading = read_back(opened, Depth::Comparable, Arc::new(Silent), shutdown);
+        // A dump that failed is one that is cut off: what it says itself is the reason.
+        let (dumped, read) = tokio::join!(Box::pin(dumping), Box::pin(reading));
+        let (dumped, read) = (dumped?, read?);
+        let comparison = compare(self.contents, &read)?;
+        Ok(Tried { server_version: dumped.server_version, comparison })
+    }
+
+    /// The flags that the backup was made with, as far as they show: what was left out of it has to
+    /// be left out again.
+    fn options(&self) -> DumpOptions {
+        let statements = &self.contents.statements;
+        let none = |wanted: &dyn Fn(&[u8]) -> bool| !statements.iter().any(|text| wanted(text));
+        let begins = |verbs: &'static [&'static [u8]]| {
+            move |text: &[u8]| verbs.iter().any(|verb| text.starts_with(verb))
+        };
+        let has_rows = !self.contents.relations.is_empty() || self.contents.inserts > 0;
+        DumpOptions {
+            no_owner: none(&|text| memchr::memmem::find(text, b" OWNER TO ").is_some()),
+            no_privileges: none(&begins(&[b"GRANT ", b"REVOKE ", b"ALTER DEFAULT PRIVILEGES "])),
+            no_comments: none(&begins(&[b"COMMENT ON "])),
+            data: has_rows
+                || !none(&begins(&[b"SELECT pg_catalog.setval("]))
+                || self.contents.large_objects > 0,
+            statistics: !none(&begins(&[b"SELECT * FROM pg_catalog.pg_restore_"])),
+            ..DumpOptions::new("verify".to_owned())
+        }
+    }
+}
+
+/// Makes the scratch database as the backup's own was: as it says itself, or with its encoding.
+async fn create(session: &Session, database: &str, contents: &Contents) -> Result<()> {
+    let attempted = || format!("create the scratch database {database}");
+    let fail = |e| failed(ErrorKind::RestoreFailed, attempted(), session.reason(e));
+    let settings = match &contents.create_database {
+        Some(statement) => settings_of(statement),
+        None => {
+            let sql = "SELECT pg_catalog.pg_encoding_to_char(encoding)::text FROM pg_catalog.pg_database WHERE datname = 'template0'";
+            let row = session.client.query_one(sql, &[]).await.map_err(fail)?;
+            let usual: Text = row.try_get(0).map_err(fail)?;
+            match contents.setting("client_encoding") {
+                Some(encoding) if encoding != usual.0 && !client_only(encoding) => {
+                    format!(" ENCODING {} LC_COLLATE 'C' LC_CTYPE 'C'", portable_literal(encoding))
+                }
+                _ => String::new(),
+            }
+        }
+    };
+    let sql = format!("CREATE DATABASE {} TEMPLATE template0{settings}", quoted(database));
+    session.client.batch_execute(&sql).await.map_err(fail)
+}
+
+/// What `CREATE DATABASE` says after the template, but for the tablespace.
+fn settings_of(statement: &str) -> String {
+    let Some((_, settings)) = statement.split_once("TEMPLATE = template0") else { return String::new() };
+    let settings = settings.trim_end().trim_end_matches(';');
+    let end = settings.find(" TABLESPACE = ").unwrap_or(settings.len());
+    settings[..end].to_owned()
+}
+
+/// Drops the scratch database, with its subscriptions, which would forbid it.
+async fn drop_database(params: &ConnectParams, params_for: &ParamsFor, database: &str) -> Result<()> {
+    let sql = format!("DROP DATABASE IF EXISTS {}", quoted(database));
+    let attempted = || format!("drop the scratch database {database}");
+    let advise = |error: Error| error.hint(format!("drop it by hand: {sql};"));
+    let run = async {
+        let scratch = connect(&params_for(database)?).await?;
+        let fail = |e| failed(ErrorKind::RestoreFailed, attempted(), e);
+        let list = "SELECT subname::text FROM pg_catalog.pg_subscription
+                     WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())";
+        // Only superusers may look, and only they can have restored any.
+        for row in scratch.client.query(list, &[]).await.unwrap_or_default() {
+            let name = quoted(&row.try_get::<_, Text>(0).map_err(fail)?.0);
+            for change in [
+                format!("ALTER SUBSCRIPTION {name} DISABLE"),
+                format!("ALTER SUBSCRIPTION {name} SET (slot_name = NONE)"),
+                format!("DROP SUBSCRIPTION {name}"),
+            ] {
+                scratch.client.batch_execute(&change).await.map_err(fail)?;
+            }
+        }
+        scratch.close().await;
+        let maintenance = connect(params).await?;
+        // FORCE came with 13.
+        let force = if maintenance.version().major() >= 13 { " WITH (FORCE)" } else { "" };
+        maintenance.client.batch_execute(&format!("{sql}{force}")).await.map_err(fail)?;
+        maintenance.close().await;
+        Ok(())
+    };
+    Box::pin(run).await.map_err(advise)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_databases_are_taken_over() {
+        for (statement, settings) in [
+            (
+                "CREATE DATABASE shop WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = libc LOCALE = 'C';",
+                " ENCODING = 'UTF8' LOCALE_PROVIDER = libc LOCALE = 'C'",
+            ),
+            (
+                "CREATE DATABASE \"a b\" WITH TEMPLATE = template0 ENCODING = 'LATIN1' LOCALE = 'C' TABLESPACE = fast;",
+                " ENCODING = 'LATIN1' LOCALE = 'C'",
+            ),
+            ("CREATE DATABASE shop;", ""),
+        ] {
+            assert_eq!(settings_of(statement), settings);
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! `pgsiphon verify` as users run it: good backups are good, anything that is not is found, and the
+//! scratch database is gone in the end.
+
+// A failed unwrap is a failed test.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use support::database::{Database, Settings, ask};
+use support::servers::{Postgres, Servers, clean_command};
+
+const PGSIPHON: &str = env!("CARGO_BIN_EXE_pgsiphon");
+
+struct World {
+    server: Postgres,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let servers = Servers::from_environment().unwrap();
+        World { server: servers.newest().unwrap().clone(), folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn database(&self, stem: &str, sql: &str) -> Database {
+        let database = Database::create(&self.server, stem, &Settings::default()).unwrap();
+        database.query(sql).unwrap();
+        database
+    }
+
+    fn dump(&self, database: &Database, name: &str, flags: &[&str]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        let mut command = clean_command(PGSIPHON);
+        command.arg("dump").args(self.server.connection_options()).args(flags).arg("-f").arg(&path);
+        let output = command.args(["-d", database.name()]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        path
+    }
+
+    /// A URL of the server's database `postgres`.
+    fn url(&self) -> String {
+        let s = &self.server;
+        format!("host={} port={} user={} dbname=postgres", s.host, s.port, s.user)
+    }
+
+    fn verify(&self, backup: &Path, options: &[&str]) -> Command {
+        let mut command = clean_command(PGSIPHON);
+        command.arg("verify").arg(backup).arg("--json").args(options);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn restores(&self, backup: &Path) -> Value {
+        let output = self.verify(backup, &["--restore-to", &self.url()]).output().unwrap();
+        good(&output)
+    }
+}
+
+fn report(output: &Output) -> Value {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("no JSON: {stdout} {stderr}"))
+}
+
+fn good(output: &Output) -> Value {
+    let report = report(output);
+    assert_eq!(output.status.code(), Some(0), "{report:#}");
+    assert_eq!(report["ok"], true);
+    report
+}
+
+fn bad(output: &Output, code: i32, says: &str) {
+    let report = report(output);
+    assert_eq!(output.status.code(), Some(code), "{report:#}");
+    assert_eq!((&report["ok"], &report["exit_code"]), (&Value::from(false), &Value::from(code)));
+    assert!(report["error"].as_str().unwrap().contains(says), "{says:?} is not in {report:#}");
+}
+
+const SHOP: &str = "CREATE TABLE orders (id int PRIMARY KEY, note varchar CHECK (note IN ('a', 'b')));
+    CREATE TABLE \"Odd, name\" (); INSERT INTO \"Odd, name\" SELECT FROM generate_series(1, 3);
+    INSERT INTO orders SELECT g, CASE g % 2 WHEN 0 THEN 'a' ELSE 'b' END FROM generate_series(1, 200) g;
+    CREATE SEQUENCE s; SELECT nextval('s'); SELECT lo_from_bytea(4711, 'large;')";
+
+/// A manifest as the job writes it, of a dump that is as it should be.
+fn write_manifest(dump: &Path, report: &Value) {
+    let contents = &report["contents"];
+    let manifest = serde_json::json!({
+        "format_version": 1, "pgsiphon_version": "0.1.0", "job": "default", "run_id": "00", "scope": "database",
+        "database": "shop", "server_version": "18", "started_at": "2025-01-08T04:00:00Z",
+        "finished_at": "2025-01-08T04:00:00Z", "timestamp": "2025-01-08T04:00:00Z", "key": "k",
+        "stored_bytes": contents["stored_bytes"], "text_bytes": contents["text_bytes"],
+        "sha256": contents["sha256"], "text_crc32": contents["text_crc32"], "compression": "gzip:5",
+        "relations": contents["relations"], "large_objects": contents["large_objects"], "warnings": [],
+    });
+    let path = format!("{}.manifest.json", dump.display());
+    std::fs::write(path, serde_json::to_vec(&manifest).unwrap()).unwrap();
+}
+
+#[test]
+fn what_is_in_a_backup_is_told() {
+    let world = World::new();
+    let from = world.database("vf_told", SHOP);
+    let dump = world.dump(&from, "told.sql.gz", &[]);
+    let report = good(&world.verify(&dump, &[]).output().unwrap());
+    let contents = &report["contents"];
+    let stored = std::fs::read(&dump).unwrap();
+    let sha256: String = Sha256::digest(&stored).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(contents["sha256"], sha256);
+    assert_eq!(contents["stored_bytes"], stored.len());
+    assert_eq!(contents["large_objects"], 1);
+    let relations = contents["relations"].as_array().unwrap();
+    let rows: Vec<_> =
+        relations.iter().map(|r| (r["name"].as_str().unwrap(), r["rows"].as_u64().unwrap())).collect();
+    assert_eq!(rows, [("public.\"Odd, name\"", 3), ("public.orders", 200)]);
+    assert_eq!(report["manifest"], false);
+    assert!(report["remarks"][0].as_str().unwrap().contains("no manifest"));
+
+    write_manifest(&dump, &report);
+    let report = good(&world.verify(&dump, &[]).output().unwrap());
+    assert_eq!(
+        (&report["manifest"], &report["remarks"]),
+        (&Value::from(true), &Value::from(Vec::<Value>::new()))
+    );
+}
+
+/// Each byte of a small backup, changed, with a manifest and without.
+#[test]
+fn any_flipped_byte_is_found() {
+    let world = World::new();
+    let from =
+        world.database("vf_flip", "CREATE TABLE t (a int); INSERT INTO t SELECT generate_series(1, 9)");
+    for method in ["gzip", "zstd", "lz4", "none"] {
+        let dump = world.dump(&from, &format!("flip.{method}"), &["-Z", method]);
+        let good_bytes = std::fs::read(&dump).unwrap();
+        let original = good(&world.verify(&dump, &[]).output().unwrap());
+        let flipped = world.folder.path().join("flipped");
+        let step = good_bytes.len() / 40 + 1;
+        for at in (0..good_bytes.len()).filter(|at| *at < 16 || at % step == 0 || *at > good_bytes.len() - 9)
+        {
+            let mut bytes = good_bytes.clone();
+            bytes[at] ^= 0x01;
+            std::fs::write(&flipped, &bytes).unwrap();
+            // gzip's time, flags of the compressor and system are in no checksum; nor is plain text.
+            let is_covered = match method {
+                "gzip" => !(3..10).contains(&at),
+                "none" => false,
+                _ => true,
+            };
+            if is_covered {
+                bad(&world.verify(&flipped, &[]).output().unwrap(), 8, "");
+            }
+            write_manifest(&flipped, &original);
+            bad(&world.verify(&flipped, &[]).output().unwrap(), 8, "");
+            std::fs::remove_file(format!("{}.manifest.json", flipped.display())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_backup_restores_to_the_same() {
+    let world = World::new();
+    let from = world.database("vf_same", SHOP);
+    for flags in
+        [&[][..], &["-C"], &["-O", "-x"], &["-s"], &["-t", "orders"], &["--no-comments", "-Z", "zstd"]]
+    {
+        let dump = world.dump(&from, "same.sql", flags);
+        let report = world.restores(&dump);
+        assert!(report["restored_to"].as_str().unwrap().contains('.'), "{report:#}");
+        // What `IN` on a varchar becomes is spelled anew by the server.
+        assert!(report["remarks"].to_string().contains("the server spells anew"), "{report:#}");
+    }
+    let report = world.restores(&world.dump(&from, "inserts.sql", &["--inserts"]));
+    assert!(report["remarks"].to_string().contains("INSERT"));
+}
+
+#[test]
+fn what_restores_to_something_else_is_found() {
+    let world = World::new();
+    let from = world.database("vf_other", SHOP);
+    let text = String::from_utf8(std::fs::read(world.dump(&from, "other.sql", &[])).unwrap()).unwrap();
+    let complete = "--\n-- PostgreSQL database dump complete";
+    for (change, says, code) in [
+        (
+            "DELETE FROM public.orders WHERE id = 7;\n",
+            "table public.orders has 199 rows restored, and 200",
+            8,
+        ),
+        ("UPDATE public.orders SET note = 'a' WHERE id = 7;\n", "table public.orders has other rows", 8),
+        ("SELECT pg_catalog.lo_unlink(4711);\n", "large objects differ", 8),
+        ("DROP TABLE public.\"Odd, name\";\n", "table public.\"Odd, name\" is not restored", 8),
+        ("ALTER TABLE public.orders OWNER TO nobody_at_all;\n", "role \"nobody_at_all\" does not exist", 11),
+    ] {
+        let path = world.folder.path().join("changed.sql");
+        std::fs::write(&path, text.replace(complete, &format!("{change}\n{complete}"))).unwrap();
+        bad(&world.verify(&path, &["--restore-to", &world.url()]).output().unwrap(), code, says);
+    }
+}
+
+#[test]
+fn encodings_and_subscriptions_are_no_obstacle() {
+    let world = World::new();
+    let settings = Settings { encoding: Some("LATIN1".into()), locale: Some("C".into()) };
+    let from = Database::create(&world.server, "vf_latin1", &settings).unwrap();
+    from.query("CREATE TABLE \"é\" (a text); INSERT INTO \"é\" VALUES ('ü')").unwrap();
+    let name = format!("{}_sub", from.name());
+    let create = format!(
+        "CREATE SUBSCRIPTION {name} CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false)"
+    );
+    from.query(&create).unwrap();
+    let dump = world.dump(&from, "latin1.sql.gz", &[]);
+    for change in ["DISABLE", "SET (slot_name = NONE)"] {
+        from.query(&format!("ALTER SUBSCRIPTION {name} {change}")).unwrap();
+    }
+    from.query(&format!("DROP SUBSCRIPTION {name}")).unwrap();
+    world.restores(&dump);
+}
+
+/// The scratch database of a verify that sleeps in its restore.
+#[test]
+fn an_interrupt_leaves_no_scratch_database() {
+    let world = World::new();
+    let path = world.folder.path().join("sleeps.sql");
+    let text = "-- PostgreSQL database dump\nSELECT pg_catalog.pg_sleep(60);\n-- PostgreSQL database dump complete\n";
+    std::fs::write(&path, text).unwrap();
+    let child = world.verify(&path, &["--restore-to", &world.url()]).spawn().unwrap();
+    let sleeping = "SELECT datname FROM pg_stat_activity WHERE query LIKE 'SELECT pg_catalog.pg_sleep(60)%'
+                       AND datname LIKE 'pgsiphon_verify_%'";
+    let start = Instant::now();
+    let scratch = loop {
+        let found = ask(&world.server, "postgres", sleeping).unwrap().trim().to_owned();
+        if !found.is_empty() {
+            break found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "the restore was never seen");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    let left = format!("SELECT count(*) FROM pg_database WHERE datname = '{scratch}'");
+    assert_eq!(ask(&world.server, "postgres", &left).unwrap().trim(), "0");
+}
+
+#[test]
+fn clusters_and_standard_input_are_not_restored() {
+    let world = World::new();
+    let path = world.folder.path().join("cluster.sql");
+    let text = "-- PostgreSQL database cluster dump\n-- PostgreSQL database cluster dump complete\n";
+    std::fs::write(&path, text).unwrap();
+    good(&world.verify(&path, &[]).output().unwrap());
+    bad(&world.verify(&path, &["--restore-to", &world.url()]).output().unwrap(), 2, "whole cluster");
+    let output = world.verify(Path::new("-"), &["--restore-to", &world.url()]).output().unwrap();
+    bad(&output, 2, "standard input");
+}
