@@ -5,9 +5,10 @@
 
 use assert_cmd::Command;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "dump",
     "restore",
+    "verify",
     "backup",
     "schedule",
     "list",

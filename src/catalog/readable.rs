@@ -1,6 +1,8 @@
 //! Says what the role may not read, all of it at once and before anything is stored: else one
 //! object after the other would fail, each after hours of copying.
 
+use std::collections::HashSet;
+
 use super::read::Reader;
 use super::{Catalog, Oid, RelKind};
 use crate::error::{Error, ErrorKind, Result};
@@ -62,13 +64,14 @@ pub(super) async fn look(r: &Reader<'_>, catalog: &Catalog) -> Result<Unreadable
                       pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') AS usable,
                       pg_catalog.has_table_privilege(c.oid, 'SELECT') AS readable
                  FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1) ORDER BY c.oid";
+    let mut known: HashSet<String> = found.objects.iter().cloned().collect();
     let oids = to_lock.into_iter().map(|table| table.oid).collect();
     for row in r.query_oids("privileges", sql, oids).await? {
         let (name, schema) = (row.text("name")?, row.text("schema")?);
         if !row.bool("usable")? && !found.schemas.contains(&schema) {
             found.schemas.push(schema);
         }
-        if !row.bool("readable")? && !found.objects.contains(&name) {
+        if !row.bool("readable")? && known.insert(name.clone()) {
             found.objects.push(name);
         }
     }
