@@ -120,7 +120,8 @@ async fn read_manifest(args: &VerifyArgs) -> Result<Option<Manifest>> {
     let (location, text): (String, Option<Vec<u8>>) = if S3Location::is_s3(&args.backup) {
         let location: S3Location = args.backup.parse()?;
         let key = key_for(&location.key);
-        let store = S3Store::new(location.bucket.clone(), args.storage.options_for(&location.bucket)?).await?;
+        let store =
+            S3Store::new(location.bucket.clone(), args.storage.options_for(&location.bucket)?).await?;
         (store.shown(&key), store.get(&key, MAX_BYTES).await?.map(|text| text.to_vec()))
     } else {
         let path = PathBuf::from(format!("{}{SUFFIX}", args.backup));
