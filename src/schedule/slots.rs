@@ -60,7 +60,7 @@ impl Slots {
         self.forget_a_wrong_future(now);
         let mut due = None;
         let mut passed = 0;
-        while let Some(slot) = self.after(due.unwrap_or(self.settled)) {
+        while let Some(slot) = self.schedule.after(due.unwrap_or(self.settled)) {
             if slot > now {
                 break;
             }
@@ -72,7 +72,7 @@ impl Slots {
             }
         }
         let Some(slot) = due else {
-            return self.after(self.settled).map_or(Next::Never, Next::Wait);
+            return self.schedule.after(self.settled).map_or(Next::Never, Next::Wait);
         };
         self.settled = slot;
         if now - slot <= PUNCTUALITY || self.schedule.catch_up {
@@ -84,13 +84,9 @@ impl Slots {
 
     /// The first slots after `now`.
     pub fn upcoming(&self, now: DateTime<Utc>, count: usize) -> Vec<DateTime<Utc>> {
-        std::iter::successors(self.after(now), |&slot| self.after(slot)).take(count).collect()
-    }
-
-    fn after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let local = time.with_timezone(&self.schedule.time_zone);
-        let next = self.schedule.cron.find_next_occurrence(&local, false).ok()?;
-        Some(next.with_timezone(&Utc)).filter(|next| *next > time)
+        std::iter::successors(self.schedule.after(now), |&slot| self.schedule.after(slot))
+            .take(count)
+            .collect()
     }
 
     fn last_until(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -103,7 +99,7 @@ impl Slots {
     /// the time that it showed before was the wrong one, and waiting for it to come again would leave
     /// us without backups until then.
     fn forget_a_wrong_future(&mut self, now: DateTime<Utc>) {
-        let ahead = self.after(now).filter(|slot| *slot < self.settled);
+        let ahead = self.schedule.after(now).filter(|slot| *slot < self.settled);
         if ahead.is_some() && self.settled - now > PUNCTUALITY {
             self.settled = now;
         }
