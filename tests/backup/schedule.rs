@@ -167,15 +167,15 @@ fn others_are_told_of_begin_success_and_failure() {
     let database = world.database("bk_notify", "CREATE TABLE t AS SELECT generate_series(1, 10) g");
     let place = world.directory();
     let (url, requests) = listener();
-    let command = |database: &str| {
-        let mut command = world.command(&place, database, &["backup"]);
+    let command = |place: &Place, database: &str| {
+        let mut command = world.command(place, database, &["backup"]);
         command
             .env("PGSIPHON_NOTIFY_PING_URL", format!("{url}/ping-token"))
             .env("PGSIPHON_NOTIFY_WEBHOOK_URL", format!("{url}/hook-token"))
             .env("PGSIPHON_DATABASES_GLOBALS", "false");
         command
     };
-    ends(command(database.name()), 0);
+    ends(command(&place, database.name()), 0);
     let next = || requests.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
     assert!(next().starts_with("POST /ping-token/start "));
     assert!(next().starts_with("POST /ping-token "));
@@ -185,15 +185,17 @@ fn others_are_told_of_begin_success_and_failure() {
     assert_eq!(body["event"], "backup.succeeded");
     assert_eq!(body["report"]["backups"][0]["database"], database.name());
 
-    let failed = ends(command("bk_notify_no_such"), 3);
+    let failed = ends(command(&place, "bk_notify_no_such"), 3);
     assert!(next().starts_with("POST /ping-token/start "));
     let fail = next();
     assert!(fail.starts_with("POST /ping-token/fail ") && fail.contains("bk_notify_no_such"), "{fail}");
     assert!(next().contains("\"event\":\"backup.failed\""));
     assert!(!stderr(&failed).contains("token"), "{}", stderr(&failed));
 
-    // Whom nobody can tell: the backup is made all the same.
-    let mut deaf = command(database.name());
+    // Where nobody can be told, the backup is made all the same. It goes elsewhere, since it may
+    // have the name of the first, whose second is perhaps not over.
+    let elsewhere = world.directory();
+    let mut deaf = command(&elsewhere, database.name());
     deaf.env("PGSIPHON_NOTIFY_PING_URL", "http://127.0.0.1:1/ping-token");
     let output = ends(deaf, 0);
     assert!(stderr(&output).contains("ping that the run begins"), "{}", stderr(&output));
