@@ -18,7 +18,7 @@ fn killed_runs_leave_no_backup_and_the_next_run_cleans_up() {
             if round == 1 {
                 wait_until("the clean-up", || place.pending() == 0);
             }
-            wait_until("the upload", || place.pending() > 0);
+            wait_until("the upload", || place.uploads());
             killed.kill().unwrap();
             killed.wait().unwrap();
             assert_eq!(place.pending(), 1, "round {round}");
@@ -32,7 +32,7 @@ fn killed_runs_leave_no_backup_and_the_next_run_cleans_up() {
         }
         let first = command().arg("--json").spawn().unwrap();
         wait_until("the clean-up", || place.pending() == 0);
-        wait_until("the upload", || place.pending() > 0);
+        wait_until("the upload", || place.uploads());
         // While it runs, another one is refused, and removes nothing.
         let second = ends(command(), 9);
         assert!(
@@ -57,7 +57,7 @@ fn a_lost_slot_ends_the_attempt_and_another_one_succeeds() {
     let mut command = world.command(&place, database.name(), &["backup", "--json"]);
     command.env("PGSIPHON_DATABASES_GLOBALS", "false");
     let run = command.spawn().unwrap();
-    wait_until("the upload", || place.pending() > 0);
+    wait_until("the upload", || place.uploads());
     let terminated = database
         .query(
             "SELECT count(pg_terminate_backend(l.pid)) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
@@ -78,7 +78,7 @@ fn an_interrupted_run_leaves_nothing() {
     let database = world.database("bk_interrupted", BIG);
     let place = world.bucket();
     let run = world.command(&place, database.name(), &["backup"]).spawn().unwrap();
-    wait_until("the upload", || place.pending() > 0);
+    wait_until("the upload", || place.uploads());
     let killed = std::process::Command::new("kill").args(["-TERM", &run.id().to_string()]).status();
     assert!(killed.unwrap().success());
     let output = run.wait_with_output().unwrap();

@@ -150,7 +150,10 @@ impl Place {
             Place::Directory(folder) => std::fs::read_dir(folder.path())
                 .unwrap()
                 .map(|entry| entry.unwrap())
-                .map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len()))
+                // One that is gone by now was a temporary file.
+                .filter_map(|entry| {
+                    Some((entry.file_name().into_string().ok()?, entry.metadata().ok()?.len()))
+                })
                 .collect(),
         }
     }
@@ -183,8 +186,22 @@ impl Place {
                 let listed = runtime.block_on(request.send()).unwrap();
                 listed.uploads().iter().filter(|upload| upload.key().unwrap().starts_with(prefix)).count()
             }
-            Place::Directory(_) => self.names().keys().filter(|name| name.ends_with(".partial")).count(),
+            Place::Directory(_) => self.partial().count(),
         }
+    }
+
+    /// Whether a backup is being uploaded. A directory has an empty temporary file before that, by
+    /// which a run learns whether it can write there.
+    pub(crate) fn uploads(&self) -> bool {
+        match self {
+            Place::S3 { .. } => self.pending() > 0,
+            Place::Directory(_) => self.partial().any(|size| size > 0),
+        }
+    }
+
+    /// The sizes of a directory's temporary files.
+    fn partial(&self) -> impl Iterator<Item = u64> {
+        self.names().into_iter().filter(|(name, _)| name.ends_with(".partial")).map(|(_, size)| size)
     }
 }
 
