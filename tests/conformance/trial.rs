@@ -21,6 +21,10 @@ pub(crate) fn run(case: &Case, server: &Postgres, major: u32, built: &str) -> Ou
 
     let subject = Subject::from_environment(built, &server.bindir);
     let mut complaints = Vec::new();
+    // What is dumped without flags is kept for the round trip.
+    let plain =
+        Pair::dump(&Source::database(server, original.name()), &subject, &[], &folder.path().join("plain"))?;
+    complaints.extend(plain.difference(false)?.map(|text| format!("── without flags ──\n{text}")));
     for flags in case.flag_sets(major) {
         if let Some(text) = compare(&original, &subject, &flags, folder.path())? {
             complaints.push(format!("── flags {:?} ──\n{text}", flags.args));
@@ -28,7 +32,7 @@ pub(crate) fn run(case: &Case, server: &Postgres, major: u32, built: &str) -> Ou
     }
     if complaints.is_empty() {
         let same = case.round_trips(major);
-        complaints.extend(round_trip(&original, &subject, &settings, same, folder.path())?);
+        complaints.extend(round_trip(&plain, server, &settings, same, folder.path())?);
     }
     if complaints.is_empty() && case.manifest.round_trip_create {
         complaints.extend(round_trip_create(&mut original, &subject, folder.path())?);
@@ -61,14 +65,12 @@ fn compare(
 /// Restores our dump into an empty database by psql, which pg_dump then has to find the `same`, and
 /// into another one by `pgsiphon restore`, which pg_dump has to find as psql's, always.
 fn round_trip(
-    original: &Database,
-    subject: &Subject,
+    first: &Pair,
+    server: &Postgres,
     settings: &Settings,
     same: bool,
     folder: &Path,
 ) -> Outcome<Option<String>> {
-    let server = original.server();
-    let first = Pair::dump(&Source::database(server, original.name()), subject, &[], folder)?;
     let by_psql = Database::create(server, "cs_psql", settings)?;
     let by_us = Database::create(server, "cs_restored", settings)?;
     match (by_psql.load(&[&first.ours.text]), by_us.restore(&first.ours.text)) {

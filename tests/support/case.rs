@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use super::Outcome;
 
-/// The flag sets that every case is tried with.
+/// The flag sets that every case is tried with, besides none.
 const DEFAULT_FLAGS: &[&[&str]] =
-    &[&[], &["-s"], &["-a"], &["-C", "-c", "--if-exists"], &["-O", "-x"], &["--inserts"]];
+    &[&["-s"], &["-a"], &["-C", "-c", "--if-exists"], &["-O", "-x"], &["--inserts"]];
 
 /// What `case.json` may say.
 #[derive(Debug, Deserialize)]
@@ -29,7 +29,7 @@ pub(crate) struct Manifest {
     /// Flag sets besides the default ones.
     #[serde(default)]
     flags: Vec<FlagSet>,
-    /// Leaves the default flag sets out, but for the one without flags.
+    /// Leaves the default flag sets out.
     #[serde(default)]
     only_these_flags: bool,
     /// `true`, or why even pg_dump's own output does not come back as it was, or that by major.
@@ -161,9 +161,9 @@ impl Case {
         first.chain(later).collect()
     }
 
-    /// The flag sets to try on that major, the one without flags first.
+    /// The flag sets to try on that major, besides none.
     pub(crate) fn flag_sets(&self, major: u32) -> Vec<FlagSet> {
-        let taken = if self.manifest.only_these_flags { 1 } else { DEFAULT_FLAGS.len() };
+        let taken = if self.manifest.only_these_flags { 0 } else { DEFAULT_FLAGS.len() };
         let plain = |args: &&[&str]| FlagSet {
             args: args.iter().map(|&a| a.to_owned()).collect(),
             ..FlagSet::default()

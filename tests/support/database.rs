@@ -41,6 +41,10 @@ impl Database {
         if let Some(locale) = &settings.locale {
             sql.push_str(&format!(" LC_COLLATE '{locale}' LC_CTYPE '{locale}'"));
         }
+        // Copied as files, as up to 14 always, it takes a fifth of the time.
+        if server.major() >= 15 {
+            sql.push_str(" STRATEGY file_copy");
+        }
         administer(server, &sql)?;
         Ok(Database { server: server.clone(), name: name.to_owned() })
     }
@@ -89,7 +93,7 @@ impl Drop for Database {
         let name = quoted(&self.name);
         // DROP DATABASE … (FORCE) came with 13. A logical subscription would forbid it, but ours
         // never had a slot.
-        let force = if self.server.version.starts_with("12.") { "" } else { " (FORCE)" };
+        let force = if self.server.major() < 13 { "" } else { " (FORCE)" };
         if let Err(text) = administer(&self.server, &format!("DROP DATABASE IF EXISTS {name}{force}")) {
             eprintln!("left behind: {text}");
         }

@@ -171,6 +171,7 @@ impl Running {
         folder: &Path,
         name: &str,
     ) -> Outcome<Self> {
+        std::fs::create_dir_all(folder).map_err(|e| format!("create {}: {e}", folder.display()))?;
         let text = folder.join(format!("{name}.sql"));
         let errors = folder.join(format!("{name}.stderr"));
         let create = |path: &Path| File::create(path).map_err(|e| format!("create {}: {e}", path.display()));

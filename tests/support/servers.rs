@@ -82,6 +82,12 @@ impl Servers {
 }
 
 impl Postgres {
+    /// The part of the version before the dot.
+    pub(crate) fn major(&self) -> u32 {
+        let major = self.version.split('.').next().unwrap_or_default();
+        major.parse().expect("servers.json has versions such as 18.6")
+    }
+
     /// One of PostgreSQL's client programs, in a clean environment, with the options that reach
     /// this cluster.
     pub(crate) fn client(&self, program: &str) -> Command {
