@@ -476,6 +476,27 @@ fn a_role_is_taken_on_first() {
 }
 
 #[test]
+fn owners_and_privileges_are_left_out_if_asked() {
+    let world = World::new();
+    let dump = world.script(
+        "owned.sql",
+        "SET SESSION AUTHORIZATION 'rs_nobody';\nCREATE TABLE t (a int);\nRESET SESSION AUTHORIZATION;\n\
+         ALTER TABLE t OWNER TO rs_nobody;\nGRANT SELECT ON TABLE t TO rs_nobody;\n",
+    );
+    for (options, is_done) in
+        [(&[][..], false), (&["--no-owner"], false), (&["--no-privileges"], false), (&["-O", "-x"], true)]
+    {
+        let to = world.database("rs_owned", "");
+        let output = world.restore(to.name(), options, &dump).output().unwrap();
+        if is_done {
+            assert_done(&output);
+        } else {
+            assert_fails(&output, 11, &["role \"rs_nobody\" does not exist"]);
+        }
+    }
+}
+
+#[test]
 fn a_dump_by_pg_dump_itself_comes_back() {
     let world = World::new();
     for server in servers().postgres.values() {

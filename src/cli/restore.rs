@@ -18,8 +18,9 @@ use super::storage::StorageArgs;
 #[derive(Args)]
 #[command(next_help_heading = "General options")]
 pub(crate) struct RestoreArgs {
-    /// The dump: a file, s3://bucket/key, or - for standard input; plain, gzip, zstd or lz4
-    #[arg(value_name = "FILE|s3://BUCKET/KEY|-")]
+    /// The dump: a file, s3://bucket/key, or - for standard input; plain, gzip, zstd or lz4. Or
+    /// latest: the newest good backup of a configured job
+    #[arg(value_name = "FILE|s3://BUCKET/KEY|-|latest[:DATABASE]")]
     backup: String,
     /// Database to restore to: a name, a connection string or a URL; -d is the same
     #[arg(long, value_name = "DBNAME|URL")]
@@ -36,6 +37,12 @@ pub(crate) struct RestoreArgs {
     /// Restore into a database that is not empty
     #[arg(long)]
     into_nonempty: bool,
+    /// Leave out who owns what: all belongs to whoever restores
+    #[arg(short = 'O', long)]
+    no_owner: bool,
+    /// Leave out privileges (GRANT and REVOKE)
+    #[arg(short = 'x', long, visible_alias = "no-acl")]
+    no_privileges: bool,
     /// Show what is being done, and the server's warnings; twice for its notices
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -53,7 +60,8 @@ pub(crate) struct RestoreArgs {
 pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Result<()> {
     let connect = args.connection.connect_args(args.to.as_deref())?;
     let params = resolve(&connect, &OsEnvironment)?;
-    let backup = args.storage.input(&args.backup).await?.open().await?;
+    let location = args.storage.locate(args.backup).await?;
+    let backup = args.storage.input(&location).await?.open().await?;
     let show = args.progress.shows(false);
     let progress: Arc<dyn Progress> =
         if show { Arc::new(ReadBar::new(backup.size)) } else { Arc::new(Silent) };
@@ -68,6 +76,8 @@ pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Resul
             single_transaction: args.single_transaction,
             continue_on_error: args.continue_on_error,
             into_nonempty: args.into_nonempty,
+            no_owner: args.no_owner,
+            no_privileges: args.no_privileges,
             role: args.connection.role.clone(),
         },
     };

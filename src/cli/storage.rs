@@ -6,6 +6,7 @@ use pgsiphon::error::Result;
 use pgsiphon::input::Input;
 use pgsiphon::input::file::{FileInput, StdinInput};
 use pgsiphon::input::s3::S3Input;
+use pgsiphon::ops::Latest;
 use pgsiphon::sink::s3::{Checksum, RetryPolicy, S3Location, S3Options};
 
 use super::config::{flag, load_plain};
@@ -31,6 +32,14 @@ pub(super) struct StorageArgs {
 }
 
 impl StorageArgs {
+    /// Where the backup is that is called so: for `latest`, as the configuration says.
+    pub(super) async fn locate(&self, backup: String) -> Result<String> {
+        match Latest::parse(&backup) {
+            Some(latest) => latest.locate(&load_plain(self.settings())?.jobs).await,
+            None => Ok(backup),
+        }
+    }
+
     /// The backup at a path or URL, or on standard input.
     pub(super) async fn input(&self, backup: &str) -> Result<Box<dyn Input>> {
         if backup == "-" {

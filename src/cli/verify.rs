@@ -25,8 +25,9 @@ use super::storage::StorageArgs;
 #[derive(Args)]
 #[command(next_help_heading = "General options")]
 pub(crate) struct VerifyArgs {
-    /// The backup: a file, s3://bucket/key, or - for standard input
-    #[arg(value_name = "FILE|s3://BUCKET/KEY|-")]
+    /// The backup: a file, s3://bucket/key, or - for standard input; or latest: the newest good
+    /// backup of a configured job
+    #[arg(value_name = "FILE|s3://BUCKET/KEY|-|latest[:DATABASE]")]
     backup: String,
     /// Restore it into a scratch database of this server, dump that, compare, and drop it
     #[arg(long, value_name = "DBNAME|URL")]
@@ -58,7 +59,8 @@ struct Report {
 }
 
 /// Runs the command.
-pub(crate) async fn run(args: VerifyArgs, shutdown: CancellationToken) -> Result<()> {
+pub(crate) async fn run(mut args: VerifyArgs, shutdown: CancellationToken) -> Result<()> {
+    args.backup = args.storage.locate(args.backup).await?;
     let mut report = Report::default();
     let outcome = Box::pin(verify(&args, &mut report, &shutdown)).await;
     if args.json {

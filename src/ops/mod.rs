@@ -7,6 +7,7 @@ pub mod backup;
 pub mod check;
 mod databases;
 mod inventory;
+mod latest;
 pub mod notify;
 pub mod prune;
 mod report;
@@ -16,4 +17,5 @@ pub mod status;
 pub mod warnings;
 
 pub use inventory::{Entry, Inventory, State};
+pub use latest::Latest;
 pub use report::{BackupReport, Failure, Outcome, RunReport};

@@ -1,7 +1,7 @@
 //! Restores a dump without psql: reads it once, and does what it says, in its order.
 //!
 //! * [`script`] cuts the text into statements, rows, comments and meta-commands;
-//! * `statement`, `meta` and [`marks`] say what these are;
+//! * `statement`, `meta`, `omit` and [`marks`] say what these are;
 //! * `run` does them; `target` looks after the database, `failure` says what went wrong.
 //!
 //! A dump can be restored as one transaction, or as psql does it: each statement by itself, so that
@@ -12,6 +12,7 @@ mod failure;
 mod lexer;
 pub mod marks;
 mod meta;
+mod omit;
 mod run;
 pub mod script;
 pub(crate) mod statement;
@@ -56,6 +57,10 @@ pub struct Options {
     pub into_nonempty: bool,
     /// Stay in the database that was given: whatever the dump says of databases is left out.
     pub stay_in_database: bool,
+    /// Leave out who owns what: all belongs to whoever restores.
+    pub no_owner: bool,
+    /// Leave out what is granted and revoked.
+    pub no_privileges: bool,
     /// The role to become first.
     pub role: Option<String>,
 }

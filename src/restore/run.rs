@@ -10,6 +10,7 @@ use super::encoding::ClientOnly;
 use super::failure::Place;
 use super::marks::Marks;
 use super::meta::MetaCommand;
+use super::omit::{is_about_owner, is_about_privileges};
 use super::script::{Piece, PieceKind};
 use super::statement::{Kind, abbreviated};
 use super::target::{connect_to_maintenance, create, refuse_nonempty};
@@ -161,11 +162,11 @@ impl Runner {
             return Err(self.damaged("it does not begin as a dump of pg_dump or pgsiphon does"));
         }
         let kind = Kind::of(&piece.text);
-        if kind == Kind::Setting && self.options.create {
-            self.undecided.push(piece);
+        if self.is_left_out(kind, &piece.text) {
             return Ok(());
         }
-        if self.options.stay_in_database && (kind == Kind::Database || is_about_database(&piece.text)) {
+        if kind == Kind::Setting && self.options.create {
+            self.undecided.push(piece);
             return Ok(());
         }
         self.decide(kind).await?;
@@ -205,6 +206,13 @@ impl Runner {
             tracing::error!("{}", error.report());
         }
         Ok(())
+    }
+
+    fn is_left_out(&self, kind: Kind, statement: &[u8]) -> bool {
+        let options = &self.options;
+        (options.stay_in_database && (kind == Kind::Database || is_about_database(statement)))
+            || (options.no_owner && is_about_owner(statement))
+            || (options.no_privileges && is_about_privileges(statement))
     }
 
     /// Whether the session ended with this error. (Class 57P: the server shuts down, or was told to

@@ -8,6 +8,7 @@ pub mod board;
 pub mod clock;
 pub mod slots;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -223,11 +224,11 @@ impl Task<'_> {
             self.shutdown.cancelled().await;
             self.clock.sleep(self.job.schedule.grace_period).await;
             abort.cancel();
-            std::future::pending::<()>().await;
+            std::future::pending::<Infallible>().await
         };
         let report = tokio::select! {
             report = self.runner.run(self.number, now, abort.clone()) => report,
-            () = grace => return Ended::Aborted,
+            never = grace => match never {},
         };
         self.tell(&report);
         self.board.update(self.number, |state| state.ended(&report));

@@ -2,8 +2,8 @@
 
 use std::io::Read;
 
-use crate::support::database::administer;
-use crate::world::{World, ends, json, stderr};
+use crate::support::database::{Database, administer};
+use crate::world::{World, ends, json, stderr, stdout};
 
 fn gunzip(bytes: &[u8]) -> String {
     let mut text = String::new();
@@ -75,8 +75,16 @@ fn databases_and_globals_are_stored_listed_and_fresh() {
         missing.env("PGSIPHON_DATABASES_INCLUDE", "other_database");
         assert!(stderr(&ends(missing, 1)).contains("other_database: there is no good backup"));
 
+        // The newest good one has a name of its own.
+        let again = Database::expected(world.postgres(), &format!("{}_again", shop.name()));
+        ends(command(&["restore", "latest", "--create", "--to", again.name()]), 0);
+        assert_eq!(again.query("SELECT count(*) FROM t").unwrap().trim(), "7");
+        assert!(stdout(&ends(command(&["verify", "latest:globals"]), 0)).contains("/globals_"));
+        ends(command(&["verify", "latest:stranger"]), 5);
+
         // Without its manifest's agreement a backup is not good.
         place.put(&name, b"cut short");
+        assert!(stderr(&ends(command(&["verify", "latest"]), 5)).contains("there is no good one"));
         assert_eq!(json(command(&["list", "--database", shop.name()]), 0)[0]["state"], "damaged");
         ends(command(&["status"]), 1);
         for name in ["notes.txt", "shop.sql.gz", "shop_2025-01-08_04-00-00.sql.gz.bak"] {

@@ -209,11 +209,14 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// Runs a command that must end with this code.
 pub(crate) fn ends(mut command: Command, code: i32) -> Output {
     let output = command.output().unwrap();
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(code), "{stdout}\n{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(code), "{}\n{}", stdout(&output), stderr(&output));
     output
 }
 
