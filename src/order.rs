@@ -33,21 +33,18 @@ pub fn order(catalog: &mut Catalog, dialect: u32) -> Vec<DumpId> {
 /// of the list backwards, always the latest of the objects that nothing left depends on. Gives
 /// the objects that could not be placed, by id, if there is a loop.
 fn topological(catalog: &Catalog, by_name: &[DumpId]) -> Result<Vec<DumpId>, Vec<DumpId>> {
+    let edges = Edges::new(catalog);
     let mut dependents = vec![0u32; by_name.len()];
+    edges.targets.iter().for_each(|on| dependents[on.index()] += 1);
     let mut position = vec![0usize; by_name.len()];
-    for (i, &id) in by_name.iter().enumerate() {
-        position[id.index()] = i;
-        for on in &catalog.object(id).dependencies {
-            dependents[on.index()] += 1;
-        }
-    }
+    by_name.iter().enumerate().for_each(|(i, id)| position[id.index()] = i);
     let mut ready: BinaryHeap<usize> =
         (0..by_name.len()).filter(|&i| dependents[by_name[i].index()] == 0).collect();
     let mut backwards = Vec::with_capacity(by_name.len());
     while let Some(i) = ready.pop() {
         let id = by_name[i];
         backwards.push(id);
-        for on in &catalog.object(id).dependencies {
+        for on in edges.of(id) {
             let left = &mut dependents[on.index()];
             *left -= 1;
             if *left == 0 {
@@ -60,6 +57,29 @@ fn topological(catalog: &Catalog, by_name: &[DumpId]) -> Result<Vec<DumpId>, Vec
         Ok(backwards)
     } else {
         Err(catalog.ids().filter(|id| dependents[id.index()] != 0).collect())
+    }
+}
+
+/// All dependencies side by side: the objects themselves are too large for a processor's cache.
+struct Edges {
+    targets: Vec<DumpId>,
+    /// Where those of each object end.
+    ends: Vec<usize>,
+}
+
+impl Edges {
+    fn new(catalog: &Catalog) -> Self {
+        let mut edges = Edges { targets: Vec::new(), ends: Vec::new() };
+        for id in catalog.ids() {
+            edges.targets.extend(&catalog.object(id).dependencies);
+            edges.ends.push(edges.targets.len());
+        }
+        edges
+    }
+
+    fn of(&self, id: DumpId) -> &[DumpId] {
+        let start = id.index().checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.targets[start..self.ends[id.index()]]
     }
 }
 

@@ -138,7 +138,7 @@ fn columns_sql(r: &Reader<'_>) -> String {
     };
     let join = if r.major >= 18 {
         "LEFT JOIN pg_catalog.pg_constraint co
-           ON co.conrelid = a.attrelid AND co.contype = 'n' AND co.conkey = array[a.attnum]
+           ON co.conrelid = a.attrelid AND co.contype = 'n' AND co.conkey[1] = a.attnum
          LEFT JOIN pg_catalog.pg_description d
            ON d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objoid = co.oid AND d.objsubid = 0"
     } else {
@@ -217,8 +217,12 @@ pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Started {
     }
 }
 
-/// Reads the columns, then defaults and constraints.
-pub(super) async fn read(catalog: &mut Catalog, started: Started) -> Result<()> {
+/// Reads the columns, then defaults and constraints, whose definitions are asked for.
+pub(super) async fn read(
+    r: &Reader<'_>,
+    catalog: &mut Catalog,
+    started: Started,
+) -> Result<Option<constraint::Definitions>> {
     for row in started.columns.rows().await? {
         let oid = row.oid("attrelid")?;
         let mut attribute = attribute_from(&row)?;
@@ -244,10 +248,10 @@ pub(super) async fn read(catalog: &mut Catalog, started: Started) -> Result<()> 
     if let Some(defaults) = started.defaults {
         read_defaults(catalog, defaults).await?;
     }
-    if let Some(checks) = started.checks {
-        constraint::read_of_tables(catalog, checks).await?;
+    match started.checks {
+        Some(checks) => Ok(Some(constraint::read_of_tables(r, catalog, checks).await?)),
+        None => Ok(None),
     }
-    Ok(())
 }
 
 async fn read_defaults(catalog: &mut Catalog, defaults: Pending) -> Result<()> {
@@ -402,13 +406,19 @@ pub(super) fn start_acls(r: &Reader<'_>) -> Pending {
     r.start(
         "pg_attribute",
         "SELECT a.attrelid, a.attname, a.attacl::text[] AS acl, '{}'::text[] AS acldefault,
-                pip.initprivs::text[] AS initprivs
+                pip.initprivs::text[] AS initprivs, a.attnum
            FROM pg_catalog.pg_attribute a
            LEFT JOIN pg_catalog.pg_init_privs pip
              ON pip.objoid = a.attrelid AND pip.objsubid = a.attnum
             AND pip.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
-          WHERE NOT a.attisdropped AND (a.attacl IS NOT NULL OR pip.initprivs IS NOT NULL)
-          ORDER BY a.attrelid, a.attnum",
+          WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
+          UNION ALL
+         SELECT a.attrelid, a.attname, NULL, '{}'::text[], pip.initprivs::text[], a.attnum
+           FROM pg_catalog.pg_init_privs pip
+           JOIN pg_catalog.pg_attribute a ON a.attrelid = pip.objoid AND a.attnum = pip.objsubid
+          WHERE pip.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND pip.objsubid <> 0
+            AND a.attacl IS NULL AND NOT a.attisdropped
+          ORDER BY attrelid, attnum",
     )
 }
 

@@ -1,5 +1,8 @@
 //! `pg_constraint`: checks, foreign keys, and the constraints that stand on an index.
 
+use rustc_hash::FxHashMap;
+
+use super::attribute::attribute_name;
 use super::pending::Pending;
 use super::read::Reader;
 use super::row::CatalogRow;
@@ -79,25 +82,60 @@ fn add(catalog: &mut Catalog, row: &CatalogRow, constraint: Constraint) -> Resul
     Ok(id)
 }
 
+/// Definitions of check constraints, under way.
+pub(super) struct Definitions {
+    pending: Pending,
+    /// Each constraint, and the one whose definition is its own too.
+    alike: Vec<(DumpId, Oid)>,
+}
+
+/// What the definition of a check constraint is made of: its expression and flags, as a hash of 128
+/// bits, and the names of the columns in it. (A whole row is of its table's own type.)
+#[derive(PartialEq, Eq, Hash)]
+struct Ingredients {
+    hashes: (i64, i64),
+    columns: Vec<String>,
+}
+
 /// Asks for the check constraints of interesting tables and, from version 18 on, NOT NULL
 /// constraints that are not validated.
+///
+/// To deparse one, the server opens its table, which takes most of the time that large catalogs take.
+/// Where each tenant has tables of its own, most constraints are like others; so those are asked for
+/// once.
 pub(super) fn start_of_tables(r: &Reader<'_>, catalog: &Catalog) -> Pending {
     let not_null = r.major >= 18;
     let tables = relation::oids(catalog, |_, rel| {
         rel.interesting && (rel.relchecks > 0 || not_null && rel.relkind != RelKind::Sequence)
     });
+    let enforced = if r.major >= 18 { "conenforced" } else { "true" };
     let not_null = if not_null { "OR contype = 'n' AND NOT convalidated" } else { "" };
+    // Up to 16 an expression has the places in the statement that it came from.
+    let expression = match r.major {
+        17.. => "conbin::text",
+        _ => "pg_catalog.regexp_replace(conbin::text, ':location -?[0-9]+', '', 'g')",
+    };
     let sql = format!(
-        "SELECT oid, conrelid, conname, contype, pg_catalog.pg_get_constraintdef(oid) AS definition,
-                conislocal, convalidated
-           FROM pg_catalog.pg_constraint
-          WHERE conrelid = ANY ($1) AND (contype = 'c' {not_null})
+        "SELECT oid, conrelid, conname, contype, NULL AS definition, conislocal, convalidated, conkey,
+                pg_catalog.hashtextextended(made_of COLLATE pg_catalog.\"C\", 0) AS hash,
+                pg_catalog.hashtextextended(made_of COLLATE pg_catalog.\"C\", 1) AS other_hash
+           FROM (SELECT *, pg_catalog.concat_ws(' ', contype, connoinherit, convalidated, {enforced}, {expression})
+                             AS made_of
+                   FROM pg_catalog.pg_constraint
+                  WHERE conrelid = ANY ($1) AND (contype = 'c' {not_null})) c
           ORDER BY conrelid, conname"
     );
     r.start_oids("pg_constraint", &sql, tables)
 }
 
-pub(super) async fn read_of_tables(catalog: &mut Catalog, checks: Pending) -> Result<()> {
+/// Reads the constraints, and asks for the definitions. The columns are known.
+pub(super) async fn read_of_tables(
+    r: &Reader<'_>,
+    catalog: &mut Catalog,
+    checks: Pending,
+) -> Result<Definitions> {
+    let mut first: FxHashMap<Ingredients, Oid> = FxHashMap::default();
+    let mut alike = Vec::new();
     for row in checks.rows().await? {
         let Some(table) = catalog.find(class::PG_CLASS, row.oid("conrelid")?) else { continue };
         let constraint = Constraint::check(ConstraintOwner::Table(table), &row)?;
@@ -106,13 +144,33 @@ pub(super) async fn read_of_tables(catalog: &mut Catalog, checks: Pending) -> Re
         if !separate {
             catalog.add_dependency(table, id);
         }
-        if contype == 'c'
-            && let Some(relation) = catalog.relation_mut(table)
-        {
+        let Some(relation) = catalog.relation_mut(table) else { continue };
+        if contype == 'c' {
             relation.checks.push(id);
         }
+        let names = row.ints("conkey")?.into_iter().map(|attnum| attribute_name(relation, attnum).to_owned());
+        let hashes = (row.int("hash")?, row.int("other_hash")?);
+        let ingredients = Ingredients { hashes, columns: names.collect() };
+        alike.push((id, *first.entry(ingredients).or_insert(row.oid("oid")?)));
     }
-    expect_all_checks(catalog)
+    expect_all_checks(catalog)?;
+    let sql = "SELECT oid, pg_catalog.pg_get_constraintdef(oid) AS definition
+                 FROM pg_catalog.pg_constraint WHERE oid = ANY ($1)";
+    Ok(Definitions { pending: r.start_oids("pg_constraint", sql, first.into_values().collect()), alike })
+}
+
+pub(super) async fn read_definitions(catalog: &mut Catalog, checks: Option<Definitions>) -> Result<()> {
+    let Some(Definitions { pending, alike }) = checks else { return Ok(()) };
+    let mut definitions: FxHashMap<Oid, String> = FxHashMap::default();
+    for row in pending.rows().await? {
+        definitions.insert(row.oid("oid")?, row.text("definition")?);
+    }
+    for (id, first) in alike {
+        if let Some(constraint) = catalog.constraint_mut(id) {
+            constraint.definition = definitions.get(&first).cloned();
+        }
+    }
+    Ok(())
 }
 
 fn expect_all_checks(catalog: &Catalog) -> Result<()> {

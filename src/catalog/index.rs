@@ -52,6 +52,7 @@ pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Pending {
     let nulls = if r.major >= 15 { "i.indnullsnotdistinct" } else { "false" };
     let period = if r.major >= 18 { "c.conperiod" } else { "false" };
     let set = if r.major >= 17 { "attstattarget IS NOT NULL" } else { "attstattarget >= 0" };
+    let targets = format!("FROM pg_catalog.pg_attribute WHERE attrelid = i.indexrelid AND {set}");
     // The server quotes as its own setting says, which need not come from our options. Only expressions take a statistics target of their own.
     let sql = format!(
         "SELECT t.oid, i.indrelid, t.relname, am.amname, i.indisunique,
@@ -63,7 +64,10 @@ pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Pending {
                 c.oid AS conoid, c.contype, c.conname, c.condeferrable, c.condeferred, {period} AS conperiod,
                 CASE WHEN c.contype = 'x' THEN pg_catalog.pg_get_constraintdef(c.oid, false)
                  END AS constraint_definition,
-                st.columns AS statistics_columns, st.targets AS statistics_targets
+                CASE WHEN i.indexprs IS NOT NULL THEN (SELECT pg_catalog.array_agg(attnum ORDER BY attnum) {targets})
+                 END AS statistics_columns,
+                CASE WHEN i.indexprs IS NOT NULL THEN (SELECT pg_catalog.array_agg(attstattarget ORDER BY attnum) {targets})
+                 END AS statistics_targets
            FROM pg_catalog.pg_index i
            JOIN pg_catalog.pg_class t ON t.oid = i.indexrelid
            JOIN pg_catalog.pg_am am ON am.oid = t.relam
@@ -71,10 +75,6 @@ pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Pending {
            LEFT JOIN pg_catalog.pg_constraint c
              ON c.conrelid = i.indrelid AND c.conindid = i.indexrelid AND c.contype IN ('p', 'u', 'x')
            LEFT JOIN pg_catalog.pg_inherits inh ON inh.inhrelid = i.indexrelid
-           LEFT JOIN LATERAL (SELECT pg_catalog.array_agg(attnum ORDER BY attnum) AS columns,
-                                     pg_catalog.array_agg(attstattarget ORDER BY attnum) AS targets
-                                FROM pg_catalog.pg_attribute
-                               WHERE i.indexprs IS NOT NULL AND attrelid = i.indexrelid AND {set}) st ON true
           WHERE i.indrelid = ANY ($1) AND (i.indisvalid OR t.relkind = 'I') AND i.indisready
           ORDER BY i.indrelid, t.relname"
     );

@@ -102,7 +102,7 @@ fn reader<'a>(
 }
 
 /// A table that must be locked before it is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TableToLock {
     /// Its OID.
     pub oid: Oid,
@@ -204,9 +204,10 @@ pub async fn read_catalog(
     super::inherit::read(&r, c).await?;
     let columns = super::attribute::start(&r, c);
     let indexes = super::index::start(&r, c);
-    super::attribute::read(c, columns).await?;
+    let checks = super::attribute::read(&r, c, columns).await?;
     super::attribute::flag_inherited(&r, c);
     super::index::read(&r, c, indexes).await?;
+    super::constraint::read_definitions(c, checks).await?;
     read_unsafe_partitions(&r, c).await?;
     super::inherit::attach_indexes(c);
     if options.statistics {

@@ -166,10 +166,13 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         (
             "d.refobjid AS owning_table, d.refobjsubid AS owning_column,
              (d.deptype = 'i') IS TRUE AS is_identity_sequence",
-            "LEFT JOIN pg_catalog.pg_depend d
-               ON c.relkind = 'S' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-              AND d.objid = c.oid AND d.objsubid = 0
-              AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i')",
+            // OFFSET keeps it what it is: a look-up for each sequence, not a join of two large tables.
+            "LEFT JOIN LATERAL (
+                SELECT refobjid, refobjsubid, deptype FROM pg_catalog.pg_depend
+                 WHERE c.relkind = 'S' AND classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                   AND objid = c.oid AND objsubid = 0
+                   AND refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND deptype IN ('a', 'i')
+                OFFSET 0) d ON true",
         )
     };
     let rows = r

@@ -14,21 +14,41 @@ pub(super) fn sort(catalog: &Catalog, ids: &mut [DumpId], dialect: u32) {
         let (kind, tie) = priority(&object.kind, dialect);
         // Without a namespace means after all that have one.
         let namespace = object.namespace.map_or(u32::MAX, |it| ranks[it.index()]);
-        (kind, namespace, tie, id)
+        Key { kind, namespace, name: &object.name, tie, id }
     };
     let mut keyed: Vec<_> = ids.iter().map(|&id| key(id)).collect();
-    keyed.sort_by(|x, y| {
-        let name = |id: DumpId| catalog.object(id).name.as_str();
-        (x.0, x.1)
-            .cmp(&(y.0, y.1))
-            .then_with(|| by_bytes(name(x.3), name(y.3)))
-            .then(x.2.cmp(&y.2))
-            .then_with(|| rest_of_key(catalog, x.3, y.3))
-            .then_with(|| catalog.object(x.3).catalog_id.oid.cmp(&catalog.object(y.3).catalog_id.oid))
-    });
-    for (id, keyed) in ids.iter_mut().zip(keyed) {
-        *id = keyed.3;
+    let compare = |x: &Key<'_>, y: &Key<'_>| {
+        (x.kind, x.namespace)
+            .cmp(&(y.kind, y.namespace))
+            .then_with(|| by_bytes(x.name, y.name))
+            .then(x.tie.cmp(&y.tie))
+            .then_with(|| rest_of_key(catalog, x.id, y.id))
+            .then_with(|| catalog.object(x.id).catalog_id.oid.cmp(&catalog.object(y.id).catalog_id.oid))
+    };
+    if keyed.len() > WORTH_A_THREAD {
+        let (low, high) = keyed.split_at_mut(ids.len() / 2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| low.sort_by(compare));
+            high.sort_by(compare);
+        });
     }
+    // Of two sorted halves this is a merge.
+    keyed.sort_by(compare);
+    for (id, keyed) in ids.iter_mut().zip(keyed) {
+        *id = keyed.id;
+    }
+}
+
+/// Fewer objects than this are sorted sooner than a thread is started.
+const WORTH_A_THREAD: usize = 10_000;
+
+/// What decides mostly.
+struct Key<'a> {
+    kind: u8,
+    namespace: u32,
+    name: &'a str,
+    tie: u8,
+    id: DumpId,
 }
 
 /// The place of each namespace among the namespaces, by name; of other objects, 0.

@@ -10,6 +10,8 @@
 //! Everything is SET LOCAL, so that it works through poolers that hand out a server connection
 //! per transaction.
 
+use std::collections::HashSet;
+
 use futures::future::join_all;
 use tokio_postgres::error::SqlState;
 
@@ -27,7 +29,7 @@ const ATTEMPTS: u32 = 10;
 
 /// Tables in one LOCK command. Each takes a slot in the shared lock table either way; this only
 /// bounds the command's length.
-const TABLES_PER_LOCK: usize = 500;
+const TABLES_PER_LOCK: usize = 2000;
 
 /// What pg_dump's options say about the session.
 #[derive(Debug, Clone, Default)]
@@ -205,7 +207,8 @@ async fn try_lead(
     let catalog = read_catalog(&session.client, &helpers, &server, dump, &quoter).await?;
     run(session, "set the session up for rows", PARALLEL_BY_ITSELF).await?;
     join_all(helpers.into_iter().map(Session::close)).await;
-    let missed = catalog::to_lock(&catalog, &quoter).into_iter().find(|table| !tables.contains(table));
+    let locked: HashSet<&TableToLock> = tables.iter().collect();
+    let missed = catalog::to_lock(&catalog, &quoter).into_iter().find(|table| !locked.contains(table));
     if let Some(missed) = missed {
         return Err(Error::new(ErrorKind::SourceFailed, format!("lock table {}", missed.name))
             .because(SchemaChanged)

@@ -1,0 +1,6 @@
+CREATE TABLE one.not_enforced (a int, CONSTRAINT c CHECK (a > 0) NOT ENFORCED);
+
+CREATE TABLE one.not_null_1 (a int, b int);
+ALTER TABLE one.not_null_1 ADD CONSTRAINT n NOT NULL a NOT VALID, ADD CONSTRAINT m NOT NULL b NOT VALID;
+CREATE TABLE one.not_null_2 (a int);
+ALTER TABLE one.not_null_2 ADD CONSTRAINT n NOT NULL a NOT VALID;
