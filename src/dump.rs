@@ -14,11 +14,11 @@ use crate::options::DumpOptions;
 use crate::order::order;
 use crate::pg::connect::{Session, connect};
 use crate::pg::params::ConnectParams;
-use crate::pg::snapshot::{Leader, SessionOptions, lead};
 use crate::pipeline::{self, Progress, SegmentSummary, Summary};
 use crate::plan::{Segment, Setting, plan, timestamp};
 use crate::rows::{Producers, Source};
 use crate::sink::Sink;
+use crate::snapshot::{Leader, SessionOptions, lead};
 
 pub use cluster::{ClusterRequest, ParamsFor, dump_cluster};
 

@@ -1,12 +1,13 @@
 //! pgsiphon: a native PostgreSQL dumper.
 //!
-//! The modules follow a dump's way through the program, and imports run only forwards along it:
+//! The modules follow a dump's way through the program:
 //!
 //! ```text
-//! pg ──► catalog ──► order ──► emit ──► plan ──► rows ──► pipeline ──► codec ──► sink
+//! pg ─► snapshot ─► catalog ─► order ─► emit ─► plan ─► rows ─► pipeline ─► codec ─► sink
 //! ```
 //!
-//! * [`pg`] connects, holds the snapshot and speaks COPY;
+//! * [`pg`] connects, and speaks the wire protocol and COPY;
+//! * [`snapshot`] locks what is dumped, and holds one view of it for any number of sessions;
 //! * [`catalog`] reads the system catalogs, one file per kind of object;
 //! * [`order`] sorts the objects as pg_dump does, and breaks the legal dependency loops;
 //! * [`emit`] turns objects into SQL text, again one file per kind;
@@ -23,7 +24,9 @@
 //!
 //! Around single dumps there are jobs: [`config`] says what they are, [`naming`] which keys their backups
 //! get, [`store`] what a bucket or a directory holds, [`retention`] what is kept, and [`ops`] does it: runs,
-//! lists, prunes.
+//! lists, prunes. [`schedule`] does so at its times, and [`web`] shows what became of it.
+//!
+//! Imports run one way, in the order that `tests/layers.rs` has.
 
 pub mod catalog;
 pub mod codec;
@@ -48,6 +51,7 @@ pub mod retention;
 pub mod rows;
 pub mod schedule;
 pub mod sink;
+pub mod snapshot;
 pub mod store;
 pub mod verify;
 pub mod web;

@@ -11,7 +11,6 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use support::database::{Database, Settings};
 use support::own_servers::OwnServers;
 use support::servers::{Postgres, S3, Servers, clean_command};
@@ -84,16 +83,8 @@ struct Store {
 
 impl Store {
     fn new(s3: &S3) -> Self {
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(&s3.endpoint)
-            .region(Region::new(s3.region.clone()))
-            .credentials_provider(Credentials::new(&s3.access_key, &s3.secret_key, None, None, "test"))
-            .force_path_style(true)
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Store { runtime, client: Client::from_conf(config), bucket: s3.bucket.clone() }
+        Store { runtime, client: s3.client(), bucket: s3.bucket.clone() }
     }
 
     fn get(&self, key: &str) -> Option<Vec<u8>> {

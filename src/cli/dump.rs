@@ -9,12 +9,12 @@ use pgsiphon::codec::Compression;
 use pgsiphon::dump::{ClusterRequest, Request, dump, dump_cluster};
 use pgsiphon::error::Result;
 use pgsiphon::pg::conninfo::{OsEnvironment, resolve};
-use pgsiphon::pg::snapshot::SessionOptions;
 use pgsiphon::pipeline::{Progress, Silent, Summary};
 use pgsiphon::sink::Sink;
 use pgsiphon::sink::file::FileSink;
 use pgsiphon::sink::s3::{S3Location, S3Options, S3Sink};
 use pgsiphon::sink::stdout::StdoutSink;
+use pgsiphon::snapshot::SessionOptions;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::ConnectionArgs;

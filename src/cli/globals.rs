@@ -5,7 +5,7 @@ use pgsiphon::dump::ParamsFor;
 use pgsiphon::error::Result;
 use pgsiphon::options::{ClusterOptions, DumpOptions, Sections};
 use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, resolve};
-use pgsiphon::pg::snapshot::SessionOptions;
+use pgsiphon::snapshot::SessionOptions;
 
 use super::content::usage;
 

@@ -12,11 +12,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::{ClusterOptions, DumpOptions};
 use crate::pg::connect::{Session, connect};
 use crate::pg::params::ConnectParams;
-use crate::pg::snapshot::{SessionOptions, begin_reading};
 use crate::pipeline::{self, Progress, Run};
 use crate::plan::{Setting, cluster_database, cluster_end, cluster_order, cluster_start, timestamp};
 use crate::rows::{Producers, TextProducers};
 use crate::sink::{Sink, Upload};
+use crate::snapshot::{SessionOptions, begin_reading};
 
 /// Finds out how to connect to the database of this name.
 pub type ParamsFor = dyn Fn(&str) -> Result<ConnectParams> + Send + Sync;

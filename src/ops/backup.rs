@@ -28,9 +28,9 @@ use crate::options::{ClusterOptions, DumpOptions};
 use crate::pg::connect::connect;
 use crate::pg::conninfo::OsEnvironment;
 use crate::pg::error::sqlstate;
-use crate::pg::snapshot::SessionOptions;
 use crate::pipeline::Progress;
 use crate::sink::Sink;
+use crate::snapshot::SessionOptions;
 use crate::store::{self, Pending, Store};
 
 /// How many predecessors a backup's size is compared with.

@@ -19,7 +19,6 @@ pub mod secret;
 pub mod server;
 mod service;
 mod session;
-pub mod snapshot;
 mod tap;
 pub mod text;
 mod tls;

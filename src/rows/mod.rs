@@ -15,9 +15,9 @@ use crate::options::{DumpOptions, RowFormat};
 use crate::pg::connect::{Session, connect};
 use crate::pg::error::sqlstate;
 use crate::pg::params::ConnectParams;
-use crate::pg::snapshot::{Leader, begin};
 use crate::pipeline::{BlockWriter, Produce, ProducerFactory};
 use crate::plan::Segment;
+use crate::snapshot::{Leader, begin};
 use insert::InsertWriter;
 
 /// What all producers of a dump share.

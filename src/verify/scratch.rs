@@ -16,11 +16,11 @@ use crate::options::DumpOptions;
 use crate::pg::connect::{Session, connect};
 use crate::pg::error::failed;
 use crate::pg::params::ConnectParams;
-use crate::pg::snapshot::SessionOptions;
 use crate::pg::text::Text;
 use crate::pipeline::{Progress, Silent};
 use crate::quote::{portable_literal, quoted};
 use crate::restore::{self, client_only, restore};
+use crate::snapshot::SessionOptions;
 
 /// What to try, and where.
 pub struct Request {

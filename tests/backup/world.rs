@@ -6,7 +6,6 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use serde_json::Value;
 
 use crate::support::database::{Database, Settings};
@@ -53,17 +52,10 @@ impl World {
     fn bucket_named(&self, name: Option<String>) -> Place {
         let mut s3 = Box::new(self.servers.s3().unwrap().clone());
         s3.bucket = name.unwrap_or(s3.bucket);
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(&s3.endpoint)
-            .region(Region::new(s3.region.clone()))
-            .credentials_provider(Credentials::new(&s3.access_key, &s3.secret_key, None, None, "test"))
-            .force_path_style(true)
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let prefix = format!("backup-{:016x}/", rand::random::<u64>());
-        Place::S3 { s3, prefix, runtime, client: Client::from_conf(config) }
+        let client = s3.client();
+        Place::S3 { s3, prefix, runtime, client }
     }
 
     pub(crate) fn directory(&self) -> Place {

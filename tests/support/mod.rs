@@ -8,6 +8,7 @@ pub(crate) mod database;
 pub(crate) mod difference;
 pub(crate) mod oracle;
 pub(crate) mod own_servers;
+mod s3;
 pub(crate) mod servers;
 
 /// A test's outcome: the error is a text for a person to read.

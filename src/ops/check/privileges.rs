@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ops::backup::{dump_options, session_options};
 use crate::pg::connect::{Session, connect};
 use crate::pg::conninfo::OsEnvironment;
-use crate::pg::snapshot::begin_reading;
+use crate::snapshot::begin_reading;
 
 /// Looks at one database, and gives its size on disk, if the role may know it.
 ///

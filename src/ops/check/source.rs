@@ -15,7 +15,7 @@ use crate::pg::connect::{Session, connect};
 use crate::pg::conninfo::OsEnvironment;
 use crate::pg::params::{ConnectParams, Endpoint, SslMode};
 use crate::pg::server::Server;
-use crate::pg::snapshot::begin_reading;
+use crate::snapshot::begin_reading;
 use tokio_postgres::SimpleQueryMessage;
 
 /// How far the server's clock may be from ours.

@@ -15,13 +15,13 @@ use std::collections::HashSet;
 use futures::future::join_all;
 use tokio_postgres::error::SqlState;
 
-use super::connect::{Session, connect};
-use super::error::sqlstate;
-use super::params::ConnectParams;
-use super::server::Server;
 use crate::catalog::{self, Catalog, TableToLock, read_catalog, tables_to_lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::DumpOptions;
+use crate::pg::connect::{Session, connect};
+use crate::pg::error::sqlstate;
+use crate::pg::params::ConnectParams;
+use crate::pg::server::Server;
 use crate::quote::{Quoter, portable_literal, quoted};
 
 /// How often a dump starts over because the schema changed while it was being locked.
@@ -421,5 +421,5 @@ async fn unreadable(session: &Session, oids: &[u32]) -> Result<Vec<String>> {
 async fn texts(session: &Session, attempted: &str, sql: &str, oids: &[u32]) -> Result<Vec<String>> {
     let failed = |e| session.source_failed(attempted, e);
     let rows = session.client.query(sql, &[&oids]).await.map_err(failed)?;
-    rows.iter().map(|row| row.try_get::<_, super::text::Text>(0).map(|t| t.0).map_err(failed)).collect()
+    rows.iter().map(|row| row.try_get::<_, crate::pg::text::Text>(0).map(|t| t.0).map_err(failed)).collect()
 }
