@@ -96,14 +96,10 @@ fn has_statistics(relkind: RelKind) -> bool {
 
 fn add(catalog: &mut Catalog, relation: DumpId, statistics: RelationStatistics) {
     let object = catalog.object(relation);
-    let (name, namespace, oid) = (object.name.clone(), object.namespace, object.catalog_id.oid);
+    let (name, namespace) = (object.name.clone(), object.namespace);
     let constraint = catalog.index(relation).and_then(|index| index.constraint);
-    let id = catalog.add(
-        CatalogId { classoid: 0, oid },
-        name,
-        namespace,
-        Kind::RelationStatistics(Box::new(statistics)),
-    );
+    let kind = Kind::RelationStatistics(Box::new(statistics));
+    let id = catalog.add(CatalogId::default(), name, namespace, kind);
     catalog.object_mut(id).components = Components::STATISTICS;
     catalog.add_dependency(id, relation);
     if let Some(constraint) = constraint {

@@ -223,7 +223,7 @@ pub(crate) struct Loaded(Database);
 impl Drop for Loaded {
     fn drop(&mut self) {
         // A database with a subscription cannot be dropped.
-        let sql = "DO $$ DECLARE s name; BEGIN SET LOCAL transaction_read_only = off; FOR s IN SELECT subname FROM pg_subscription JOIN pg_database d \
+        let sql = "DO $$ DECLARE s name; BEGIN FOR s IN SELECT subname FROM pg_subscription JOIN pg_database d \
                    ON d.oid = subdbid WHERE datname = current_database() LOOP \
                    EXECUTE format('DROP SUBSCRIPTION %I', s); END LOOP; END $$";
         if let Err(text) = self.0.query(sql) {

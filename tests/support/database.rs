@@ -133,6 +133,8 @@ pub(crate) fn administer(server: &Postgres, sql: &str) -> Outcome<()> {
 fn psql(server: &Postgres, database: &str) -> Command {
     let mut command = server.client("psql");
     command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database]);
+    // Some of the databases that are dumped are set to be read only.
+    command.env("PGOPTIONS", "-c default_transaction_read_only=off");
     command
 }
 
