@@ -8,7 +8,7 @@ use crate::error::Result;
 /// Asks for all edges, as columns rather than rows: there are many, and each is small.
 pub(super) fn start(r: &Reader<'_>) -> Pending {
     // Membership in extensions was dealt with; members of operator classes stand for their
-    // families.
+    // families. Which loop is found first, and is repaired, follows from the order, which is pg_dump's.
     r.start(
         "pg_depend",
         "SELECT pg_catalog.array_agg(classid) AS classid, pg_catalog.array_agg(objid) AS objid,
@@ -26,7 +26,8 @@ pub(super) fn start(r: &Reader<'_>) -> Pending {
          SELECT 'pg_catalog.pg_opfamily'::pg_catalog.regclass, p.amprocfamily, d.refclassid, d.refobjid, d.deptype
            FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_amproc p ON p.oid = d.objid
           WHERE d.deptype NOT IN ('p', 'e', 'i') AND d.classid = 'pg_catalog.pg_amproc'::pg_catalog.regclass
-            AND NOT (d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass AND p.amprocfamily = d.refobjid)) d",
+            AND NOT (d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass AND p.amprocfamily = d.refobjid)
+         ORDER BY 1, 2) d",
     )
 }
 
