@@ -16,6 +16,7 @@
 //! The bytes depend on the blocks and the level alone: no time, name or machine is in them.
 
 mod compression;
+mod one_frame;
 
 use std::io::Write;
 
@@ -23,6 +24,7 @@ use bytes::Bytes;
 use flate2::{Compress, FlushCompress};
 
 pub use self::compression::Compression;
+pub(crate) use self::one_frame::OneFrame;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How many bytes of text a block holds at most. Independent blocks of this size cost about
@@ -232,11 +234,11 @@ mod tests {
             Compression::Lz4(_) => {
                 let mut rest = bytes;
                 while !rest.is_empty() {
-                    let mut decoder = lz4::Decoder::new(rest).unwrap();
+                    let mut decoder = lz4::Decoder::new(OneFrame::new(rest)).unwrap();
                     decoder.read_to_end(&mut text).unwrap();
                     let (left, result) = decoder.finish();
                     result.unwrap();
-                    rest = left;
+                    rest = left.into_inner();
                 }
             }
             Compression::Zstd { .. } => {
@@ -285,6 +287,34 @@ mod tests {
             .decompress_vec(&second.bytes, &mut inflated, flate2::FlushDecompress::Sync)
             .unwrap();
         assert!(inflated == text);
+    }
+
+    #[test]
+    fn frames_of_lz4_end_where_they_end() {
+        let blocks = [noise(200_000), vec![b'x'; 100_000], Vec::new(), noise(70_000)];
+        let joined = join(Compression::Lz4(0), &blocks);
+        for room in [1, 7, 1000, 65_536] {
+            let (mut text, mut rest) = (Vec::new(), joined.as_slice());
+            while !rest.is_empty() {
+                let mut decoder = lz4::Decoder::new(OneFrame::new(rest)).unwrap();
+                let mut buffer = vec![0; room];
+                loop {
+                    match decoder.read(&mut buffer).unwrap() {
+                        0 => break,
+                        length => text.extend_from_slice(&buffer[..length]),
+                    }
+                }
+                let (frame, result) = decoder.finish();
+                result.unwrap();
+                rest = frame.into_inner();
+            }
+            assert!(text == blocks.concat(), "{room}");
+        }
+        for cut in [0, 3, 5, 6, 9, 5000, 200_018, 200_022] {
+            let mut decoder = lz4::Decoder::new(OneFrame::new(&joined[..cut])).unwrap();
+            let outcome = decoder.read_to_end(&mut Vec::new());
+            assert!(outcome.is_err() || decoder.finish().1.is_err(), "{cut}");
+        }
     }
 
     proptest! {

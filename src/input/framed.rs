@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io::{self, BufRead, Cursor, Read};
 use std::rc::Rc;
 
+use crate::codec::OneFrame;
 use crate::error::{Error, ErrorKind};
 
 /// How the text is stored.
@@ -77,7 +78,7 @@ impl<R: BufRead> Read for Counted<R> {
 pub(super) enum Decoder<R: BufRead> {
     Gzip(Option<Box<flate2::bufread::GzDecoder<R>>>),
     Zstd(Box<zstd::Decoder<'static, R>>),
-    Lz4(Option<lz4::Decoder<R>>),
+    Lz4(Option<lz4::Decoder<OneFrame<R>>>),
     Plain(R),
 }
 
@@ -86,7 +87,7 @@ impl<R: BufRead> Decoder<R> {
         Ok(match format {
             Format::Gzip => Decoder::Gzip(Some(Box::new(flate2::bufread::GzDecoder::new(reader)))),
             Format::Zstd => Decoder::Zstd(Box::new(zstd::Decoder::with_buffer(reader)?)),
-            Format::Lz4 => Decoder::Lz4(Some(lz4::Decoder::new(reader)?)),
+            Format::Lz4 => Decoder::Lz4(Some(lz4::Decoder::new(OneFrame::new(reader))?)),
             Format::Plain => Decoder::Plain(reader),
         })
     }
@@ -122,14 +123,15 @@ impl<R: BufRead> Read for Decoder<R> {
                     return Ok(length);
                 }
                 let Some(decoder) = current.take() else { return Ok(0) };
-                let (mut rest, finished) = decoder.finish();
+                let (frame, finished) = decoder.finish();
+                let mut rest = frame.into_inner();
                 if finished.is_err() {
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the last frame is cut off"));
                 }
                 if rest.fill_buf()?.is_empty() {
                     return Ok(0);
                 }
-                *current = Some(lz4::Decoder::new(rest)?);
+                *current = Some(lz4::Decoder::new(OneFrame::new(rest))?);
             },
         }
     }
