@@ -10,8 +10,7 @@ use serde::Deserialize;
 
 use super::Outcome;
 
-/// The flag sets that every case is tried with, besides none, on majors from 14 on: on those before,
-/// pg_dump is 14's too, and only what their catalogs change can differ.
+/// The flag sets that every case is tried with, besides none.
 const DEFAULT_FLAGS: &[&[&str]] =
     &[&["-s"], &["-a"], &["-C", "-c", "--if-exists"], &["-O", "-x"], &["--inserts"]];
 
@@ -164,7 +163,7 @@ impl Case {
 
     /// The flag sets to try on that major, besides none.
     pub(crate) fn flag_sets(&self, major: u32) -> Vec<FlagSet> {
-        let taken = if self.manifest.only_these_flags || major < 14 { 0 } else { DEFAULT_FLAGS.len() };
+        let taken = if self.manifest.only_these_flags { 0 } else { DEFAULT_FLAGS.len() };
         let plain = |args: &&[&str]| FlagSet {
             args: args.iter().map(|&a| a.to_owned()).collect(),
             ..FlagSet::default()

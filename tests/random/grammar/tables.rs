@@ -357,10 +357,7 @@ pub(super) fn alter(w: &mut World) {
             format!("ALTER {c} SET DEFAULT {value}")
         }
         9 if r.kind != 'm' && w.major >= 18 => {
-            // Of an inherited column pg_dump forgets to quote it, and its text is no SQL.
-            let constraint = Some(w.shared()).filter(|name| !name.starts_with('"'));
-            let constraint = constraint.unwrap_or_else(|| "plain_not_null".to_owned());
-            let valid = w.maybe(50, " NOT VALID");
+            let (constraint, valid) = (w.shared(), w.maybe(50, " NOT VALID"));
             w.comment_only(&format!("CONSTRAINT {constraint} ON {name}"));
             format!("ADD CONSTRAINT {constraint} NOT NULL {c}{valid}")
         }
