@@ -1,20 +1,21 @@
 //! How identifiers and literals are spelled.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// Quotes as the server of this dump would: it needs to know that server's keywords.
 #[derive(Debug, Clone, Default)]
 pub struct Quoter {
-    keywords: HashSet<String>,
+    keywords: HashMap<String, char>,
     all: bool,
     standard_conforming_strings: bool,
 }
 
 impl Quoter {
     /// `keywords` are those that can't stand unquoted as a name everywhere (all but the
-    /// unreserved ones of `pg_get_keywords()`); `all` is `--quote-all-identifiers`.
-    pub fn new(keywords: HashSet<String>, all: bool, standard_conforming_strings: bool) -> Self {
+    /// unreserved ones of `pg_get_keywords()`), with their `catcode`; `all` is
+    /// `--quote-all-identifiers`.
+    pub fn new(keywords: HashMap<String, char>, all: bool, standard_conforming_strings: bool) -> Self {
         Quoter { keywords, all, standard_conforming_strings }
     }
 
@@ -25,21 +26,25 @@ impl Quoter {
 
     /// An identifier, quoted if it must be, or all are to be.
     pub fn id<'a>(&self, name: &'a str) -> Cow<'a, str> {
-        self.spell(name, false)
-    }
-
-    /// An identifier, quoted only if it must be, even if all are to be.
-    pub fn id_if_needed<'a>(&self, name: &'a str) -> Cow<'a, str> {
-        self.spell(name, true)
-    }
-
-    fn spell<'a>(&self, name: &'a str, only_if_needed: bool) -> Cow<'a, str> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-        let safe = name.bytes().all(plain)
+        let safe = !self.all
+            && name.bytes().all(plain)
             && !name.starts_with(|c: char| c.is_ascii_digit())
             && !name.is_empty()
-            && !self.keywords.contains(name);
-        if safe && (!self.all || only_if_needed) { Cow::Borrowed(name) } else { Cow::Owned(quoted(name)) }
+            && !self.keywords.contains_key(name);
+        if safe { Cow::Borrowed(name) } else { Cow::Owned(quoted(name)) }
+    }
+
+    /// An identifier where the grammar takes a `ColId`, quoted only if the server would read
+    /// another name without the quotes, or none, even if all identifiers are to be quoted
+    /// (<https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>).
+    pub fn id_unless_readable<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        let starts = |c: char| c.is_ascii_lowercase() || c == '_' || !c.is_ascii();
+        let continues = |c: char| starts(c) || c.is_ascii_digit() || c == '$';
+        let readable = name.starts_with(starts)
+            && name.chars().all(continues)
+            && !matches!(self.keywords.get(name), Some('R' | 'T'));
+        if readable { Cow::Borrowed(name) } else { Cow::Owned(quoted(name)) }
     }
 
     /// `namespace.name`, or the name alone.
@@ -110,7 +115,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn quoter() -> Quoter {
-        Quoter::new(HashSet::from(["table".to_owned()]), false, true)
+        Quoter::new(HashMap::from([("table".to_owned(), 'R'), ("values".to_owned(), 'C')]), false, true)
     }
 
     #[test]
@@ -123,6 +128,7 @@ mod tests {
             ("A", "\"A\""),
             ("", "\"\""),
             ("table", "\"table\""),
+            ("values", "\"values\""),
             ("é", "\"é\""),
             ("a\"b", "\"a\"\"b\""),
         ] {
@@ -132,9 +138,20 @@ mod tests {
     }
 
     #[test]
+    fn identifiers_that_the_server_reads_as_they_are() {
+        let q = quoter();
+        for name in ["a_1", "é", "表", "a$", "values"] {
+            assert_eq!(q.id_unless_readable(name), name);
+        }
+        for name in ["A", "1a", "$a", "a b", "table", "a\"b", "", "a-b", "a\n"] {
+            assert_eq!(q.id_unless_readable(name), quoted(name));
+        }
+    }
+
+    #[test]
     fn literals() {
         assert_eq!(quoter().literal("a'b\\"), "'a''b\\'");
-        let old = Quoter::new(HashSet::new(), false, false);
+        let old = Quoter::new(HashMap::new(), false, false);
         assert_eq!(old.literal("a'b\\"), "'a''b\\\\'");
         assert_eq!(portable_literal("a\\'"), "E'a\\\\'''");
         assert_eq!(quoter().dollar("a$b"), "$_$a$b$_$");

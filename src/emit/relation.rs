@@ -256,8 +256,9 @@ impl Emitter<'_> {
     fn inherited_not_null(&self, a: &Attribute) -> Option<String> {
         let not_null = a.not_null.as_ref().filter(|n| n.is_local && !a.attisdropped && self.dialect >= 18)?;
         let name = match &not_null.name {
-            // pg_dump quotes this one never; where it must be quoted its text is no SQL.
-            Some(name) => format!("CONSTRAINT {} ", self.q.id_if_needed(name)),
+            // pg_dump quotes this one never. Where that would be no SQL, or another name, it is
+            // better to differ than not to come back.
+            Some(name) => format!("CONSTRAINT {} ", self.q.id_unless_readable(name)),
             None => String::new(),
         };
         let no_inherit = if not_null.no_inherit { " NO INHERIT" } else { "" };

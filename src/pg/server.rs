@@ -1,6 +1,6 @@
 //! What a dump must know of the server and the session before it reads anything.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use tokio_postgres::Client;
 
@@ -32,8 +32,9 @@ pub struct Server {
     pub superuser: bool,
     /// Is the server in recovery?
     pub standby: bool,
-    /// Words that can't stand unquoted as a name everywhere.
-    pub keywords: HashSet<String>,
+    /// Words that can't stand unquoted as a name everywhere, with their `catcode` of
+    /// `pg_get_keywords()`.
+    pub keywords: HashMap<String, char>,
 }
 
 impl Server {
@@ -50,7 +51,8 @@ impl Server {
                           pg_catalog.current_setting('standard_conforming_strings') = 'on' AS strings,
                           pg_catalog.current_setting('is_superuser') = 'on' AS superuser,
                           pg_catalog.pg_is_in_recovery() AS standby,
-                          ARRAY(SELECT word::text FROM pg_catalog.pg_get_keywords() WHERE catcode <> 'U') AS keywords";
+                          ARRAY(SELECT catcode::text || word FROM pg_catalog.pg_get_keywords()
+                                WHERE catcode <> 'U') AS keywords";
         let failed = |e| source_failed("read the server's version and settings", e);
         let row = client.query_one(sql, &[]).await.map_err(failed)?;
         let num: i32 = row.try_get("num").map_err(failed)?;
@@ -67,6 +69,10 @@ impl Server {
             );
         }
         let keywords: Vec<String> = row.try_get("keywords").map_err(failed)?;
+        let keyword = |spelled: &String| {
+            let mut letters = spelled.chars();
+            Some((letters.next()?, letters.as_str().to_owned()))
+        };
         Ok(Server {
             major,
             version_num: num,
@@ -75,7 +81,7 @@ impl Server {
             standard_conforming_strings: row.try_get("strings").map_err(failed)?,
             superuser: row.try_get("superuser").map_err(failed)?,
             standby: row.try_get("standby").map_err(failed)?,
-            keywords: keywords.into_iter().collect(),
+            keywords: keywords.iter().filter_map(keyword).map(|(catcode, word)| (word, catcode)).collect(),
         })
     }
 }

@@ -6,6 +6,7 @@ use crate::support::Outcome;
 use crate::support::case::{Case, FlagSet};
 use crate::support::database::{self, Database, Settings};
 use crate::support::difference;
+use crate::support::not_null_names;
 use crate::support::oracle::{self, Pair, Source, Subject};
 use crate::support::servers::Postgres;
 
@@ -24,9 +25,15 @@ pub(crate) fn run(case: &Case, server: &Postgres, major: u32, built: &str) -> Ou
     // What is dumped without flags is kept for the round trip.
     let plain =
         Pair::dump(&Source::database(server, original.name()), &subject, &[], &folder.path().join("plain"))?;
-    complaints.extend(plain.difference(false)?.map(|text| format!("── without flags ──\n{text}")));
+    let difference = |pair: &Pair, fails: bool| match pair.difference(fails)? {
+        Some(_) if case.manifest.lacks_quotes && !fails => {
+            not_null_names::difference_but_for_quotes(server, pair, folder.path())
+        }
+        other => Ok(other),
+    };
+    complaints.extend(difference(&plain, false)?.map(|text| format!("── without flags ──\n{text}")));
     for flags in case.flag_sets(major) {
-        if let Some(text) = compare(&original, &subject, &flags, folder.path())? {
+        if let Some(text) = compare(&original, &subject, &flags, &difference, folder.path())? {
             complaints.push(format!("── flags {:?} ──\n{text}", flags.args));
         }
     }
@@ -45,13 +52,14 @@ fn compare(
     database: &Database,
     subject: &Subject,
     flags: &FlagSet,
+    difference: &dyn Fn(&Pair, bool) -> Outcome<Option<String>>,
     folder: &Path,
 ) -> Outcome<Option<String>> {
     let mut source = Source::database(database.server(), database.name());
     source.environment = flags.env.clone();
     let args: Vec<String> = flags.args.iter().map(|a| a.replace("{db}", database.name())).collect();
     let pair = Pair::dump(&source, subject, &args, folder)?;
-    if let Some(difference) = pair.difference(flags.fails)? {
+    if let Some(difference) = difference(&pair, flags.fails)? {
         return Ok(Some(difference));
     }
     let text = std::fs::read(&pair.ours.text).map_err(|e| format!("read our dump: {e}"))?;

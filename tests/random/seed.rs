@@ -16,6 +16,7 @@ use crate::grammar::{self, Statement, quoted};
 use crate::support::Outcome;
 use crate::support::database::{Database, Settings, administer};
 use crate::support::difference;
+use crate::support::not_null_names;
 use crate::support::oracle::{self, Pair, Source, Subject};
 use crate::support::servers::Postgres;
 use crate::{PGSIPHON, shrink};
@@ -194,10 +195,12 @@ impl<'a> Ground<'a> {
         if is_refused && pair.theirs.stderr.contains("error: query failed: ERROR:") && !is_plain {
             return Ok(None);
         }
-        let Some(difference) = pair.difference(is_refused && !is_plain)? else { return Ok(None) };
-        if is_refused {
-            return Ok(Some(difference));
+        let difference = pair.difference(is_refused && !is_plain)?;
+        if difference.is_none() || is_refused {
+            return Ok(difference);
         }
+        let quoted = not_null_names::difference_but_for_quotes(self.server, &pair, folder)?;
+        let Some(difference) = quoted else { return Ok(None) };
         // Where the server reads a constant of a type that has changed it prints what happens to be
         // in memory, and pg_dump does not even equal itself.
         let again = oracle::pg_dump(&source, &args, folder, "again")?;

@@ -35,6 +35,9 @@ pub(crate) struct Manifest {
     /// `true`, or why even pg_dump's own output does not come back as it was, or that by major.
     #[serde(default)]
     round_trip: RoundTrip,
+    /// Whether pg_dump's text lacks quotes that ours has on purpose (see `not_null_names`).
+    #[serde(default)]
+    pub(crate) lacks_quotes: bool,
     /// Whether `-C` comes back under the same name: for what belongs to the database itself.
     #[serde(default)]
     pub(crate) round_trip_create: bool,

@@ -203,7 +203,7 @@ pub(super) fn connections(job: &Job, settings: &Settings, findings: &mut Finding
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::HashMap;
 
     use super::super::report::{Level, Report};
     use super::*;
@@ -217,7 +217,7 @@ mod tests {
             standard_conforming_strings: true,
             superuser: false,
             standby: false,
-            keywords: HashSet::new(),
+            keywords: HashMap::new(),
         }
     }
 
