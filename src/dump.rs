@@ -141,7 +141,7 @@ async fn prepare(
     let started = timestamp();
     let mut leader = lead(leader, &params, session, &options, jobs).await?;
     let dialect = leader.server.dialect();
-    let ordered = order(&mut leader.catalog, dialect);
+    let ordered = order(&mut leader.catalog, dialect)?;
     let entries = emit(&leader.catalog, &ordered, &options, &leader.quoter, dialect)?;
     let setting =
         Setting { options: &options, server: &leader.server, quoter: &leader.quoter, started: &started };

@@ -5,10 +5,11 @@
 //! both members in one command fulfils by itself.
 
 use crate::catalog::{Catalog, Components, ConstraintOwner, DumpId, Kind, RelKind};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Finds loops among the objects that a sort could not place, and breaks each, but not two that
 /// share a member: the first repair may have broken both.
-pub(super) fn break_loops(catalog: &mut Catalog, left: &[DumpId]) {
+pub(super) fn break_loops(catalog: &mut Catalog, left: &[DumpId]) -> Result<()> {
     let objects = catalog.ids().count();
     let mut search = Search {
         done: vec![false; objects],
@@ -18,7 +19,7 @@ pub(super) fn break_loops(catalog: &mut Catalog, left: &[DumpId]) {
     for &start in left {
         match search.find_loop(catalog, start) {
             Some(members) => {
-                repair(catalog, &members);
+                repair(catalog, &members)?;
                 for member in members {
                     search.done[member.index()] = true;
                 }
@@ -26,6 +27,7 @@ pub(super) fn break_loops(catalog: &mut Catalog, left: &[DumpId]) {
             None => search.done[start.index()] = true,
         }
     }
+    Ok(())
 }
 
 struct Search {
@@ -77,7 +79,7 @@ impl Search {
 }
 
 /// Breaks the loop by the first rule that knows it.
-fn repair(catalog: &mut Catalog, members: &[DumpId]) {
+fn repair(catalog: &mut Catalog, members: &[DumpId]) -> Result<()> {
     let rules: [fn(&mut Catalog, &[DumpId]) -> bool; 12] = [
         type_and_function,
         view_and_rule,
@@ -92,9 +94,10 @@ fn repair(catalog: &mut Catalog, members: &[DumpId]) {
         domain_and_check,
         check_of_domain_in_longer_loop,
     ];
-    if !rules.iter().any(|rule| rule(catalog, members)) && !table_with_itself(catalog, members) {
-        cut(catalog, members);
+    if rules.iter().any(|rule| rule(catalog, members)) || table_with_itself(catalog, members) {
+        return Ok(());
     }
+    cut(catalog, members)
 }
 
 /// Both orders of a loop of two.
@@ -332,20 +335,30 @@ fn table_with_itself(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     true
 }
 
-/// What no rule knows: circular foreign keys among the rows of a data-only dump, or an unknown
-/// loop. Cut anywhere, and said.
-fn cut(catalog: &mut Catalog, members: &[DumpId]) {
-    let names: Vec<&str> = members.iter().map(|&id| catalog.object(id).name.as_str()).collect();
-    let names = names.join(", ");
-    if members.iter().all(|&id| matches!(catalog.object(id).kind, Kind::TableData(_))) {
-        tracing::warn!(
-            "there are circular foreign-key constraints among these tables: {names}; you might not be able to \
-             restore the dump without --disable-triggers or temporarily dropping the constraints: consider a \
-             full dump instead of a data-only one"
-        );
-    } else {
-        tracing::warn!("could not resolve dependency loop among these items: {names}");
+/// What no rule knows. Circular foreign keys among the rows of a data-only dump can be cut anywhere:
+/// rows may be loaded in any order without triggers.
+///
+/// # Errors
+/// Any other loop is none that the server makes by commands, and whatever we printed first could not
+/// be restored.
+fn cut(catalog: &mut Catalog, members: &[DumpId]) -> Result<()> {
+    let named = |&id: &DumpId| {
+        let object = catalog.object(id);
+        let namespace = catalog.namespace_name(id).map(|name| format!("{name}."));
+        format!("{}{} (OID {})", namespace.unwrap_or_default(), object.name, object.catalog_id.oid)
+    };
+    let names = members.iter().map(named).collect::<Vec<_>>().join(", ");
+    if !members.iter().all(|&id| matches!(catalog.object(id).kind, Kind::TableData(_))) {
+        return Err(Error::new(ErrorKind::SourceFailed, "order the objects of the dump")
+            .because(format!("these depend on each other in a loop that can't be resolved: {names}"))
+            .hint("leave one of them out (see --exclude-table and --exclude-schema), or mend pg_depend"));
     }
+    tracing::warn!(
+        "there are circular foreign-key constraints among these tables: {names}; you might not be able to \
+         restore the dump without --disable-triggers or temporarily dropping the constraints: consider a \
+         full dump instead of a data-only one"
+    );
     let on = members.get(1).unwrap_or(&members[0]);
     catalog.remove_dependency(members[0], *on);
+    Ok(())
 }

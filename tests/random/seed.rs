@@ -195,6 +195,11 @@ impl<'a> Ground<'a> {
         if is_refused && pair.theirs.stderr.contains("error: query failed: ERROR:") && !is_plain {
             return Ok(None);
         }
+        // Where it cuts a loop of dependencies anywhere, we refuse to: its text may not come back.
+        if pair.theirs.stderr.contains("could not resolve dependency loop") {
+            let is_refused = pair.ours.stderr.contains("in a loop that can't be resolved");
+            return Ok((!is_refused).then(|| format!("not refused:\n{}", pair.theirs.stderr)));
+        }
         let difference = pair.difference(is_refused && !is_plain)?;
         if difference.is_none() || is_refused {
             return Ok(difference);
