@@ -75,10 +75,27 @@ pub async fn dump(
     let run = pipeline::Options { compression, jobs, byte_budget: pipeline::Options::DEFAULT_BYTE_BUDGET };
     let server_version = source.leader.server.version.clone();
     let contents: Vec<_> = segments.iter().map(|segment| contents_of(segment, &source.leader)).collect();
-    let producers = Producers(Arc::new(source));
+    let source = Arc::new(source);
+    let producers = Producers(Arc::clone(&source));
     let summary = pipeline::run(segments, producers, run, upload, progress, shutdown).await?;
+    close(source).await;
     let (relations, large_objects) = add_up(&contents, &summary.segments);
     Ok(Dumped { summary, server_version, relations, large_objects })
+}
+
+/// Ends the session that held the locks, now that all producers are gone.
+async fn close(source: Arc<Source>) {
+    if let Some(source) = Arc::into_inner(source) {
+        let Leader { session, catalog, .. } = source.leader;
+        session.close().await;
+        free_aside(catalog);
+    }
+}
+
+/// Frees what large catalogs have a million pieces of, while we go on.
+fn free_aside<T: Send + 'static>(value: T) {
+    // Without a thread for it, that is done here.
+    let _ = std::thread::Builder::new().spawn(move || drop(value));
 }
 
 /// What a segment's rows are.
@@ -146,5 +163,6 @@ async fn prepare(
     let setting =
         Setting { options: &options, server: &leader.server, quoter: &leader.quoter, started: &started };
     let segments = plan(&entries, setting);
+    free_aside(entries);
     Ok(Prepared { source: Source { params, leader, options }, segments })
 }

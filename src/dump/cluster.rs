@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Dumped, Prepared, prepare};
+use super::{Dumped, Prepared, close, prepare};
 use crate::catalog::{ClusterDatabase, list_databases, read_globals};
 use crate::codec::Compression;
 use crate::emit::emit_globals;
@@ -141,7 +141,10 @@ async fn write_database(
         prepare(session, params, request.session.clone(), options, request.jobs).await
     });
     let Prepared { source, segments } = or_interrupted(shutdown, prepared).await?;
-    run.write(segments, Producers(Arc::new(source))).await
+    let source = Arc::new(source);
+    run.write(segments, Producers(Arc::clone(&source))).await?;
+    close(source).await;
+    Ok(())
 }
 
 /// Adds to the error in which database it happened, and keeps what it is.

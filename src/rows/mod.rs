@@ -101,6 +101,9 @@ impl Produce<Segment> for Producer {
         check(leader, "hold the dump's locks to its end").await?;
         if let Some(session) = self.session {
             check(&session, "end the dump's transaction").await?;
+            if let Some(session) = Arc::into_inner(session) {
+                session.close().await;
+            }
         }
         Ok(())
     }
