@@ -46,7 +46,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_COLLATION, oid: row.oid("oid")? },
             row.text("collname")?,
             namespace::find(catalog, row.oid("collnamespace")?),
-            Kind::Collation(collation),
+            Kind::Collation(Box::new(collation)),
         );
         r.selection.object(catalog, id);
     }

@@ -32,7 +32,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_CONVERSION, oid: row.oid("oid")? },
             row.text("conname")?,
             namespace::find(catalog, row.oid("connamespace")?),
-            Kind::Conversion(conversion),
+            Kind::Conversion(Box::new(conversion)),
         );
         r.selection.object(catalog, id);
     }

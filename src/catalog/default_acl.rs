@@ -38,7 +38,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_DEFAULT_ACL, oid: row.oid("oid")? },
             defaclobjtype.to_string(),
             (nspoid != 0).then(|| namespace::find(catalog, nspoid)).flatten(),
-            Kind::DefaultAcl(default_acl),
+            Kind::DefaultAcl(Box::new(default_acl)),
         );
         let selected = super::select::contents_of_namespace(catalog, id);
         let object = catalog.object_mut(id);

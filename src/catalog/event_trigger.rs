@@ -41,7 +41,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_EVENT_TRIGGER, oid: row.oid("oid")? },
             row.text("evtname")?,
             None,
-            Kind::EventTrigger(trigger),
+            Kind::EventTrigger(Box::new(trigger)),
         );
         r.selection.object(catalog, id);
     }

@@ -68,7 +68,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_FOREIGN_DATA_WRAPPER, oid: row.oid("oid")? },
             row.text("fdwname")?,
             None,
-            Kind::ForeignDataWrapper(wrapper),
+            Kind::ForeignDataWrapper(Box::new(wrapper)),
         );
         r.selection.object(catalog, id);
         catalog.object_mut(id).components.set(Components::ACL, has_acl);
@@ -100,7 +100,7 @@ async fn read_servers(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_FOREIGN_SERVER, oid: row.oid("oid")? },
             row.text("srvname")?,
             None,
-            Kind::ForeignServer(server),
+            Kind::ForeignServer(Box::new(server)),
         );
         r.selection.object(catalog, id);
         let object = catalog.object_mut(id);

@@ -63,7 +63,7 @@ pub(super) async fn read_languages(r: &Reader<'_>, catalog: &mut Catalog) -> Res
             CatalogId { classoid: class::PG_LANGUAGE, oid: row.oid("oid")? },
             row.text("lanname")?,
             None,
-            Kind::Language(language),
+            Kind::Language(Box::new(language)),
         );
         r.selection.global_object(catalog, id, Components::ACL);
         catalog.object_mut(id).components.set(Components::ACL, has_acl);

@@ -62,7 +62,7 @@ fn add_group(catalog: &mut Catalog, group: LargeObjects, grouped: bool) {
     let has_acl = group.acl.acl.is_some();
     let catalog_id = CatalogId { classoid: class::PG_LARGEOBJECT, oid: first };
     let oids = group.oids.clone();
-    let id = catalog.add(catalog_id, name.clone(), None, Kind::LargeObjects(group));
+    let id = catalog.add(catalog_id, name.clone(), None, Kind::LargeObjects(Box::new(group)));
     for oid in oids {
         catalog.by_catalog_id.insert(CatalogId { classoid: class::PG_LARGEOBJECT, oid }, id);
     }

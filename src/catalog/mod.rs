@@ -231,11 +231,12 @@ impl Object {
     }
 }
 
-/// The kinds of object, each with its own struct.
+/// The kinds of object, each with its own struct. Only small ones are kept in place: large catalogs
+/// have millions of them.
 #[derive(Debug)]
 #[allow(missing_docs)]
 pub enum Kind {
-    Namespace(Namespace),
+    Namespace(Box<Namespace>),
     Extension(Extension),
     Type(Box<Type>),
     /// The shell of a base or range type, created before the functions that the type needs.
@@ -248,8 +249,8 @@ pub enum Kind {
     AccessMethod(AccessMethod),
     Opclass(Box<Opclass>),
     Opfamily(Box<Opfamily>),
-    Collation(Collation),
-    Conversion(Conversion),
+    Collation(Box<Collation>),
+    Conversion(Box<Conversion>),
     Relation(Box<Relation>),
     TableAttach(TableAttach),
     AttrDef(AttrDef),
@@ -260,29 +261,29 @@ pub enum Kind {
     Trigger(Trigger),
     Constraint(Constraint),
     ForeignKey(Constraint),
-    Language(Language),
+    Language(Box<Language>),
     Cast(Cast),
     Transform(Transform),
     TableData(TableData),
     SequenceSet(DumpId),
     RelationStatistics(Box<RelationStatistics>),
     RefreshMatView(DumpId),
-    TsParser(TsParser),
-    TsDict(TsDict),
+    TsParser(Box<TsParser>),
+    TsDict(Box<TsDict>),
     TsTemplate(TsTemplate),
-    TsConfig(TsConfig),
-    ForeignDataWrapper(ForeignDataWrapper),
-    ForeignServer(ForeignServer),
-    DefaultAcl(DefaultAcl),
-    LargeObjects(LargeObjects),
+    TsConfig(Box<TsConfig>),
+    ForeignDataWrapper(Box<ForeignDataWrapper>),
+    ForeignServer(Box<ForeignServer>),
+    DefaultAcl(Box<DefaultAcl>),
+    LargeObjects(Box<LargeObjects>),
     /// The contents of a group of large objects, or (`None`) of all of them.
     LargeObjectData(Option<DumpId>),
-    EventTrigger(EventTrigger),
-    Policy(Policy),
+    EventTrigger(Box<EventTrigger>),
+    Policy(Box<Policy>),
     Publication(Publication),
     PublicationRel(PublicationRel),
     PublicationNamespace(PublicationNamespace),
-    Subscription(Subscription),
+    Subscription(Box<Subscription>),
     /// Everything of the pre-data section comes before this.
     PreDataBoundary,
     /// Everything of the post-data section comes after this.

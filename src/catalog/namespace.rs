@@ -49,7 +49,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_NAMESPACE, oid },
             name,
             None,
-            Kind::Namespace(namespace),
+            Kind::Namespace(Box::new(namespace)),
         );
         let object = catalog.object_mut(id);
         object.dump = dump;

@@ -48,7 +48,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: 0, oid },
             name,
             namespace,
-            Kind::Policy(Policy { table, rule: None }),
+            Kind::Policy(Box::new(Policy { table, rule: None })),
         );
     }
     let sql = "SELECT oid, polrelid, polname, polcmd, polpermissive,
@@ -74,7 +74,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_POLICY, oid: row.oid("oid")? },
             row.text("polname")?,
             namespace,
-            Kind::Policy(Policy { table, rule: Some(rule) }),
+            Kind::Policy(Box::new(Policy { table, rule: Some(rule) })),
         );
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! `pg_sequence`: the parameters of sequences, and their values.
 
+use postgres_types::Type;
+
 use super::read::Reader;
 use super::{Catalog, RelKind, relation};
 use crate::error::Result;
@@ -46,7 +48,8 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let sql = "SELECT seqrelid AS oid, pg_catalog.format_type(seqtypid, NULL) AS data_type,
                       seqstart, seqincrement, seqmax, seqmin, seqcache, seqcycle
                  FROM pg_catalog.pg_sequence WHERE seqrelid = ANY ($1)";
-    for row in r.query_oids("pg_sequence", sql, sequences).await? {
+    // Not shared: it is done here before a helper would come to it.
+    for row in r.query_params("pg_sequence", sql, &[(&sequences, Type::OID_ARRAY)]).await? {
         let sequence = Sequence {
             data_type: row.text("data_type")?,
             seqstart: row.int("seqstart")?,

@@ -80,7 +80,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_SUBSCRIPTION, oid: row.oid("oid")? },
             row.text("subname")?,
             None,
-            Kind::Subscription(subscription),
+            Kind::Subscription(Box::new(subscription)),
         );
         r.selection.object(catalog, id);
     }

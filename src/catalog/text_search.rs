@@ -57,7 +57,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             prsheadline: row.text("prsheadline")?,
             prslextype: row.text("prslextype")?,
         };
-        add(r, catalog, class::PG_TS_PARSER, &row, "prs", Kind::TsParser(parser))?;
+        add(r, catalog, class::PG_TS_PARSER, &row, "prs", Kind::TsParser(Box::new(parser)))?;
     }
     let sql = "SELECT oid, tmplname, tmplnamespace, tmplinit::text, tmpllexize::text FROM pg_catalog.pg_ts_template";
     for row in r.query("pg_ts_template", sql).await? {
@@ -75,7 +75,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             template: (row.text("nspname")?, row.text("tmplname")?),
             dictinitoption: row.opt_text("dictinitoption")?,
         };
-        add(r, catalog, class::PG_TS_DICT, &row, "dict", Kind::TsDict(dict))?;
+        add(r, catalog, class::PG_TS_DICT, &row, "dict", Kind::TsDict(Box::new(dict)))?;
     }
     read_configurations(r, catalog).await
 }
@@ -92,7 +92,7 @@ async fn read_configurations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()
             parser: (row.text("nspname")?, row.text("prsname")?),
             mappings: Vec::new(),
         };
-        let id = add(r, catalog, class::PG_TS_CONFIG, &row, "cfg", Kind::TsConfig(config))?;
+        let id = add(r, catalog, class::PG_TS_CONFIG, &row, "cfg", Kind::TsConfig(Box::new(config)))?;
         if !catalog.object(id).dump.is_empty() {
             dumped.push(catalog.object(id).catalog_id.oid);
         }

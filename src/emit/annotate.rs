@@ -42,9 +42,9 @@ impl Emitter<'_> {
 
     /// Adds the comment that is on `catalog_id` itself.
     pub(super) fn comment_of(&mut self, catalog_id: CatalogId, target: Target<'_>) {
-        let text = Self::label_of(self.catalog.comments.get(&catalog_id), 0).next().map(|l| l.text.clone());
-        if let Some(text) = text {
-            self.push_comment(&text, target);
+        let catalog = self.catalog;
+        if let Some(label) = Self::label_of(catalog.comments.get(&catalog_id), 0).next() {
+            self.push_comment(&label.text, target);
         }
     }
 
@@ -69,8 +69,8 @@ impl Emitter<'_> {
         catalog_id: CatalogId,
         column_name: impl Fn(i64) -> Option<String>,
     ) {
-        let labels = self.catalog.comments.get(&catalog_id).cloned().unwrap_or_default();
-        for label in labels {
+        let catalog = self.catalog;
+        for label in catalog.comments.get(&catalog_id).into_iter().flatten() {
             if label.objsubid == 0 {
                 self.push_comment(&label.text, target);
             } else if let Some(column) = column_name(label.objsubid) {

@@ -4,7 +4,7 @@ use super::annotate::Target;
 use super::{Emitter, Entry, Section};
 use crate::catalog::attribute_name;
 use crate::catalog::{
-    AttrDef, Attribute, CatalogId, Components, DumpId, Label, RelKind, Relation, TableAttach, class,
+    AttrDef, Attribute, CatalogId, Components, DumpId, RelKind, Relation, TableAttach, class,
 };
 use crate::error::Result;
 
@@ -118,10 +118,10 @@ impl Emitter<'_> {
 
     fn table_security_labels(&mut self, it: &Relation, target: Target<'_>) {
         let catalog_id: CatalogId = self.get(target.id).catalog_id;
-        let labels: Vec<Label> = self.catalog.security_labels.get(&catalog_id).cloned().unwrap_or_default();
+        let labels = self.catalog.security_labels.get(&catalog_id);
         let qualified = self.qualified(target.id);
         let mut sql = String::new();
-        for label in &labels {
+        for label in labels.into_iter().flatten() {
             let on = match label.objsubid {
                 0 => format!("{} {qualified}", target.keyword),
                 attnum => format!("COLUMN {qualified}.{}", self.q.id(attribute_name(it, attnum))),

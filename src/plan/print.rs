@@ -1,9 +1,14 @@
 //! How an entry is printed: its header, its commands, what sets the session up for it.
 
+use std::borrow::Cow;
+
 use super::required::Required;
 use super::{Segment, Setting, large_objects_of, segment_of};
 use crate::emit::{Contents, Entry};
 use crate::quote::quoted;
+
+/// Text longer than this is compressed sooner by several workers.
+const ENOUGH_FOR_A_WORKER: usize = 2 << 20;
 
 /// Writes the dump's text, and remembers what the reading session has been told.
 pub(super) struct Printer<'a> {
@@ -100,6 +105,9 @@ impl<'a> Printer<'a> {
 
     /// Prints what is wanted of an entry.
     pub(super) fn entry(&mut self, entry: &Entry, required: Required) {
+        if self.out.len() >= ENOUGH_FOR_A_WORKER {
+            self.flush();
+        }
         if required.schema {
             self.print(entry, false);
             if matches!(entry.desc, "DATABASE" | "DATABASE PROPERTIES") {
@@ -157,8 +165,6 @@ impl<'a> Printer<'a> {
 
     fn header(&mut self, entry: &Entry, is_data: bool) {
         let options = self.setting.options;
-        let one_line = |text: &str| text.replace(['\n', '\r'], " ");
-        let or_dash = |text: Option<&String>| text.map_or("-".to_owned(), |t| one_line(t));
         self.out.push_str("--\n");
         if options.verbose {
             // Numbered as they come: pg_dump's numbers tell the order in which it read its catalogs.
@@ -166,23 +172,23 @@ impl<'a> Printer<'a> {
             let (number, id) = (self.headers, entry.catalog_id);
             self.out.push_str(&format!("-- TOC entry {number} (class {} OID {})\n", id.classoid, id.oid));
         }
-        let owner = if options.no_owner { None } else { entry.owner.as_ref() };
-        self.out.push_str(&format!(
-            "-- {}Name: {}; Type: {}; Schema: {}; Owner: {}",
-            match entry.desc {
-                "STATISTICS DATA" => "Statistics for ",
-                _ if is_data => "Data for ",
-                _ => "",
-            },
-            one_line(&entry.tag),
-            entry.desc,
-            or_dash(entry.namespace.as_ref()),
-            or_dash(owner),
-        ));
-        if let Some(tablespace) =
-            entry.tablespace.as_ref().filter(|t| !t.is_empty() && !options.no_tablespaces)
-        {
-            self.out.push_str(&format!("; Tablespace: {}", one_line(tablespace)));
+        let owner = if options.no_owner { None } else { entry.owner.as_deref() };
+        let what = match entry.desc {
+            "STATISTICS DATA" => "-- Statistics for Name: ",
+            _ if is_data => "-- Data for Name: ",
+            _ => "-- Name: ",
+        };
+        let tablespace = entry.tablespace.as_deref().filter(|t| !t.is_empty() && !options.no_tablespaces);
+        for (label, value) in [
+            (what, Some(entry.tag.as_str())),
+            ("; Type: ", Some(entry.desc)),
+            ("; Schema: ", Some(entry.namespace.as_deref().unwrap_or("-"))),
+            ("; Owner: ", Some(owner.unwrap_or("-"))),
+            ("; Tablespace: ", tablespace),
+        ] {
+            let Some(value) = value else { continue };
+            self.out.push_str(label);
+            self.out.push_str(&one_line(value));
         }
         self.out.push_str("\n--\n\n");
     }
@@ -329,6 +335,12 @@ impl<'a> Printer<'a> {
         (self.user, self.tablespace, self.table_am) = (None, None, None);
         self.session_settings();
     }
+}
+
+/// What stands in a comment: a line feed would end that.
+fn one_line(text: &str) -> Cow<'_, str> {
+    let ends = ['\n', '\r'];
+    if text.contains(ends) { Cow::Owned(text.replace(ends, " ")) } else { Cow::Borrowed(text) }
 }
 
 /// `\connect`, in a form that psql takes for nothing but a database's name.
