@@ -147,7 +147,8 @@ const TABLES_WORTH_HELP: usize = 1000;
 const PARALLEL_BY_US: &str = "SET LOCAL max_parallel_workers_per_gather = 0";
 const PARALLEL_BY_ITSELF: &str = "SET LOCAL max_parallel_workers_per_gather TO DEFAULT";
 
-/// More helpers than this don't help: the rest of the work is the leader's.
+/// More helpers than this don't help: the rest of the work is the leader's. One there is always: the
+/// rows are read in sessions beside the leader's, too.
 const MOST_HELPERS: usize = 3;
 
 /// Locks what will be dumped, takes the snapshot, and reads the catalogs: of large databases with
@@ -199,7 +200,8 @@ async fn try_lead(
     begin(session, setup, None).await?;
     lock(session, setup, &tables).await?;
     let snapshot = export_snapshot(session).await?;
-    let wanted = if tables.len() < TABLES_WORTH_HELP { 0 } else { jobs.saturating_sub(1).min(MOST_HELPERS) };
+    let wanted =
+        if tables.len() < TABLES_WORTH_HELP { 0 } else { jobs.saturating_sub(1).clamp(1, MOST_HELPERS) };
     let helpers = helpers(params, setup, &snapshot, wanted).await;
     for reader in std::iter::once(session).chain(&helpers) {
         run(reader, "set the sessions up for catalogs", PARALLEL_BY_US).await?;
