@@ -146,7 +146,7 @@ mod tests {
         let names = ["a", "b", "c", "d"].map(str::to_owned);
         let (mut catalog, _) = catalog(&names, &[(0, 1), (1, 2), (2, 0), (3, 0)]);
         let report = order(&mut catalog, 18).unwrap_err().report();
-        assert!(report.contains("a (OID 0), b (OID 0), c (OID 0)") && !report.contains("d (OID"), "{report}");
+        assert!(report.contains("object a, object b, object c") && !report.contains("object d"), "{report}");
     }
 
     #[test]

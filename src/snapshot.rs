@@ -92,6 +92,9 @@ impl SessionSetup {
             "IntervalStyle = postgres".to_owned(),
             format!("extra_float_digits = {}", o.extra_float_digits.unwrap_or(3)),
             "synchronize_seqscans = off".to_owned(),
+            // What the planner takes for costly of large catalogs takes less time than compiling does
+            // (https://www.postgresql.org/docs/current/jit-decision.html).
+            "jit = off".to_owned(),
             "statement_timeout = 0".to_owned(),
             "idle_in_transaction_session_timeout = 0".to_owned(),
             format!("row_security = {}", if o.enable_row_security { "on" } else { "off" }),

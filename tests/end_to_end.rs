@@ -293,3 +293,19 @@ fn an_unknown_database_is_a_source_that_cannot_be_reached() {
     assert_fails(&output, 3, "does not exist");
     Store::new(world.s3()).assert_nothing_at("e2e/none.sql.gz");
 }
+
+#[test]
+fn a_loop_of_dependencies_that_no_order_resolves_is_refused_by_name() {
+    let world = World::new();
+    let sql = "CREATE TABLE users (id int PRIMARY KEY);
+               CREATE TABLE looks (at regclass DEFAULT 'users_pkey'::regclass)";
+    let from = world.database("e2e_loop", sql);
+    let key = format!("e2e/{}.sql.gz", from.name());
+    let output = world.dump(from.name(), &key).output().unwrap();
+    assert_fails(
+        &output,
+        4,
+        "DEFAULT in public.looks, INDEX public.users_pkey, CONSTRAINT public.users_pkey",
+    );
+    Store::new(world.s3()).assert_nothing_at(&key);
+}

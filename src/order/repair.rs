@@ -97,7 +97,7 @@ fn repair(catalog: &mut Catalog, members: &[DumpId]) -> Result<()> {
     if rules.iter().any(|rule| rule(catalog, members)) || table_with_itself(catalog, members) {
         return Ok(());
     }
-    cut(catalog, members)
+    cut_among_rows(catalog, members)
 }
 
 /// Both orders of a loop of two.
@@ -339,19 +339,15 @@ fn table_with_itself(catalog: &mut Catalog, members: &[DumpId]) -> bool {
 /// rows may be loaded in any order without triggers.
 ///
 /// # Errors
-/// Any other loop is none that the server makes by commands, and whatever we printed first could not
-/// be restored.
-fn cut(catalog: &mut Catalog, members: &[DumpId]) -> Result<()> {
-    let named = |&id: &DumpId| {
-        let object = catalog.object(id);
-        let namespace = catalog.namespace_name(id).map(|name| format!("{name}."));
-        format!("{}{} (OID {})", namespace.unwrap_or_default(), object.name, object.catalog_id.oid)
-    };
-    let names = members.iter().map(named).collect::<Vec<_>>().join(", ");
+/// Of any other loop, such as a column's default that names an index by its OID, no order can be
+/// restored.
+fn cut_among_rows(catalog: &mut Catalog, members: &[DumpId]) -> Result<()> {
+    let names: Vec<String> = members.iter().filter_map(|&id| described(catalog, id)).collect();
+    let names = names.join(", ");
     if !members.iter().all(|&id| matches!(catalog.object(id).kind, Kind::TableData(_))) {
         return Err(Error::new(ErrorKind::SourceFailed, "order the objects of the dump")
-            .because(format!("these depend on each other in a loop that can't be resolved: {names}"))
-            .hint("leave one of them out (see --exclude-table and --exclude-schema), or mend pg_depend"));
+            .because(format!("these need each other in a circle, so that none can be first: {names}"))
+            .hint("change one so that it does not need the next, or leave it out (--exclude-table)"));
     }
     tracing::warn!(
         "there are circular foreign-key constraints among these tables: {names}; you might not be able to \
@@ -361,4 +357,26 @@ fn cut(catalog: &mut Catalog, members: &[DumpId]) -> Result<()> {
     let on = members.get(1).unwrap_or(&members[0]);
     catalog.remove_dependency(members[0], *on);
     Ok(())
+}
+
+/// The object for a person to find; nothing for the boundaries, which only we know.
+fn described(catalog: &Catalog, id: DumpId) -> Option<String> {
+    let object = catalog.object(id);
+    let what = match &object.kind {
+        Kind::PreDataBoundary | Kind::PostDataBoundary => return None,
+        Kind::Relation(relation) => relation.relkind.keyword(),
+        Kind::Type(_) | Kind::ShellType(_) | Kind::DummyType(_) => "TYPE",
+        Kind::Routine(_) => "FUNCTION",
+        Kind::Aggregate(_) => "AGGREGATE",
+        Kind::AttrDef(_) => "DEFAULT in",
+        Kind::Index(_) => "INDEX",
+        Kind::Constraint(_) | Kind::ForeignKey(_) => "CONSTRAINT",
+        Kind::Rule(_) => "RULE",
+        Kind::Trigger(_) => "TRIGGER",
+        Kind::Policy(_) => "POLICY",
+        Kind::TableData(_) => "rows of",
+        _ => "object",
+    };
+    let namespace = catalog.namespace_name(id).map(|name| format!("{name}.")).unwrap_or_default();
+    Some(format!("{what} {namespace}{}", object.name))
 }
