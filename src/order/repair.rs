@@ -80,11 +80,12 @@ impl Search {
 
 /// Breaks the loop by the first rule that knows it.
 fn repair(catalog: &mut Catalog, members: &[DumpId]) -> Result<()> {
-    let rules: [fn(&mut Catalog, &[DumpId]) -> bool; 12] = [
+    let rules: [fn(&mut Catalog, &[DumpId]) -> bool; 13] = [
         type_and_function,
         view_and_rule,
         view_in_longer_loop,
         matview_and_boundary,
+        matview_statistics_and_boundary,
         function_and_boundary,
         table_and_check,
         check_in_longer_loop,
@@ -185,13 +186,21 @@ fn wait_for_post_data(catalog: &mut Catalog, id: DumpId) {
     }
 }
 
-/// The boundary in a longer loop, and what comes after it there.
-fn boundary_and_next(catalog: &Catalog, members: &[DumpId]) -> Option<(DumpId, DumpId)> {
+/// A boundary in a longer loop, and what comes after it there.
+fn boundary_and_next(
+    catalog: &Catalog,
+    members: &[DumpId],
+    is_boundary: impl Fn(&Kind) -> bool,
+) -> Option<(DumpId, DumpId)> {
     if members.len() < 3 {
         return None;
     }
-    let position = members.iter().position(|&id| matches!(catalog.object(id).kind, Kind::PreDataBoundary))?;
+    let position = members.iter().position(|&id| is_boundary(&catalog.object(id).kind))?;
     Some((members[position], members[(position + 1) % members.len()]))
+}
+
+fn is_pre_data(kind: &Kind) -> bool {
+    matches!(kind, Kind::PreDataBoundary)
 }
 
 /// A materialised view that groups by a primary key needs that constraint, which is post-data:
@@ -200,10 +209,29 @@ fn matview_and_boundary(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     if !members.iter().any(|&id| relkind(catalog, id) == Some(RelKind::MatView)) {
         return false;
     }
-    let Some((boundary, next)) = boundary_and_next(catalog, members) else { return false };
+    let Some((boundary, next)) = boundary_and_next(catalog, members, is_pre_data) else { return false };
     catalog.remove_dependency(boundary, next);
     if let Some(relation) = catalog.relation_mut(next).filter(|rel| rel.relkind == RelKind::MatView) {
         relation.postponed = true;
+    }
+    true
+}
+
+/// The statistics of such a view come after it: they become post-data with it.
+fn matview_statistics_and_boundary(catalog: &mut Catalog, members: &[DumpId]) -> bool {
+    let of_matview = |&id: &DumpId| {
+        let of_it =
+            |(&of, &it): (&DumpId, &DumpId)| it == id && relkind(catalog, of) == Some(RelKind::MatView);
+        catalog.relation_statistics(id).is_some() && catalog.statistics.iter().any(of_it)
+    };
+    if !members.iter().any(of_matview) {
+        return false;
+    }
+    let is_post_data = |kind: &Kind| matches!(kind, Kind::PostDataBoundary);
+    let Some((boundary, next)) = boundary_and_next(catalog, members, is_post_data) else { return false };
+    catalog.remove_dependency(boundary, next);
+    if let Some(statistics) = catalog.relation_statistics_mut(next) {
+        statistics.post_data = true;
     }
     true
 }
@@ -213,7 +241,7 @@ fn function_and_boundary(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     if !members.iter().any(|&id| matches!(catalog.object(id).kind, Kind::Routine(_))) {
         return false;
     }
-    let Some((boundary, next)) = boundary_and_next(catalog, members) else { return false };
+    let Some((boundary, next)) = boundary_and_next(catalog, members, is_pre_data) else { return false };
     catalog.remove_dependency(boundary, next);
     if let Some(routine) = catalog.routine_mut(next) {
         routine.postponed = true;
