@@ -186,7 +186,6 @@ pub async fn read_catalog(
     super::namespace::read(&r, c).await?;
     super::relation::read(&r, c).await?;
     super::relation::read_definitions(&r, c).await?;
-    super::sequence::read(&r, c).await?;
     super::routine::read(&r, c).await?;
     super::typ::read(&r, c, types).await?;
     super::language::read_languages(&r, c).await?;
@@ -201,6 +200,7 @@ pub async fn read_catalog(
     super::language::read_transforms(&r, c).await?;
     super::event_trigger::read(&r, c).await?;
     super::extension::add_config_data(&r, c).await?;
+    super::sequence::read(&r, c).await?;
     super::inherit::read(&r, c).await?;
     let columns = super::attribute::start(&r, c);
     let indexes = super::index::start(&r, c);

@@ -1,5 +1,7 @@
 //! `pg_class`: tables, views, materialised views, foreign tables, sequences, composite types.
 
+use std::collections::HashSet;
+
 use super::attribute::Attribute;
 use super::read::Reader;
 use super::{Acl, Catalog, CatalogId, Components, DumpId, Kind, Oid, class, namespace};
@@ -217,6 +219,8 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             ),
         )
         .await?;
+    // Until 14 privileges that are as they were at first take no part in what is selected.
+    let changed = if r.dialect < 15 && !r.listing { Some(with_changed_privileges(r).await?) } else { None };
     for row in rows {
         let relkind = RelKind::from_char(row.char("relkind")?)?;
         let acl = Acl::from_row(&row)?;
@@ -276,7 +280,15 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         object.components |= Components::DATA;
         object.components.set(Components::STATISTICS, true);
         object.components.set(Components::ACL, has_acl);
-        let interesting = object.dump.intersects(Components::DEFINITION | Components::DATA);
+        let interesting = match &changed {
+            Some(changed) => {
+                object
+                    .dump
+                    .set(Components::ACL, object.dump.contains(Components::ACL) && changed.contains(&oid));
+                !object.dump.is_empty()
+            }
+            None => object.dump.intersects(Components::DEFINITION | Components::DATA),
+        };
         if let Some(relation) = catalog.relation_mut(id) {
             relation.interesting = interesting;
         }
@@ -284,6 +296,27 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     }
     follow_owners_of_sequences(catalog);
     Ok(())
+}
+
+/// The relations whose privileges, or those of a column, differ from what they had when they were made.
+async fn with_changed_privileges(r: &Reader<'_>) -> Result<HashSet<Oid>> {
+    let sql = "SELECT oid FROM (
+        SELECT c.oid, coalesce(c.relacl, acldefault) AS acl, coalesce(pip.initprivs, acldefault) AS at_first
+          FROM pg_catalog.pg_class c
+          CROSS JOIN LATERAL pg_catalog.acldefault(
+                CASE c.relkind WHEN 'S' THEN 's'::\"char\" ELSE 'r'::\"char\" END, c.relowner) AS acldefault
+          LEFT JOIN pg_catalog.pg_init_privs pip
+            ON pip.objoid = c.oid AND pip.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND pip.objsubid = 0
+         WHERE c.relacl IS NOT NULL OR pip.initprivs IS NOT NULL
+         UNION ALL
+        SELECT a.attrelid, coalesce(a.attacl, '{}'), coalesce(pip.initprivs, '{}')
+          FROM pg_catalog.pg_attribute a
+          LEFT JOIN pg_catalog.pg_init_privs pip
+            ON pip.objoid = a.attrelid AND pip.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
+           AND pip.objsubid = a.attnum
+         WHERE a.attnum > 0 AND (a.attacl IS NOT NULL OR pip.initprivs IS NOT NULL)) AS privileges
+         WHERE NOT (acl OPERATOR(pg_catalog.@>) at_first AND at_first OPERATOR(pg_catalog.@>) acl)";
+    r.query("changed privileges", sql).await?.iter().map(|row| row.oid("oid")).collect()
 }
 
 fn select(r: &Reader<'_>, catalog: &mut Catalog, id: DumpId, relkind: RelKind) {

@@ -43,8 +43,10 @@ impl Sequence {
 }
 
 pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let sequences =
-        relation::oids(catalog, |object, rel| !object.dump.is_empty() && rel.relkind == RelKind::Sequence);
+    // Of an extension's configuration only the value may be dumped.
+    let sequences = relation::oids(catalog, |object, rel| {
+        rel.relkind == RelKind::Sequence && (!object.dump.is_empty() || rel.data.is_some())
+    });
     let sql = "SELECT seqrelid AS oid, pg_catalog.format_type(seqtypid, NULL) AS data_type,
                       seqstart, seqincrement, seqmax, seqmin, seqcache, seqcycle
                  FROM pg_catalog.pg_sequence WHERE seqrelid = ANY ($1)";

@@ -3,9 +3,7 @@
 use super::annotate::Target;
 use super::{Emitter, Entry, Section};
 use crate::catalog::attribute_name;
-use crate::catalog::{
-    AttrDef, Attribute, CatalogId, Components, DumpId, RelKind, Relation, TableAttach, class,
-};
+use crate::catalog::{AttrDef, Attribute, CatalogId, Components, DumpId, RelKind, Relation, TableAttach};
 use crate::error::Result;
 
 impl Emitter<'_> {
@@ -17,7 +15,7 @@ impl Emitter<'_> {
                 _ => self.table(id, it),
             }
         }
-        if !self.dumps(id, Components::ACL) || self.loses_privileges(it)? {
+        if !self.dumps(id, Components::ACL) {
             return Ok(());
         }
         let keyword = if it.relkind == RelKind::Sequence { "SEQUENCE" } else { "TABLE" };
@@ -29,25 +27,6 @@ impl Emitter<'_> {
             self.push_privileges(Target { keyword: "TABLE", ..target }, Some(&column), acl)?;
         }
         Ok(())
-    }
-
-    /// Until 14 an identity column's sequence has privileges in the dump only if its table has some.
-    fn loses_privileges(&self, sequence: &Relation) -> Result<bool> {
-        if self.dialect >= 15 || !sequence.is_identity_sequence {
-            return Ok(false);
-        }
-        let owner = sequence.owned_by.and_then(|(oid, _)| self.catalog.find(class::PG_CLASS, oid));
-        let Some((id, table)) = owner.and_then(|id| Some((id, self.catalog.relation(id)?))) else {
-            return Ok(false);
-        };
-        let name = self.name(id);
-        let target =
-            Target { id, keyword: "TABLE", name: &name, namespace: self.schema(id), owner: &table.owner };
-        let mut is_changed = !self.privilege_commands(target, None, &table.acl)?.is_empty();
-        for (column, acl) in &table.column_acls {
-            is_changed |= !self.privilege_commands(target, Some(column), acl)?.is_empty();
-        }
-        Ok(!is_changed)
     }
 
     fn table(&mut self, id: DumpId, it: &Relation) {

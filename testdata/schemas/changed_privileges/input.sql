@@ -1,0 +1,17 @@
+CREATE SCHEMA users;
+CREATE SCHEMA a14;
+CREATE TYPE users.mood AS ENUM ('a', 'b');
+CREATE FUNCTION users.orders() RETURNS users.mood LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN NULL; END$$;
+CREATE EXTENSION citext;
+CREATE TABLE log (item users.mood DEFAULT users.orders());
+ALTER EXTENSION citext ADD TABLE log;
+CREATE FUNCTION a14.x(log) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT NULL::boolean';
+GRANT SELECT (item) ON log TO pg_monitor;
+CREATE TABLE member (id serial, other int);
+ALTER EXTENSION citext ADD TABLE member;
+CREATE SEQUENCE owned OWNED BY member.other;
+GRANT USAGE ON SEQUENCE owned TO pg_monitor;
+CREATE TABLE plain (id serial, other int GENERATED ALWAYS AS IDENTITY);
+CREATE TABLE granted (id serial, other int GENERATED ALWAYS AS IDENTITY);
+GRANT SELECT ON granted TO pg_monitor;
+GRANT USAGE ON SEQUENCE plain_id_seq, plain_other_seq, granted_id_seq, granted_other_seq TO pg_monitor;
