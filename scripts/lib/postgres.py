@@ -12,6 +12,7 @@ from typing import Optional
 
 from . import fetch, processes
 from .fetch import Failure
+from .pins import Pin
 
 INITDB_FLAGS = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync"]
 
@@ -98,9 +99,8 @@ class Cluster:
 
     def describe(self) -> dict:
         """What a test has to know."""
-        version = fetch.POSTGRES[self.major].version
         return {
-            "version": ".".join(version.split("-")[0].split(".")[:2]),
+            "version": fetch.postgres_version(self.major),
             "host": str(self.sockets),
             "port": self.port,
             "user": "postgres",
@@ -128,7 +128,7 @@ def _template(major: int, programs: Path) -> Path:
     """An initdb'ed cluster, made once per machine and user."""
     user = processes.runtime_user()
     uid = user.pw_uid if user else os.geteuid()
-    name = f"template-{fetch.POSTGRES[major].version}-{uid}"
+    name = f"template-{_template_version(major)}-{uid}"
     template = fetch.cache_dir() / name
     if template.is_dir():
         return template
@@ -150,6 +150,11 @@ def _template(major: int, programs: Path) -> Path:
         finally:
             shutil.rmtree(work, ignore_errors=True)
     return template
+
+
+def _template_version(major: int) -> str:
+    pin = fetch.POSTGRES[major]
+    return pin.version if isinstance(pin, Pin) else fetch.postgres_version(major)
 
 
 def _give_away(path: Path) -> None:
