@@ -9,6 +9,7 @@ pub struct Quoter {
     keywords: HashMap<String, char>,
     all: bool,
     standard_conforming_strings: bool,
+    always_conforming: bool,
 }
 
 impl Quoter {
@@ -16,7 +17,13 @@ impl Quoter {
     /// unreserved ones of `pg_get_keywords()`), with their `catcode`; `all` is
     /// `--quote-all-identifiers`.
     pub fn new(keywords: HashMap<String, char>, all: bool, standard_conforming_strings: bool) -> Self {
-        Quoter { keywords, all, standard_conforming_strings }
+        Quoter { keywords, all, standard_conforming_strings, always_conforming: false }
+    }
+
+    /// The same for a server of that major version: `standard_conforming_strings` can't be switched
+    /// off any more from version 19 on.
+    pub fn for_major(self, major: u32) -> Self {
+        Quoter { always_conforming: major >= 19, ..self }
     }
 
     /// Does a backslash in a plain literal stand for itself?
@@ -69,6 +76,12 @@ impl Quoter {
         self.push_escaped(&mut out, text);
         out.push('\'');
         out
+    }
+
+    /// A string literal that means the same in a session whose `standard_conforming_strings` may
+    /// differ from the source's.
+    pub fn portable_literal(&self, text: &str) -> String {
+        if self.always_conforming { self.literal(text) } else { portable_literal(text) }
     }
 
     /// Appends the inside of a string literal.
@@ -153,7 +166,8 @@ mod tests {
         assert_eq!(quoter().literal("a'b\\"), "'a''b\\'");
         let old = Quoter::new(HashMap::new(), false, false);
         assert_eq!(old.literal("a'b\\"), "'a''b\\\\'");
-        assert_eq!(portable_literal("a\\'"), "E'a\\\\'''");
+        assert_eq!(quoter().for_major(18).portable_literal("a\\'"), "E'a\\\\'''");
+        assert_eq!(quoter().for_major(19).portable_literal("a\\'"), "'a\\'''");
         assert_eq!(quoter().dollar("a$b"), "$_$a$b$_$");
         assert_eq!(quoter().dollar("a$_b$_X"), "$_XX$a$_b$_X$_XX$");
     }

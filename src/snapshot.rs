@@ -291,6 +291,7 @@ pub async fn begin_reading(
 
 fn quoter_for(server: &Server, dump: &DumpOptions) -> Quoter {
     Quoter::new(server.keywords.clone(), dump.quote_all_identifiers, server.standard_conforming_strings)
+        .for_major(server.major)
 }
 
 /// The catalogs changed between our looks at them: the next attempt may see them whole.

@@ -12,6 +12,8 @@ pub struct ForeignDataWrapper {
     pub acl: Acl,
     pub fdwhandler: String,
     pub fdwvalidator: String,
+    /// What makes a server's connection string for subscriptions, from version 19 on.
+    pub fdwconnection: String,
     pub options: String,
 }
 
@@ -47,9 +49,10 @@ pub(super) fn options_sql(column: &str) -> String {
 }
 
 pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    let connection = if r.major >= 19 { "fdwconnection::pg_catalog.regproc::text" } else { "'-'" };
     let sql = format!(
         "SELECT oid, fdwname, fdwowner, fdwhandler::pg_catalog.regproc::text AS fdwhandler,
-                fdwvalidator::pg_catalog.regproc::text AS fdwvalidator, fdwacl::text[] AS acl,
+                fdwvalidator::pg_catalog.regproc::text AS fdwvalidator, {connection} AS fdwconnection, fdwacl::text[] AS acl,
                 pg_catalog.acldefault('F', fdwowner)::text[] AS acldefault, {} AS options
            FROM pg_catalog.pg_foreign_data_wrapper",
         options_sql("fdwoptions")
@@ -62,6 +65,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             acl,
             fdwhandler: row.text("fdwhandler")?,
             fdwvalidator: row.text("fdwvalidator")?,
+            fdwconnection: row.text("fdwconnection")?,
             options: row.text("options")?,
         };
         let id = catalog.add(

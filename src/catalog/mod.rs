@@ -84,7 +84,7 @@ pub use role::Role;
 pub use routine::{Aggregate, AggregateDetail, Routine, RoutineDetail};
 pub use rule::RewriteRule;
 pub use sequence::{Sequence, SequenceValue};
-pub use statistics::ExtendedStatistics;
+pub use statistics::{ExtendedStatistics, ExtendedStatisticsData};
 pub use subscription::Subscription;
 pub use table_data::TableData;
 pub use tablespace::Tablespace;

@@ -11,6 +11,10 @@ pub struct Publication {
     pub owner: String,
     /// FOR ALL TABLES
     pub puballtables: bool,
+    /// FOR ALL SEQUENCES, from version 19 on.
+    pub puballsequences: bool,
+    /// The tables that FOR ALL TABLES leaves out, from version 19 on.
+    pub except_tables: Vec<DumpId>,
     /// What it publishes: insert, update, delete, truncate.
     pub publish: Vec<&'static str>,
     /// publish_via_partition_root
@@ -47,8 +51,9 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     }
     let viaroot = if r.major >= 13 { "pubviaroot" } else { "false AS pubviaroot" };
     let gencols = if r.major >= 18 { "pubgencols" } else { "'n'::\"char\" AS pubgencols" };
+    let sequences = if r.major >= 19 { "puballsequences" } else { "false AS puballsequences" };
     let sql = format!(
-        "SELECT oid, pubname, pubowner, puballtables, pubinsert, pubupdate, pubdelete, pubtruncate,
+        "SELECT oid, pubname, pubowner, puballtables, {sequences}, pubinsert, pubupdate, pubdelete, pubtruncate,
                 {viaroot}, {gencols}
            FROM pg_catalog.pg_publication"
     );
@@ -67,6 +72,8 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         let publication = Publication {
             owner: catalog.role(row.oid("pubowner")?),
             puballtables: row.bool("puballtables")?,
+            puballsequences: row.bool("puballsequences")?,
+            except_tables: Vec::new(),
             publish,
             pubviaroot: row.bool("pubviaroot")?,
             pubgencols: row.char("pubgencols")?,
@@ -79,8 +86,28 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         );
         r.selection.object(catalog, id);
     }
+    read_exceptions(r, catalog).await?;
     read_relations(r, catalog).await?;
     read_namespaces(r, catalog).await
+}
+
+/// Reads what FOR ALL TABLES leaves out, in the order in which it is stored. The tables are named
+/// even if they are left out of the dump: without them more would be published.
+async fn read_exceptions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    if r.major < 19 {
+        return Ok(());
+    }
+    let sql = "SELECT prpubid, prrelid FROM pg_catalog.pg_publication_rel WHERE prexcept ORDER BY ctid";
+    for row in r.query("pg_publication_rel", sql).await? {
+        let table = catalog.find(class::PG_CLASS, row.oid("prrelid")?);
+        let publication = catalog.find(class::PG_PUBLICATION, row.oid("prpubid")?);
+        if let (Some(table), Some(Kind::Publication(publication))) =
+            (table, publication.map(|id| &mut catalog.object_mut(id).kind))
+        {
+            publication.except_tables.push(table);
+        }
+    }
+    Ok(())
 }
 
 async fn read_relations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
@@ -93,7 +120,9 @@ async fn read_relations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     } else {
         "NULL::text AS filter, NULL::text[] AS columns"
     };
-    let sql = format!("SELECT oid, prpubid, prrelid, {details} FROM pg_catalog.pg_publication_rel");
+    let published = if r.major >= 19 { "WHERE NOT prexcept" } else { "" };
+    let sql =
+        format!("SELECT oid, prpubid, prrelid, {details} FROM pg_catalog.pg_publication_rel {published}");
     for row in r.query("pg_publication_rel", &sql).await? {
         let publication = catalog.find(class::PG_PUBLICATION, row.oid("prpubid")?);
         let table = catalog.find(class::PG_CLASS, row.oid("prrelid")?);

@@ -122,11 +122,15 @@ pub(super) fn follow_refresh(catalog: &mut Catalog, relation: DumpId, data: Dump
 async fn read_attributes(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> Result<()> {
     let values: String =
         ATTRIBUTE_ARGUMENTS.iter().map(|(name, _)| format!(", s.{name}::pg_catalog.text")).collect();
+    let of_relation = match r.major {
+        ..19 => "s.schemaname = n.nspname AND s.tablename = c.relname",
+        19.. => "s.tableid = c.oid",
+    };
     let sql = format!(
         "SELECT c.oid, s.attname, a.attnum{values}
            FROM pg_catalog.pg_class c
            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-           JOIN pg_catalog.pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname
+           JOIN pg_catalog.pg_stats s ON {of_relation}
            LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid AND i.indexprs IS NOT NULL
            LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indexrelid AND a.attname = s.attname
           WHERE c.oid = ANY ($1)

@@ -1,7 +1,8 @@
-//! `pg_statistic_ext`: extended statistics.
+//! `pg_statistic_ext`: extended statistics, and what ANALYZE found out for them, which version 19 has a
+//! function to put back (`pg_restore_extended_stats`).
 
 use super::read::Reader;
-use super::{Catalog, CatalogId, Components, Kind, class, namespace};
+use super::{Catalog, CatalogId, Components, DumpId, Kind, Oid, class, namespace};
 use crate::error::Result;
 
 /// An extended statistics object.
@@ -13,7 +14,47 @@ pub struct ExtendedStatistics {
     pub definition: String,
     /// Statistics target, if set.
     pub target: Option<i64>,
+    /// The relation that they are about.
+    pub relation: Option<DumpId>,
+    /// What ANALYZE found out: of the relation alone, and with its children.
+    pub data: Vec<ExtendedStatisticsData>,
 }
+
+/// The arguments of one call of `pg_restore_extended_stats`: name, type and value of each that is not
+/// null.
+pub type ExtendedStatisticsData = Vec<(&'static str, &'static str, String)>;
+
+/// The first version that can restore the data.
+const FIRST_MAJOR: u32 = 19;
+
+/// The arguments of `pg_restore_extended_stats`, which are columns of `pg_stats_ext` but for the
+/// last, with their types.
+const ARGUMENTS: [(&str, &str); 7] = [
+    ("inherited", "boolean"),
+    ("n_distinct", "pg_ndistinct"),
+    ("dependencies", "pg_dependencies"),
+    ("most_common_vals", "text[]"),
+    ("most_common_freqs", "double precision[]"),
+    ("most_common_base_freqs", "double precision[]"),
+    ("exprs", "jsonb"),
+];
+
+/// The columns of `pg_stats_ext_exprs` that go into `exprs`.
+const EXPRESSION_COLUMNS: [&str; 13] = [
+    "null_frac",
+    "avg_width",
+    "n_distinct",
+    "most_common_vals",
+    "most_common_freqs",
+    "histogram_bounds",
+    "correlation",
+    "most_common_elems",
+    "most_common_elem_freqs",
+    "elem_count_histogram",
+    "range_length_histogram",
+    "range_empty_frac",
+    "range_bounds_histogram",
+];
 
 pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let target = match r.major {
@@ -26,11 +67,15 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
                 pg_catalog.pg_get_statisticsobjdef(oid) AS definition
            FROM pg_catalog.pg_statistic_ext"
     );
+    let mut with_data = Vec::new();
     for row in r.query("pg_statistic_ext", &sql).await? {
+        let table = catalog.find(class::PG_CLASS, row.oid("stxrelid")?);
         let statistics = ExtendedStatistics {
             owner: catalog.role(row.oid("stxowner")?),
             definition: row.opt_text("definition")?.unwrap_or_default(),
             target: row.opt_int("target")?,
+            relation: table,
+            data: Vec::new(),
         };
         let id = catalog.add(
             CatalogId { classoid: class::PG_STATISTIC_EXT, oid: row.oid("oid")? },
@@ -42,12 +87,54 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             continue;
         }
         // They go with their table, whatever schema they are in.
-        let table = catalog.find(class::PG_CLASS, row.oid("stxrelid")?);
         let without_table = table.is_none_or(|t| !catalog.object(t).dump.contains(Components::DEFINITION));
         if without_table {
             catalog.object_mut(id).dump = Components::empty();
         } else {
             r.selection.object(catalog, id);
+            catalog.object_mut(id).components.set(Components::STATISTICS, r.options.statistics);
+            with_data.push(catalog.object(id).catalog_id.oid);
+        }
+    }
+    if r.options.statistics && r.major >= FIRST_MAJOR {
+        read_data(r, catalog, with_data).await?;
+    }
+    Ok(())
+}
+
+async fn read_data(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> Result<()> {
+    let columns: String = ARGUMENTS
+        .iter()
+        .filter(|(name, _)| *name != "exprs")
+        .map(|(name, _)| format!(", e.{name}::pg_catalog.text"))
+        .collect();
+    let pairs: Vec<_> =
+        EXPRESSION_COLUMNS.iter().map(|name| format!("'{name}', x.{name}::pg_catalog.text")).collect();
+    // The view of expressions has no number to order them by, but lists them as they are stored.
+    let sql = format!(
+        "SELECT s.oid{columns},
+                (SELECT pg_catalog.jsonb_pretty(pg_catalog.jsonb_agg(NULLIF(j.pairs, '{{}}'::pg_catalog.jsonb)))
+                   FROM pg_catalog.pg_stats_ext_exprs x,
+                        LATERAL pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object({})) j (pairs)
+                  WHERE x.statistics_schemaname = n.nspname AND x.statistics_name = s.stxname
+                    AND x.inherited = e.inherited) AS exprs
+           FROM pg_catalog.pg_statistic_ext s
+           JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace
+           JOIN pg_catalog.pg_stats_ext e ON e.statistics_schemaname = n.nspname AND e.statistics_name = s.stxname
+          WHERE s.oid = ANY ($1)
+          ORDER BY s.oid, e.inherited",
+        pairs.join(", ")
+    );
+    for row in r.query_oids("pg_stats_ext", &sql, oids).await? {
+        let mut arguments = Vec::new();
+        for (name, of_type) in ARGUMENTS {
+            let value = row.opt_text(name)?;
+            let value = value.map(|v| if of_type == "boolean" { v[..1].to_owned() } else { v });
+            arguments.extend(value.map(|value| (name, of_type, value)));
+        }
+        let id = catalog.find(class::PG_STATISTIC_EXT, row.oid("oid")?);
+        if let Some(Kind::ExtendedStatistics(it)) = id.map(|id| &mut catalog.object_mut(id).kind) {
+            it.data.push(arguments);
         }
     }
     Ok(())

@@ -9,7 +9,10 @@ use crate::error::Result;
 #[allow(missing_docs)] // named as the columns of pg_subscription
 pub struct Subscription {
     pub owner: String,
-    pub subconninfo: String,
+    /// `None` where a foreign server says how to connect.
+    pub subconninfo: Option<String>,
+    /// The name of that server, from version 19 on.
+    pub servername: Option<String>,
     pub subslotname: Option<String>,
     pub subpublications: Vec<String>,
     pub subbinary: bool,
@@ -19,7 +22,12 @@ pub struct Subscription {
     pub subpasswordrequired: bool,
     pub subrunasowner: bool,
     pub subfailover: bool,
+    pub subretaindeadtuples: bool,
+    /// In milliseconds; 0 is no limit.
+    pub submaxretention: i64,
     pub subsynccommit: String,
+    /// `-1` is the server's own.
+    pub subwalrcvtimeout: String,
     pub suborigin: String,
 }
 
@@ -46,9 +54,14 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         14..16 => "CASE WHEN s.substream THEN 't'::\"char\" ELSE 'f'::\"char\" END",
         16.. => "s.substream",
     };
+    let server = match r.major {
+        ..19 => "NULL::text",
+        19.. => "(SELECT f.srvname FROM pg_catalog.pg_foreign_server f WHERE f.oid = s.subserver)",
+    };
     let sql = format!(
         "SELECT s.oid, s.subname, s.subowner, s.subconninfo, s.subslotname, s.subsynccommit, s.subpublications,
-                {substream} AS substream, {}, {}, {}, {}, {}, {}, {}
+                {substream} AS substream, {}, {}, {}, {}, {}, {}, {}, {}, {}, {},
+                {server} AS servername
            FROM pg_catalog.pg_subscription s
           WHERE s.subdbid = (SELECT oid FROM pg_catalog.pg_database
                               WHERE datname = pg_catalog.current_database())",
@@ -59,11 +72,15 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         since(16, "subrunasowner", "false"),
         since(16, "suborigin", "'any'::text"),
         since(17, "subfailover", "false"),
+        since(19, "subretaindeadtuples", "false"),
+        since(19, "submaxretention", "0"),
+        since(19, "subwalrcvtimeout", "'-1'::text"),
     );
     for row in r.query("pg_subscription", &sql).await? {
         let subscription = Subscription {
             owner: catalog.role(row.oid("subowner")?),
-            subconninfo: row.text("subconninfo")?,
+            subconninfo: row.opt_text("subconninfo")?,
+            servername: row.opt_text("servername")?,
             subslotname: row.opt_text("subslotname")?,
             subpublications: row.texts("subpublications")?,
             subbinary: row.bool("subbinary")?,
@@ -73,7 +90,10 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             subpasswordrequired: row.bool("subpasswordrequired")?,
             subrunasowner: row.bool("subrunasowner")?,
             subfailover: row.bool("subfailover")?,
+            subretaindeadtuples: row.bool("subretaindeadtuples")?,
+            submaxretention: row.int("submaxretention")?,
             subsynccommit: row.text("subsynccommit")?,
+            subwalrcvtimeout: row.text("subwalrcvtimeout")?,
             suborigin: row.text("suborigin")?,
         };
         let id = catalog.add(

@@ -5,7 +5,6 @@ use super::settings::assignment;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{CatalogId, Database, class};
 use crate::error::Result;
-use crate::quote::portable_literal;
 
 impl Emitter<'_> {
     pub(super) fn database(&mut self) -> Result<()> {
@@ -79,7 +78,7 @@ impl Emitter<'_> {
             .security_labels
             .iter()
             .map(|label| {
-                let text = portable_literal(&label.text);
+                let text = self.q.portable_literal(&label.text);
                 format!(
                     "SECURITY LABEL FOR {} ON DATABASE {} IS {text};\n",
                     self.q.id(&label.provider),
@@ -103,12 +102,16 @@ impl Emitter<'_> {
             );
         }
         for setting in &it.settings {
-            if let Some(assignment) = assignment(self.q, setting, portable_literal) {
+            if let Some(assignment) =
+                assignment(self.q, setting, self.dialect, |s| self.q.portable_literal(s))
+            {
                 create.push_str(&format!("ALTER DATABASE {name} SET {assignment};\n"));
             }
         }
         for (role, setting) in &it.role_settings {
-            if let Some(assignment) = assignment(self.q, setting, portable_literal) {
+            if let Some(assignment) =
+                assignment(self.q, setting, self.dialect, |s| self.q.portable_literal(s))
+            {
                 let role = self.q.id(role);
                 create.push_str(&format!("ALTER ROLE {role} IN DATABASE {name} SET {assignment};\n"));
             }

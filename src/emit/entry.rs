@@ -2,6 +2,11 @@
 
 use crate::catalog::{CatalogId, DumpId};
 
+/// The type in the header of the statistics of a relation's columns.
+pub(super) const STATISTICS_DATA: &str = "STATISTICS DATA";
+/// The same for extended statistics.
+pub(super) const EXTENDED_STATISTICS_DATA: &str = "EXTENDED STATISTICS DATA";
+
 /// Where an entry stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
@@ -97,6 +102,11 @@ impl Entry {
     pub fn dropped_by(mut self, drop: String) -> Self {
         self.drop = Some(drop);
         self
+    }
+
+    /// Does it hold what ANALYZE found out?
+    pub fn is_statistics(&self) -> bool {
+        matches!(self.desc, STATISTICS_DATA | EXTENDED_STATISTICS_DATA)
     }
 
     /// Is it about privileges?

@@ -14,7 +14,9 @@ impl Emitter<'_> {
     pub(super) fn foreign_data_wrapper(&mut self, id: DumpId, it: &ForeignDataWrapper) -> Result<()> {
         let name = self.name(id);
         let mut create = format!("CREATE FOREIGN DATA WRAPPER {name}");
-        for (clause, function) in [("HANDLER", &it.fdwhandler), ("VALIDATOR", &it.fdwvalidator)] {
+        for (clause, function) in
+            [("HANDLER", &it.fdwhandler), ("VALIDATOR", &it.fdwvalidator), ("CONNECTION", &it.fdwconnection)]
+        {
             if function != "-" {
                 create.push_str(&format!(" {clause} {function}"));
             }

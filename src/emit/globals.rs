@@ -5,7 +5,7 @@ use crate::catalog::{Acl, ClusterDatabase, Globals, Label, Tablespace};
 use crate::error::Result;
 use crate::options::{ClusterOptions, DumpOptions};
 use crate::pg::text::encode;
-use crate::quote::{Quoter, portable_literal};
+use crate::quote::Quoter;
 
 /// Prints globals.
 pub(super) struct GlobalsEmitter<'a> {
@@ -86,7 +86,7 @@ impl GlobalsEmitter<'_> {
     pub(super) fn comment(&self, on: &str, text: Option<&str>) -> String {
         match text {
             Some(text) if !self.options.no_comments => {
-                format!("COMMENT ON {on} IS {};\n", portable_literal(text))
+                format!("COMMENT ON {on} IS {};\n", self.q.portable_literal(text))
             }
             _ => String::new(),
         }
@@ -101,7 +101,7 @@ impl GlobalsEmitter<'_> {
             format!(
                 "SECURITY LABEL FOR {} ON {on} IS {};\n",
                 self.q.id(&it.provider),
-                portable_literal(&it.text)
+                self.q.portable_literal(&it.text)
             )
         };
         labels.iter().map(label).collect()

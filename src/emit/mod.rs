@@ -112,6 +112,7 @@ impl<'a> Emitter<'a> {
             Kind::LargeObjectData(it) => self.large_object_data(id, *it),
             Kind::RefreshMatView(it) => self.refresh(id, *it),
             Kind::RelationStatistics(it) => self.relation_statistics(id, it),
+            Kind::ExtendedStatistics(it) => self.extended_statistics(id, it),
             // Without definitions that was all.
             _ if !self.options.schema => {}
             Kind::Namespace(it) => return self.namespace(id, it),
@@ -131,7 +132,6 @@ impl<'a> Emitter<'a> {
             Kind::AttrDef(it) => self.attr_def(id, it),
             Kind::Index(it) => self.index(id, it),
             Kind::IndexAttach(it) => self.index_attach(id, it),
-            Kind::ExtendedStatistics(it) => self.extended_statistics(id, it),
             Kind::Rule(it) => self.rule(id, it),
             Kind::Trigger(it) => self.trigger(id, it),
             Kind::EventTrigger(it) => self.event_trigger(id, it),

@@ -7,7 +7,21 @@ use crate::catalog::{DumpId, Publication, PublicationNamespace, PublicationRel};
 impl Emitter<'_> {
     pub(super) fn publication(&mut self, id: DumpId, it: &Publication) {
         let name = self.name(id);
-        let all = if it.puballtables { " FOR ALL TABLES" } else { "" };
+        let mut all = Vec::new();
+        if it.puballtables {
+            let except: Vec<_> = it
+                .except_tables
+                .iter()
+                .map(|&table| format!("TABLE ONLY {}", self.qualified(table)))
+                .collect();
+            let except =
+                if except.is_empty() { String::new() } else { format!(" EXCEPT ({})", except.join(", ")) };
+            all.push(format!("ALL TABLES{except}"));
+        }
+        if it.puballsequences {
+            all.push("ALL SEQUENCES".to_owned());
+        }
+        let all = if all.is_empty() { String::new() } else { format!(" FOR {}", all.join(", ")) };
         let mut with = format!("publish = '{}'", it.publish.join(", "));
         if it.pubviaroot {
             with.push_str(", publish_via_partition_root = true");

@@ -1,7 +1,17 @@
 //! Optimizer statistics of relations, as calls of the functions that put them back.
 
+use super::entry::STATISTICS_DATA;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{DumpId, RelationStatistics};
+use crate::quote::Quoter;
+
+/// Arguments, each of which is given as its name and its value in turn, after others.
+pub(super) fn restored_arguments(quoter: &Quoter, arguments: &[(&str, &str, String)]) -> String {
+    let argument = |(name, of_type, value): &(&str, &str, String)| {
+        format!(",\n\t'{name}', {}::{of_type}", quoter.literal(value))
+    };
+    arguments.iter().map(argument).collect()
+}
 
 impl Emitter<'_> {
     pub(super) fn relation_statistics(&mut self, id: DumpId, it: &RelationStatistics) {
@@ -27,13 +37,11 @@ impl Emitter<'_> {
                 Some(number) => format!(",\n\t'attnum', '{number}'::smallint"),
                 None => format!(",\n\t'attname', {}", literal(&attribute.attname)),
             });
-            for (argument, of_type, value) in &attribute.arguments {
-                sql.push_str(&format!(",\n\t'{argument}', {}::{of_type}", literal(value)));
-            }
+            sql.push_str(&restored_arguments(self.q, &attribute.arguments));
             sql.push_str("\n);\n");
         }
         let section = if it.post_data { Section::PostData } else { Section::Data };
-        let mut entry = Entry::new(section, "STATISTICS DATA", &**name, sql).in_namespace(schema);
+        let mut entry = Entry::new(section, STATISTICS_DATA, &**name, sql).in_namespace(schema);
         entry.dump_id = Some(id);
         entry.catalog_id = self.get(id).catalog_id;
         self.push(entry);

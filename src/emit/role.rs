@@ -5,7 +5,6 @@ use super::settings::assignment;
 use crate::catalog::{Membership, Role};
 use crate::error::Result;
 use crate::order::order_memberships;
-use crate::quote::portable_literal;
 
 impl GlobalsEmitter<'_> {
     /// Settings come after all roles, since they may name roles.
@@ -39,7 +38,7 @@ impl GlobalsEmitter<'_> {
             sql.push_str(&format!(" CONNECTION LIMIT {}", it.rolconnlimit));
         }
         if let Some(password) = &it.rolpassword {
-            sql.push_str(&format!(" PASSWORD {}", portable_literal(password.reveal())));
+            sql.push_str(&format!(" PASSWORD {}", self.q.portable_literal(password.reveal())));
         }
         if let Some(until) = &it.rolvaliduntil {
             sql.push_str(&format!(" VALID UNTIL '{until}'"));
@@ -56,7 +55,7 @@ impl GlobalsEmitter<'_> {
         let mut commands = it
             .settings
             .iter()
-            .filter_map(|setting| assignment(self.q, setting, portable_literal))
+            .filter_map(|setting| assignment(self.q, setting, self.dialect, |s| self.q.portable_literal(s)))
             .map(|assignment| format!("ALTER ROLE {name} SET {assignment};\n"))
             .peekable();
         if commands.peek().is_none() {

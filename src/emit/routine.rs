@@ -71,7 +71,7 @@ impl Emitter<'_> {
             _ => {}
         }
         for setting in &d.proconfig {
-            if let Some(assignment) = assignment(self.q, setting, |s| self.q.literal(s)) {
+            if let Some(assignment) = assignment(self.q, setting, self.dialect, |s| self.q.literal(s)) {
                 sql.push_str(&format!("\n    SET {assignment}"));
             }
         }

@@ -13,11 +13,21 @@ const LISTS: [&str; 6] = [
 ];
 
 /// `name TO value`, with the value as literals made by `literal`; `None` if it isn't a setting.
-pub(super) fn assignment(quoter: &Quoter, setting: &str, literal: impl Fn(&str) -> String) -> Option<String> {
+pub(super) fn assignment(
+    quoter: &Quoter,
+    setting: &str,
+    dialect: u32,
+    literal: impl Fn(&str) -> String,
+) -> Option<String> {
     let (name, value) = setting.split_once('=')?;
     let value = if LISTS.iter().any(|list| list.eq_ignore_ascii_case(name)) {
-        let elements = split_list(value).unwrap_or_default();
-        elements.iter().map(|element| literal(element)).collect::<Vec<_>>().join(", ")
+        match split_list(value) {
+            Some(elements) if elements.is_empty() && dialect >= 19 => "NULL".to_owned(),
+            elements => {
+                let literals: Vec<_> = elements.iter().flatten().map(|element| literal(element)).collect();
+                literals.join(", ")
+            }
+        }
     } else {
         literal(value)
     };
@@ -82,10 +92,12 @@ mod tests {
         let q = Quoter::new(Default::default(), false, true);
         let literal = |s: &str| q.literal(s);
         assert_eq!(
-            assignment(&q, "search_path=\"$user\", public", literal).unwrap(),
+            assignment(&q, "search_path=\"$user\", public", 19, literal).unwrap(),
             "search_path TO '$user', 'public'"
         );
-        assert_eq!(assignment(&q, "a.B=it's", literal).unwrap(), "\"a.B\" TO 'it''s'");
-        assert_eq!(assignment(&q, "nonsense", literal), None);
+        assert_eq!(assignment(&q, "a.B=it's", 19, literal).unwrap(), "\"a.B\" TO 'it''s'");
+        assert_eq!(assignment(&q, "nonsense", 19, literal), None);
+        assert_eq!(assignment(&q, "search_path=", 18, literal).unwrap(), "search_path TO ");
+        assert_eq!(assignment(&q, "search_path=", 19, literal).unwrap(), "search_path TO NULL");
     }
 }

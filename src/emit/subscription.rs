@@ -29,15 +29,25 @@ impl Emitter<'_> {
         option(!it.subpasswordrequired, "password_required = false");
         option(it.subrunasowner, "run_as_owner = true");
         option(it.subfailover, "failover = true");
+        option(it.subretaindeadtuples, "retain_dead_tuples = true");
+        if it.submaxretention != 0 {
+            with.push(format!("max_retention_duration = {}", it.submaxretention));
+        }
         if it.subsynccommit != "off" {
             with.push(format!("synchronous_commit = {}", self.q.id(&it.subsynccommit)));
         }
-        if it.suborigin != "any" {
+        if it.subwalrcvtimeout != "-1" {
+            with.push(format!("wal_receiver_timeout = {}", self.q.id(&it.subwalrcvtimeout)));
+        }
+        if !it.suborigin.eq_ignore_ascii_case("any") {
             with.push(format!("origin = {}", it.suborigin));
         }
+        let publisher = match &it.servername {
+            Some(server) => format!("SERVER {}", self.q.id(server)),
+            None => format!("CONNECTION {}", self.q.literal(it.subconninfo.as_deref().unwrap_or_default())),
+        };
         let create = format!(
-            "CREATE SUBSCRIPTION {name} CONNECTION {} PUBLICATION {} WITH ({});\n",
-            self.q.literal(&it.subconninfo),
+            "CREATE SUBSCRIPTION {name} {publisher} PUBLICATION {} WITH ({});\n",
             self.q.ids(it.subpublications.iter().map(String::as_str)),
             with.join(", ")
         );

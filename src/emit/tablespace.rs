@@ -3,7 +3,6 @@
 use super::globals::{GlobalsEmitter, under};
 use crate::catalog::Tablespace;
 use crate::error::Result;
-use crate::quote::portable_literal;
 
 impl GlobalsEmitter<'_> {
     pub(super) fn tablespaces(&self, tablespaces: &[Tablespace]) -> Result<String> {
@@ -15,7 +14,7 @@ impl GlobalsEmitter<'_> {
         let (name, owner) = (self.q.id(&it.spcname), self.q.id(&it.owner));
         // One in place is named by a relative path, but made by an empty one.
         let in_place = !it.location.starts_with('/') && self.dialect >= 17;
-        let location = portable_literal(if in_place { "" } else { &it.location });
+        let location = self.q.portable_literal(if in_place { "" } else { &it.location });
         let mut sql = format!("CREATE TABLESPACE {name} OWNER {owner} LOCATION {location};\n");
         if !it.spcoptions.is_empty() {
             sql.push_str(&format!("ALTER TABLESPACE {name} SET ({});\n", it.spcoptions.join(", ")));

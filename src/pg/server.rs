@@ -13,7 +13,7 @@ pub const OLDEST_MAJOR: u32 = 12;
 const DIALECTS: std::ops::RangeInclusive<u32> = 14..=NEWEST_DIALECT;
 
 /// The newest major version whose text is known.
-pub const NEWEST_DIALECT: u32 = 18;
+pub const NEWEST_DIALECT: u32 = 19;
 
 /// The server, as the session found it.
 #[derive(Debug, Clone)]

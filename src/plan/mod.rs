@@ -70,8 +70,7 @@ fn pass(entry: &Entry) -> Pass {
 pub fn plan(entries: &[Entry], setting: Setting<'_>) -> Vec<Segment> {
     let wanted = wanted(entries, setting.options);
     // Also if it only comes to that, as with --section=data.
-    let no_definition =
-        wanted.iter().all(|(entry, required)| !required.schema || entry.desc == "STATISTICS DATA");
+    let no_definition = wanted.iter().all(|(entry, required)| !required.schema || entry.is_statistics());
     let mut printer = Printer::new(setting, setting.options.data_only() || no_definition);
     printer.start();
     if setting.options.clean {

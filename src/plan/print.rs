@@ -173,10 +173,12 @@ impl<'a> Printer<'a> {
             self.out.push_str(&format!("-- TOC entry {number} (class {} OID {})\n", id.classoid, id.oid));
         }
         let owner = if options.no_owner { None } else { entry.owner.as_deref() };
-        let what = match entry.desc {
-            "STATISTICS DATA" => "-- Statistics for Name: ",
-            _ if is_data => "-- Data for Name: ",
-            _ => "-- Name: ",
+        let what = if entry.is_statistics() {
+            "-- Statistics for Name: "
+        } else if is_data {
+            "-- Data for Name: "
+        } else {
+            "-- Name: "
         };
         let tablespace = entry.tablespace.as_deref().filter(|t| !t.is_empty() && !options.no_tablespaces);
         for (label, value) in [

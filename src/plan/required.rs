@@ -29,7 +29,7 @@ pub(super) fn required(entry: &Entry, section: Section, options: &DumpOptions) -
     if !options.sections.contains(needed) {
         return nothing;
     }
-    if entry.desc == "STATISTICS DATA" {
+    if entry.is_statistics() {
         return Required { schema: options.statistics, data: false };
     }
     let attached = matches!(entry.desc, "ACL" | "COMMENT" | "SECURITY LABEL");

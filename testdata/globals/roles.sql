@@ -1,12 +1,18 @@
 -- Roles of every kind, their settings and their memberships, for any major.
 -- psql runs this as the cluster's superuser, "postgres" or another.
 SET standard_conforming_strings = on;
+-- From 19 on no role, tablespace or database may have a line feed in its name.
+SELECT current_setting('server_version_num')::int < 190000 AS line_feeds \gset
+\if :line_feeds
+SELECT E'new\nline' AS two_lines, E'Two "2"\nlines' AS two_lines_space \gset
+\else
+SELECT 'new line' AS two_lines, 'Two "2" lines' AS two_lines_space \gset
+\endif
 
 CREATE ROLE plain;
 CREATE ROLE "quo""ted";
 CREATE ROLE "Mixed Case";
-CREATE ROLE "new
-line";
+CREATE ROLE :"two_lines";
 CREATE ROLE "häßlich 表";
 CREATE ROLE "select";
 CREATE ROLE "back\slash's";
@@ -28,8 +34,7 @@ ALTER ROLE plain SET DateStyle TO 'German, DMY';
 ALTER ROLE plain SET work_mem TO '7MB';
 ALTER ROLE plain SET "my.Setting" TO 'va''lue \ with "all"';
 ALTER ROLE "quo""ted" SET search_path TO '';
-ALTER ROLE "new
-line" SET role TO 'plain';
+ALTER ROLE :"two_lines" SET role TO 'plain';
 ALTER ROLE with_scram SET temp_tablespaces TO '', pg_default;
 ALTER ROLE with_scram SET application_name TO E'a\nb';
 ALTER ROLE ALL SET lock_timeout TO '12s';
@@ -53,6 +58,5 @@ RESET SESSION AUTHORIZATION;
 GRANT team_a TO "Mixed Case";
 GRANT pg_monitor TO worker;
 GRANT pg_read_all_settings TO boss WITH ADMIN OPTION;
-GRANT "select" TO "new
-line", "häßlich 表" WITH ADMIN OPTION;
+GRANT "select" TO :"two_lines", "häßlich 表" WITH ADMIN OPTION;
 GRANT everything TO worker;

@@ -4,8 +4,7 @@ SELECT :'spaces' || '/one' AS one, :'spaces' || '/two "2"' AS two, :'spaces' || 
 SELECT format('mkdir -p "$(dirname %1$L)" && mkdir %1$L %2$L %3$L', :'one', :'two', :'three') AS mkdir \gset
 COPY (SELECT) TO PROGRAM :'mkdir';
 CREATE TABLESPACE one OWNER plain LOCATION :'one' WITH (random_page_cost = 1.5, seq_page_cost = 0.5);
-CREATE TABLESPACE "Two ""2""
-lines" OWNER "quo""ted" LOCATION :'two';
+CREATE TABLESPACE :"two_lines_space" OWNER "quo""ted" LOCATION :'two';
 CREATE TABLESPACE three LOCATION :'three' WITH (effective_io_concurrency = 7);
 COMMENT ON TABLESPACE one IS 'it''s the first';
 COMMENT ON TABLESPACE pg_default IS 'not dumped';
@@ -14,5 +13,4 @@ GRANT CREATE ON TABLESPACE one TO PUBLIC;
 SET SESSION AUTHORIZATION worker;
 GRANT CREATE ON TABLESPACE one TO "Mixed Case";
 RESET SESSION AUTHORIZATION;
-REVOKE CREATE ON TABLESPACE "Two ""2""
-lines" FROM "quo""ted";
+REVOKE CREATE ON TABLESPACE :"two_lines_space" FROM "quo""ted";

@@ -22,7 +22,7 @@ pub(crate) struct Servers {
 /// One throw-away cluster; its superuser logs in without a password.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Postgres {
-    /// "18.6"
+    /// "18.6", "19rc1"
     pub(crate) version: String,
     /// The directory of its Unix socket; it listens on 127.0.0.1 too.
     pub(crate) host: String,
@@ -82,9 +82,9 @@ impl Servers {
 }
 
 impl Postgres {
-    /// The part of the version before the dot.
+    /// The number that the version begins with.
     pub(crate) fn major(&self) -> u32 {
-        let major = self.version.split('.').next().unwrap_or_default();
+        let major = self.version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
         major.parse().expect("servers.json has versions such as 18.6")
     }
 

@@ -38,6 +38,19 @@ pub(super) fn server(w: &mut World) {
     w.servers.push(name);
 }
 
+/// A wrapper that knows how to connect, and a server that a subscription can name.
+pub(super) fn connecting_server(w: &mut World) {
+    let schema = w.schema();
+    let (wrapper, server) = (w.fresh("wrapper"), w.fresh("server"));
+    w.run("CREATE EXTENSION IF NOT EXISTS postgres_fdw SCHEMA public".to_owned());
+    w.run(format!("CREATE FUNCTION {schema}.connects(oid, oid, internal) RETURNS text LANGUAGE c AS '$libdir/postgres_fdw', 'postgres_fdw_connection'"));
+    w.run(format!("CREATE FOREIGN DATA WRAPPER {wrapper} CONNECTION {schema}.connects"));
+    let of = if w.chance(30) { wrapper } else { "postgres_fdw".to_owned() };
+    w.run(format!("CREATE SERVER {server} FOREIGN DATA WRAPPER {of}"));
+    w.run(format!("CREATE USER MAPPING FOR PUBLIC SERVER {server}"));
+    w.connecting_server = Some(server);
+}
+
 pub(super) fn table(w: &mut World) {
     if w.servers.is_empty() {
         server(w);

@@ -194,3 +194,9 @@ pub(super) fn statistics(w: &mut World) {
         w.run(format!("ALTER STATISTICS {name} SET STATISTICS {target}"));
     }
 }
+
+/// Only from version 18 on do dumps hold what it finds out.
+pub(super) fn analyze(w: &mut World) {
+    let Some(r) = w.relation("rpmf") else { return };
+    w.run(format!("ANALYZE {}", r.name));
+}

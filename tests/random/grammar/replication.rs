@@ -16,8 +16,9 @@ pub(super) fn publication(w: &mut World) {
     }
     let with = if with.is_empty() { String::new() } else { format!(" WITH ({})", with.join(", ")) };
     let mut what = Vec::new();
-    if w.chance(10) {
-        what.push("ALL TABLES".to_owned());
+    let all = if w.major >= 19 { 30 } else { 10 };
+    if w.chance(all) {
+        what.extend(everything(w));
     } else if w.chance(85) {
         let fit: Vec<Relation> =
             w.relations.iter().filter(|r| "rp".contains(r.kind) && !r.columns.is_empty()).cloned().collect();
@@ -62,6 +63,28 @@ pub(super) fn publication(w: &mut World) {
     w.handle(&identity, &identity, &[]);
 }
 
+/// FOR ALL TABLES, and what version 19 can say besides.
+fn everything(w: &mut World) -> Vec<String> {
+    let mut tables = "ALL TABLES".to_owned();
+    if w.major < 19 {
+        return vec![tables];
+    }
+    if w.chance(60) {
+        let fit: Vec<String> =
+            w.relations.iter().filter(|r| "rp".contains(r.kind)).map(|r| r.name.clone()).collect();
+        let except = if fit.is_empty() { Vec::new() } else { w.some(&fit, 3) };
+        if !except.is_empty() {
+            tables.push_str(&format!(" EXCEPT (TABLE {})", except.join(", ")));
+        }
+    }
+    let sequences = "ALL SEQUENCES".to_owned();
+    match w.below(4) {
+        0 => vec![sequences],
+        1 => vec![tables, sequences],
+        _ => vec![tables],
+    }
+}
+
 pub(super) fn subscription(w: &mut World) {
     let name = w.fresh("subscription");
     let mut with = vec!["connect = false", "slot_name = NONE"];
@@ -75,11 +98,22 @@ pub(super) fn subscription(w: &mut World) {
     if w.major >= 17 {
         options.push("failover = true");
     }
+    if w.major >= 19 {
+        options.extend([
+            "retain_dead_tuples = true",
+            "max_retention_duration = 7",
+            "wal_receiver_timeout = '9s'",
+        ]);
+    }
     if w.chance(60) {
         with.extend(w.some(&options, 3));
     }
+    let publisher = match w.connecting_server.clone() {
+        Some(server) if w.chance(50) => format!("SERVER {server}"),
+        _ => "CONNECTION 'host=nowhere dbname=''x y'' password=s\\\\'".to_owned(),
+    };
     let (a, b) = (w.shared(), w.shared());
     let list = if a == b { a } else { format!("{a}, {b}") };
-    w.run(format!("CREATE SUBSCRIPTION {name} CONNECTION 'host=nowhere dbname=''x y'' password=s\\\\' PUBLICATION {list} WITH ({})", with.join(", ")));
+    w.run(format!("CREATE SUBSCRIPTION {name} {publisher} PUBLICATION {list} WITH ({})", with.join(", ")));
     w.comment_only(&format!("SUBSCRIPTION {name}"));
 }

@@ -1,0 +1,3 @@
+CREATE EXTENSION postgres_fdw;
+CREATE FOREIGN DATA WRAPPER connecting HANDLER postgres_fdw_handler VALIDATOR postgres_fdw_validator CONNECTION postgres_fdw_connection;
+CREATE FOREIGN DATA WRAPPER only_connecting CONNECTION postgres_fdw_connection;

@@ -1,0 +1,18 @@
+CREATE TABLE extended (a int, b int, c text, r int4range);
+INSERT INTO extended SELECT g % 7, g % 14, 'it''s \ ' || g % 5, int4range(g, g + g % 3) FROM generate_series(1, 500) g;
+CREATE STATISTICS every_kind ON a, b, c FROM extended;
+CREATE SCHEMA "Other s";
+CREATE STATISTICS "Other s"."odd ""name" (dependencies) ON a, b FROM extended;
+CREATE STATISTICS expressions ON (a + b), lower(c), r, (a % 2) FROM extended;
+CREATE STATISTICS one_expression ON (upper(c)) FROM extended;
+CREATE STATISTICS never_filled ON a, r FROM extended;
+CREATE STATISTICS of_parts ON k, v FROM part;
+CREATE STATISTICS of_part ON k, v FROM part_1;
+ALTER STATISTICS never_filled SET STATISTICS 0;
+CREATE TABLE elder (a int, b int);
+CREATE TABLE younger () INHERITS (elder);
+INSERT INTO elder SELECT g % 3, g % 6 FROM generate_series(1, 60) g;
+INSERT INTO younger SELECT g % 3, g % 3 FROM generate_series(1, 60) g;
+CREATE STATISTICS of_elder ON a, b, (a + b) FROM elder;
+COMMENT ON STATISTICS of_elder IS 'twice: alone and with its child';
+ANALYZE extended, part, part_1, elder;
