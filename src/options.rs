@@ -120,6 +120,8 @@ pub struct DumpOptions {
     pub enable_row_security: bool,
     /// `-v`: comments on each entry, and start and end times.
     pub verbose: bool,
+    /// `--allow-unknown`: dump a server that is newer than we know without what we don't know.
+    pub allow_unknown: bool,
     /// `--restrict-key`, or a random one.
     pub restrict_key: String,
     /// Which objects.
@@ -161,6 +163,7 @@ impl DumpOptions {
             set_session_authorization: false,
             enable_row_security: false,
             verbose: false,
+            allow_unknown: false,
             restrict_key,
             patterns: Patterns::default(),
         }

@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use futures::future::join_all;
 use tokio_postgres::error::SqlState;
 
-use crate::catalog::{self, Catalog, TableToLock, read_catalog, tables_to_lock};
+use crate::catalog::{self, Catalog, Scope, TableToLock, read_catalog, refuse_unknown, tables_to_lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::DumpOptions;
 use crate::pg::connect::{Session, connect};
@@ -254,6 +254,7 @@ async fn try_lead_from(
     })?;
     let server = Server::read(&session.client).await?;
     let quoter = quoter_for(&server, dump);
+    refuse_unknown(&session.client, &server, Scope::Database, dump.allow_unknown).await?;
     let tables = tables_to_lock(&session.client, &server, dump, &quoter).await?;
     lock(session, setup, &tables).await?;
     let catalog = read_catalog(&session.client, &[], &server, dump, &quoter).await?;
@@ -268,6 +269,7 @@ async fn list_tables(
     begin(session, setup, None).await?;
     let server = Server::read(&session.client).await?;
     let quoter = quoter_for(&server, dump);
+    refuse_unknown(&session.client, &server, Scope::Database, dump.allow_unknown).await?;
     let tables = tables_to_lock(&session.client, &server, dump, &quoter).await?;
     run(session, "end the listing of tables", "COMMIT").await?;
     Ok((server, quoter, tables))
@@ -291,7 +293,7 @@ pub async fn begin_reading(
 
 fn quoter_for(server: &Server, dump: &DumpOptions) -> Quoter {
     Quoter::new(server.keywords.clone(), dump.quote_all_identifiers, server.standard_conforming_strings)
-        .for_major(server.major)
+        .for_major(server.known_major())
 }
 
 /// The catalogs changed between our looks at them: the next attempt may see them whole.

@@ -38,8 +38,8 @@ pub async fn read_globals(
     }
     if cluster.roles {
         globals.roles = role::read(client, cluster.no_role_passwords).await?;
-        globals.memberships = membership::read(client, server.major).await?;
-        if server.major >= 15 && !options.no_privileges {
+        globals.memberships = membership::read(client, server.known_major()).await?;
+        if server.known_major() >= 15 && !options.no_privileges {
             globals.parameter_acls = parameter_acl::read(client).await?;
         }
     }

@@ -22,6 +22,7 @@ mod foreign;
 mod globals;
 mod index;
 mod inherit;
+mod known;
 mod language;
 mod large_object;
 mod membership;
@@ -48,6 +49,7 @@ mod tablespace;
 mod text_search;
 mod trigger;
 mod typ;
+mod unknown;
 
 use std::collections::HashMap;
 
@@ -68,6 +70,7 @@ pub use foreign::{ForeignDataWrapper, ForeignServer, UserMapping};
 pub use globals::{Globals, read_globals};
 pub use index::Index;
 pub use inherit::{IndexAttach, TableAttach};
+pub use known::Scope;
 pub use language::{Cast, Language, Transform};
 pub use large_object::LargeObjects;
 pub use membership::{Membership, MembershipOptions};
@@ -91,6 +94,7 @@ pub use tablespace::Tablespace;
 pub use text_search::{TsConfig, TsDict, TsParser, TsTemplate};
 pub use trigger::Trigger;
 pub use typ::{Domain, Range, Type, TypeDetail};
+pub use unknown::{Unknown, find_unknown, refuse_unknown, unknown_is_refused};
 
 /// An object identifier, unique within one system catalog.
 pub type Oid = u32;

@@ -25,7 +25,7 @@ pub(super) struct Reader<'a> {
     pub(super) options: &'a DumpOptions,
     pub(super) selection: &'a Selection,
     pub(super) quoter: &'a Quoter,
-    /// The server's major version: which columns there are.
+    /// The major version, its own or the newest that we know: which columns there are.
     pub(super) major: u32,
     /// The major version of pg_dump whose text we write.
     pub(super) dialect: u32,
@@ -94,7 +94,7 @@ fn reader<'a>(
         options,
         selection,
         quoter,
-        major: server.major,
+        major: server.known_major(),
         dialect: server.dialect(),
         superuser: server.superuser,
         no_unlogged_table_data: options.no_unlogged_table_data || server.standby,

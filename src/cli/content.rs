@@ -70,6 +70,9 @@ pub(super) struct ContentArgs {
     /// Wait for a moment from which on no anomaly can happen
     #[arg(long)]
     pub(super) serializable_deferrable: bool,
+    /// Dump a server newer than pgsiphon knows, without what it does not know
+    #[arg(long)]
+    allow_unknown: bool,
     /// Use this key in \restrict and \unrestrict, rather than a random one
     #[arg(long, value_name = "KEY")]
     restrict_key: Option<String>,
@@ -271,6 +274,7 @@ impl ContentArgs {
             set_session_authorization: f.use_set_session_authorization,
             enable_row_security: self.enable_row_security,
             verbose,
+            allow_unknown: self.allow_unknown,
             restrict_key: self.restrict_key()?,
             patterns,
         })

@@ -114,6 +114,7 @@ pub(crate) async fn status(args: StatusArgs) -> Result<()> {
                     "not_good": health.not_good,
                     "ok": health.problem.is_none(),
                     "problem": health.problem,
+                    "warnings": health.warnings(),
                 })
             })
             .collect();
@@ -135,6 +136,10 @@ pub(crate) async fn status(args: StatusArgs) -> Result<()> {
         });
         let headings = ["JOB", "DATABASE", ">GOOD", "NEWEST (UTC)", ">AGE", ">STORED", "STATUS"];
         super::print(&table(&headings, rows))?;
+        let warnings = all.iter().flat_map(|(job, health)| {
+            health.warnings().iter().map(move |text| format!("warning: {job}, {}: {text}\n", health.subject))
+        });
+        super::print(&warnings.collect::<String>())?;
     }
     let problems: Vec<_> = all
         .iter()

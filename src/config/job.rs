@@ -206,6 +206,8 @@ pub struct DumpSettings {
     pub exclude_tables: Vec<String>,
     /// Patterns, as `--exclude-table-data`.
     pub exclude_table_data: Vec<String>,
+    /// Whether a server newer than we know is dumped without what we don't know.
+    pub allow_unknown: bool,
 }
 
 /// How often something is tried.
@@ -518,5 +520,6 @@ fn dump(s: &Settings) -> Result<DumpSettings> {
         exclude_schemas: s.list("dump.exclude_schemas"),
         exclude_tables: s.list("dump.exclude_tables"),
         exclude_table_data: s.list("dump.exclude_table_data"),
+        allow_unknown: s.boolean("dump.allow_unknown")?.unwrap_or(false),
     })
 }

@@ -121,6 +121,7 @@ pub static SETTINGS: &[Setting] = &[
     setting("dump.exclude_schemas", List, "", "Patterns of schemas to leave out, as `-N`"),
     setting("dump.exclude_tables", List, "", "Patterns of tables to leave out, as `-T`"),
     setting("dump.exclude_table_data", List, "", "Patterns of tables whose rows are left out"),
+    setting("dump.allow_unknown", Boolean, "false", "Whether to dump a server of a version newer than pgsiphon knows without what it does not know; else the dump fails and says what that is"),
     setting("backup.attempts", Integer, "3", "How many times a database is tried, if the connection is lost or the source conflicts"),
     setting("backup.retry_delay", Duration, "10s", "The pause before the second attempt; each further one is twice as long"),
     setting("backup.max_retry_delay", Duration, "5m", "The longest pause"),

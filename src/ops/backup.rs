@@ -229,6 +229,7 @@ pub(super) fn dump_options(job: &Job) -> DumpOptions {
     options.patterns.exclude_schemas = job.dump.exclude_schemas.clone();
     options.patterns.exclude_tables = job.dump.exclude_tables.clone();
     options.patterns.exclude_table_data = job.dump.exclude_table_data.clone();
+    options.allow_unknown = job.dump.allow_unknown;
     options
 }
 

@@ -33,6 +33,14 @@ pub struct Health {
     pub problem: Option<String>,
 }
 
+impl Health {
+    /// What was warned of while the newest good backup was made.
+    pub fn warnings(&self) -> &[String] {
+        let manifest = self.newest.as_ref().and_then(|entry| entry.manifest.as_ref());
+        manifest.map_or(&[], |manifest| &manifest.warnings)
+    }
+}
+
 /// Reads the store, and judges each database that the job names, and each that has backups there
 /// and matches the job's patterns. The source is not asked.
 ///

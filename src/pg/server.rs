@@ -10,10 +10,22 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The oldest major version that can be dumped, and those whose text is known.
 pub const OLDEST_MAJOR: u32 = 12;
-const DIALECTS: std::ops::RangeInclusive<u32> = 14..=NEWEST_DIALECT;
+const OLDEST_DIALECT: u32 = 14;
+const NEWEST_DIALECT: u32 = 19;
 
-/// The newest major version whose text is known.
-pub const NEWEST_DIALECT: u32 = 19;
+/// The newest major version whose catalogs and text are known.
+///
+/// In builds with debug assertions `PGSIPHON_TEST_NEWEST_MAJOR` lowers it, to try on servers that exist
+/// what will happen with those that don't yet.
+pub fn newest_major() -> u32 {
+    if cfg!(debug_assertions)
+        && let Some(lower) =
+            std::env::var("PGSIPHON_TEST_NEWEST_MAJOR").ok().and_then(|text| text.parse().ok())
+    {
+        return NEWEST_DIALECT.min(lower);
+    }
+    NEWEST_DIALECT
+}
 
 /// The server, as the session found it.
 #[derive(Debug, Clone)]
@@ -40,7 +52,12 @@ pub struct Server {
 impl Server {
     /// The major version of pg_dump whose text we write: the server's own, if we know it.
     pub fn dialect(&self) -> u32 {
-        self.major.clamp(*DIALECTS.start(), *DIALECTS.end())
+        self.major.clamp(OLDEST_DIALECT, newest_major())
+    }
+
+    /// The version that its catalogs are read as: its own, if we know it.
+    pub fn known_major(&self) -> u32 {
+        self.major.min(newest_major())
     }
 
     /// Asks the server, within the transaction that set the session up.
@@ -61,12 +78,6 @@ impl Server {
             return Err(Error::new(ErrorKind::SourceFailed, "dump the database").because(format!(
                 "the server's version is {major}; versions before {OLDEST_MAJOR} are not supported"
             )));
-        }
-        if major > *DIALECTS.end() {
-            tracing::warn!(
-                "the server's version {major} is newer than pgsiphon knows; its dump is written like version {}'s",
-                DIALECTS.end()
-            );
         }
         let keywords: Vec<String> = row.try_get("keywords").map_err(failed)?;
         let keyword = |spelled: &String| {

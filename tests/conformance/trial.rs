@@ -37,6 +37,12 @@ pub(crate) fn run(case: &Case, server: &Postgres, major: u32, built: &str) -> Ou
             complaints.push(format!("── flags {:?} ──\n{text}", flags.args));
         }
     }
+    for known in EARLIER.filter(|known| *known < major) {
+        let refused = case.holds_news(known, major);
+        if let Some(text) = as_an_earlier_build(&original, &subject, known, refused, &plain, folder.path())? {
+            complaints.push(format!("── by a build that knows only {known} and older ──\n{text}"));
+        }
+    }
     if complaints.is_empty() {
         let same = case.round_trips(major);
         complaints.extend(round_trip(&plain, server, &settings, same, folder.path())?);
@@ -46,6 +52,34 @@ pub(crate) fn run(case: &Case, server: &Postgres, major: u32, built: &str) -> Ou
     }
     if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n")) }
 }
+
+/// The newest version that builds know which are tried on the servers after it.
+const EARLIER: std::ops::RangeInclusive<u32> = 17..=18;
+
+/// Dumps as a build does that knows only `known` and older majors. Where the case uses nothing newer the
+/// dump must be the same; else there must be none.
+fn as_an_earlier_build(
+    database: &Database,
+    subject: &Subject,
+    known: u32,
+    refused: bool,
+    plain: &Pair,
+    folder: &Path,
+) -> Outcome<Option<String>> {
+    let Subject::Pgsiphon(_) = subject else { return Ok(None) };
+    let mut source = Source::database(database.server(), database.name());
+    source.environment.insert(NEWEST_VARIABLE.to_owned(), known.to_string());
+    let ours = subject.dump(&source, &[], folder, "earlier")?;
+    match (refused, ours.status.code()) {
+        (false, Some(0)) => difference::of_dumps(&plain.ours.text, &ours.text),
+        (true, Some(4)) if ours.stderr.contains("what this pgsiphon does not know: ") => Ok(None),
+        (false, _) => Ok(Some(format!("refused, though the case uses nothing new: {}", ours.stderr))),
+        (true, _) => Ok(Some(format!("not refused ({}): {}", ours.status, ours.stderr))),
+    }
+}
+
+/// Lets a build with debug assertions forget newer majors.
+const NEWEST_VARIABLE: &str = "PGSIPHON_TEST_NEWEST_MAJOR";
 
 /// None if both texts are the same and hold what the flag set says they must.
 fn compare(

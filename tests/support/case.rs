@@ -38,6 +38,10 @@ pub(crate) struct Manifest {
     /// Whether pg_dump's text lacks quotes that ours has on purpose (see `not_null_names`).
     #[serde(default)]
     pub(crate) lacks_quotes: bool,
+    /// The majors that brought something which the case uses, so that a build that knows only those
+    /// before has to refuse it.
+    #[serde(default)]
+    news: Vec<u32>,
     /// Whether `-C` comes back under the same name: for what belongs to the database itself.
     #[serde(default)]
     pub(crate) round_trip_create: bool,
@@ -175,6 +179,11 @@ impl Case {
         let more = self.manifest.flags.iter().filter(|f| within(major, f.min_version, f.max_version));
         sets.extend(more.cloned());
         sets
+    }
+
+    /// Whether the case, on that major, holds what nobody can know who knows only `known` and older ones.
+    pub(crate) fn holds_news(&self, known: u32, major: u32) -> bool {
+        self.manifest.news.iter().any(|&news| known < news && news <= major)
     }
 
     /// Whether what is dumped without flags comes back the same.

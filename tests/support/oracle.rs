@@ -59,6 +59,17 @@ impl Subject {
         if name.starts_with("pg_dump") { Subject::PgDump(path) } else { Subject::Pgsiphon(path) }
     }
 
+    /// Dumps with this program alone.
+    pub(crate) fn dump(
+        &self,
+        source: &Source,
+        flags: &[String],
+        folder: &Path,
+        name: &str,
+    ) -> Outcome<Dumped> {
+        Running::start(self.command(), source, flags, folder, name)?.finish()
+    }
+
     /// What dumps the whole cluster as pg_dumpall does, which stands in `bindir`.
     fn cluster_command(&self, bindir: &Path, flags: &[String]) -> Command {
         let Subject::Pgsiphon(_) = self else { return clean_command(bindir.join("pg_dumpall")) };

@@ -2,12 +2,13 @@
 
 use super::report::Findings;
 use super::server::Settings;
-use crate::catalog::{Unreadable, unreadable};
+use crate::catalog::{Scope, Unreadable, find_unknown, unknown_is_refused, unreadable};
 use crate::config::{Connector, Job};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::backup::{dump_options, session_options};
 use crate::pg::connect::{Session, connect};
 use crate::pg::conninfo::OsEnvironment;
+use crate::pg::server::{Server, newest_major};
 use crate::snapshot::begin_reading;
 
 /// Looks at one database, and gives its size on disk, if the role may know it.
@@ -36,6 +37,7 @@ async fn look(
 ) -> Result<Option<u64>> {
     let options = dump_options(job);
     let (server, quoter) = begin_reading(session, session_options(job), &options).await?;
+    newer(job, session, &server, name, findings).await?;
     let found = unreadable(&session.client, &server, &options, &quoter).await?;
     privileges(&found, name, findings);
     locks(&found, name, settings, findings);
@@ -58,6 +60,30 @@ async fn look(
     }
     let bytes: Option<i64> = row.try_get("bytes").map_err(failed)?;
     Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()))
+}
+
+/// Whether a server that is newer than we know holds what we don't know.
+async fn newer(
+    job: &Job,
+    session: &Session,
+    server: &Server,
+    name: &str,
+    findings: &mut Findings,
+) -> Result<()> {
+    const CHECK: &str = "newer version";
+    if server.major <= newest_major() {
+        return Ok(());
+    }
+    let found = find_unknown(&session.client, server, Scope::Database).await?;
+    let list = || found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    if found.is_empty() {
+        findings.ok(CHECK, "nothing is in use that pgsiphon does not know").of(name);
+    } else if job.dump.allow_unknown {
+        findings.warn(CHECK, format!("left out of dumps: {}", list()), "update pgsiphon").of(name);
+    } else {
+        findings.fail(CHECK, &unknown_is_refused(server, &found)).of(name);
+    }
+    Ok(())
 }
 
 fn privileges(found: &Unreadable, name: &str, findings: &mut Findings) {

@@ -7,7 +7,7 @@ use super::versions;
 use crate::config::Job;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::connect::Session;
-use crate::pg::server::{NEWEST_DIALECT, Server};
+use crate::pg::server::{Server, newest_major};
 
 /// Beside the sessions that copy: the one that holds the locks, and the one that holds the job's slot.
 const MORE_SESSIONS: i64 = 2;
@@ -90,11 +90,12 @@ impl Settings {
 pub(super) fn version(server: &Server, now: DateTime<Utc>, findings: &mut Findings) {
     const CHECK: &str = "server version";
     let shown: String = server.version.chars().filter(|c| !c.is_control()).collect();
-    if server.major > NEWEST_DIALECT {
+    if server.major > newest_major() {
         findings.warn(
             CHECK,
             format!(
-                "{shown} is newer than this pgsiphon knows: its dumps are written like {NEWEST_DIALECT}'s"
+                "{shown} is newer than this pgsiphon knows: its dumps are written like {}'s",
+                newest_major()
             ),
             "update pgsiphon",
         );
@@ -230,7 +231,7 @@ mod tests {
     #[test]
     fn versions_are_judged() {
         assert_eq!(levels(&server(18, 7)), [("server version", Level::Ok)]);
-        assert_eq!(levels(&server(NEWEST_DIALECT + 1, 0)), [("server version", Level::Warning)]);
+        assert_eq!(levels(&server(newest_major() + 1, 0)), [("server version", Level::Warning)]);
         assert_eq!(
             levels(&server(14, 23)),
             [("server version", Level::Warning), ("security fixes", Level::Warning)]
