@@ -172,7 +172,7 @@ fn a_backup_restores_to_the_same() {
     {
         let dump = world.dump(&from, "same.sql", flags);
         let report = world.restores(&dump);
-        assert!(report["restored_to"].as_str().unwrap().contains('.'), "{report:#}");
+        assert!(report["restored_to"].as_str().unwrap().starts_with(&world.server.version), "{report:#}");
         // What `IN` on a varchar becomes is spelled anew by the server.
         assert!(report["remarks"].to_string().contains("the server spells anew"), "{report:#}");
     }

@@ -111,9 +111,13 @@ async fn contents(r: &Reader<'_>, catalog: &Catalog) -> Result<Unreadable> {
     Ok(found)
 }
 
-/// There is a function for this from 18 on only.
+/// From 19 on the members of pg_read_all_data read large objects too, as the server's own function
+/// knows, which is there from 18 on.
 async fn unreadable_large_objects(r: &Reader<'_>) -> Result<Vec<String>> {
-    let sql = "SELECT oid::text AS oid FROM pg_catalog.pg_largeobject_metadata
+    let by_function = "SELECT oid::text AS oid FROM pg_catalog.pg_largeobject_metadata
+                        WHERE NOT pg_catalog.has_largeobject_privilege(oid, 'SELECT')
+                        ORDER BY pg_largeobject_metadata.oid";
+    let by_acl = "SELECT oid::text AS oid FROM pg_catalog.pg_largeobject_metadata
                 WHERE pg_catalog.current_setting('lo_compat_privileges') <> 'on'
                   AND NOT EXISTS (
                     SELECT FROM pg_catalog.aclexplode(
@@ -121,6 +125,7 @@ async fn unreadable_large_objects(r: &Reader<'_>) -> Result<Vec<String>> {
                      WHERE a.privilege_type = 'SELECT'
                        AND CASE a.grantee WHEN 0 THEN true ELSE pg_catalog.pg_has_role(a.grantee, 'USAGE') END)
                 ORDER BY pg_largeobject_metadata.oid";
+    let sql = if r.major >= 18 { by_function } else { by_acl };
     let rows = r.query("pg_largeobject_metadata", sql).await?;
     rows.iter().map(|row| Ok(format!("large object {}", row.text("oid")?))).collect()
 }

@@ -50,13 +50,13 @@ pub async fn refuse_unknown(client: &Client, server: &Server, scope: Scope, allo
     }
     let found = find_unknown(client, server, scope).await?;
     let newer = format!(
-        "the server's version {} is newer than pgsiphon knows; its dump is written like version {}'s",
+        "the server's version {} is newer than pgsiphon knows: its dump is written like version {}'s",
         server.major,
         newest_major()
     );
     let list = || found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     if found.is_empty() {
-        tracing::warn!("{newer}, and nothing that was looked at needs more");
+        tracing::warn!("{newer}, which has all that is used here");
         Ok(())
     } else if allowed {
         tracing::warn!("{newer}, without what it does not know: {}", list());

@@ -98,7 +98,7 @@ fn privileges(found: &Unreadable, name: &str, findings: &mut Findings) {
         (
             &found.objects,
             "no SELECT privilege on",
-            "GRANT SELECT ON …, or pg_read_all_data (it does not cover large objects), or exclude them by \
+            "GRANT SELECT ON …, or pg_read_all_data (before 19 it does not cover large objects), or exclude them by \
              dump.exclude_tables",
         ),
         (

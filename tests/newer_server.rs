@@ -1,0 +1,182 @@
+//! Servers of a version newer than pgsiphon knows. There is none yet, so the build under test is told to
+//! forget the newest versions: `PGSIPHON_TEST_NEWEST_MAJOR`. What it makes of the conformance cases then
+//! is tried there.
+
+// A failed unwrap is a failed test.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Output;
+
+use serde_json::Value;
+use support::database::{Database, Settings, administer, ask};
+use support::servers::{Postgres, Servers, clean_command};
+
+/// What the build knows, and a server after it that every run of the tests has.
+const KNOWN: &str = "17";
+const SERVER: u32 = 18;
+
+fn server() -> Postgres {
+    Servers::from_environment().unwrap().postgres(SERVER).unwrap().clone()
+}
+
+fn database(sql: &str) -> Database {
+    let database = Database::create(&server(), "newer", &Settings::default()).unwrap();
+    ask(database.server(), database.name(), sql).unwrap();
+    database
+}
+
+fn dump(database: &Database, user: &str, more: &[&str]) -> Output {
+    let server = database.server();
+    let mut command = clean_command(env!("CARGO_BIN_EXE_pgsiphon"));
+    command
+        .args(["dump", "-h", &server.host, "-p", &server.port.to_string(), "-U", user, database.name()])
+        .args(more)
+        .env("PGSIPHON_TEST_NEWEST_MAJOR", KNOWN);
+    command.output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn what_is_used_and_not_known_is_named_and_nothing_is_dumped() {
+    let database = database(
+        "CREATE TABLE t (a int, \"odd Column\" int GENERATED ALWAYS AS (a + 1) VIRTUAL,
+                         CONSTRAINT never CHECK (a > 0) NOT ENFORCED)",
+    );
+    let output = dump(&database, "postgres", &[]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(4), 0), "{}", stderr(&output));
+    let text = stderr(&output);
+    for part in [
+        "code v of pg_attribute.attgenerated (column odd Column of table public.t)",
+        "column pg_constraint.conenforced = false (constraint never on table public.t)",
+        "--allow-unknown",
+    ] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+}
+
+#[test]
+fn allow_unknown_dumps_the_rest_and_warns_of_what_is_left_out() {
+    let database = database("CREATE TABLE t (a int, CONSTRAINT never CHECK (a > 0) NOT ENFORCED)");
+    let output = dump(&database, "postgres", &["--allow-unknown"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("CREATE TABLE public.t"));
+    assert!(stderr(&output).contains("without what it does not know: column pg_constraint.conenforced"));
+}
+
+#[test]
+fn members_of_extensions_are_not_what_a_dump_is_of() {
+    let database = database(
+        "CREATE TABLE member (a int, b int GENERATED ALWAYS AS (a) VIRTUAL);
+         CREATE EXTENSION citext; ALTER EXTENSION citext ADD TABLE member",
+    );
+    let output = dump(&database, "postgres", &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn what_the_server_measures_is_no_feature() {
+    let database =
+        database("CREATE TABLE t (a int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 1000)");
+    // The servers commit asynchronously, and VACUUM marks no page whose commits are not on disk.
+    ask(database.server(), database.name(), "CHECKPOINT").unwrap();
+    ask(database.server(), database.name(), "VACUUM FREEZE t").unwrap();
+    let frozen = ask(
+        database.server(),
+        database.name(),
+        "SELECT relallfrozen > 0 FROM pg_class WHERE oid = 't'::regclass",
+    );
+    assert_eq!(frozen.unwrap().trim(), "t");
+    let output = dump(&database, "postgres", &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn a_role_that_reads_rows_only_can_dump_too() {
+    let database = database(
+        "CREATE TABLE t (a int); CREATE SUBSCRIPTION newer_s CONNECTION 'dbname=n' PUBLICATION p WITH (connect = false, slot_name = NONE)",
+    );
+    let role = format!("{}_reader", database.name());
+    administer(database.server(), &format!("CREATE ROLE {role} LOGIN IN ROLE pg_read_all_data")).unwrap();
+    let output = dump(&database, &role, &[]);
+    administer(database.server(), &format!("DROP ROLE {role}")).unwrap();
+    ask(database.server(), database.name(), "DROP SUBSCRIPTION newer_s").unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn backups_say_so_in_manifest_and_status_and_check_looks_at_each_database() {
+    let database = database("CREATE TABLE t (a int)");
+    let server = database.server();
+    let store = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = clean_command(env!("CARGO_BIN_EXE_pgsiphon"));
+        command
+            .args(arguments)
+            .current_dir(store.path())
+            .env("PGSIPHON_TEST_NEWEST_MAJOR", KNOWN)
+            .env("PGSIPHON_SOURCE_HOST", &server.host)
+            .env("PGSIPHON_SOURCE_PORT", server.port.to_string())
+            .env("PGSIPHON_SOURCE_USER", "postgres")
+            .env("PGSIPHON_SOURCE_DBNAME", database.name())
+            .env("PGSIPHON_DATABASES_GLOBALS", "false")
+            .env("PGSIPHON_DESTINATION_URL", store.path().join("store"));
+        command.output().unwrap()
+    };
+    let note = "is newer than pgsiphon knows: its dump is written like version 17's";
+    let output = run(&["backup"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains(note), "{}", stderr(&output));
+    let output = run(&["status", "--json"]);
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(status[0]["warnings"][0].as_str().unwrap().contains(note), "{status}");
+    let output = run(&["status"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains(note));
+
+    let output = run(&["check"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("nothing is in use that pgsiphon does not know"), "{text}");
+    ask(server, database.name(), "ALTER TABLE t ADD b int GENERATED ALWAYS AS (a) VIRTUAL").unwrap();
+    let output = run(&["check"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert!(text.contains("code v of pg_attribute.attgenerated (column b of table public.t)"), "{text}");
+}
+
+/// The columns of a server's system catalogs, as `catalog.column`.
+fn columns(server: &Postgres) -> BTreeSet<String> {
+    let sql = "SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+                WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'r'
+                  AND a.attnum > 0 AND NOT a.attisdropped";
+    ask(server, "postgres", sql).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_known_columns_are_those_of_the_servers() {
+    let text = include_str!("../src/catalog/known_columns.txt");
+    let mut since: BTreeMap<String, u32> = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (catalog, columns) = line.split_once(": ").unwrap();
+        for column in columns.split(' ') {
+            let (column, major) = column.split_once('@').unwrap_or((column, "14"));
+            since.insert(format!("{catalog}.{column}"), major.parse().unwrap());
+        }
+    }
+    for (major, server) in Servers::from_environment().unwrap().postgres.range(14..) {
+        let there = columns(server);
+        let unknown: Vec<_> =
+            there.iter().filter(|column| since.get(*column).is_none_or(|since| since > major)).collect();
+        assert!(unknown.is_empty(), "PostgreSQL {major} has more: {unknown:?}");
+        let missing: Vec<_> = since
+            .iter()
+            .filter(|(column, since)| *since == major && *major > 14 && !there.contains(*column))
+            .collect();
+        assert!(missing.is_empty(), "PostgreSQL {major} lacks: {missing:?}");
+    }
+}
