@@ -47,6 +47,9 @@ pub struct Patterns {
     pub exclude_table_data_and_children: Vec<String>,
     /// `-e`
     pub extensions: Vec<String>,
+    /// Only extensions are wanted, as `-e` means it. `include extension` in a filter file leaves out
+    /// other extensions, but nothing else.
+    pub only_extensions: bool,
     /// `--exclude-extension`
     pub exclude_extensions: Vec<String>,
     /// `--include-foreign-data`: foreign servers
@@ -182,7 +185,7 @@ impl DumpOptions {
         p.schemas.is_empty()
             && p.tables.is_empty()
             && p.tables_and_children.is_empty()
-            && p.extensions.is_empty()
+            && !p.only_extensions
     }
 
     /// Are large objects wanted?

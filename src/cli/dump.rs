@@ -57,6 +57,9 @@ pub(crate) struct DumpArgs {
     /// As pg_dump 14 has it; the snapshots are always synchronised
     #[arg(long, hide = true)]
     no_synchronized_snapshots: bool,
+    /// As every pg_dump still takes it: without effect
+    #[arg(short = 'R', long, hide = true)]
+    no_reconnect: bool,
     /// When to show a progress bar on standard error
     #[arg(long, value_enum, default_value_t = When::Auto)]
     progress: When,
@@ -79,10 +82,13 @@ pub(crate) struct DumpArgs {
 
 /// Runs the command.
 pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<()> {
-    let options = args.content.options(args.verbose > 0)?;
+    let options = args.content.options(args.verbose > 0, args.cluster.is_given())?;
     args.check_format()?;
     let session = args.session();
-    let cluster = args.cluster.resolve(&options, &session)?;
+    let mut cluster = args.cluster.resolve(&options, &session)?;
+    if let Some(cluster) = &mut cluster {
+        cluster.exclude_databases(args.content.filtered_databases()?)?;
+    }
     let target = args.file.clone().unwrap_or_else(|| "-".to_owned());
     let compression = args.compression(&target)?;
     if target == "-" && compression != Compression::None && std::io::stdout().is_terminal() {
