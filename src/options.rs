@@ -182,10 +182,7 @@ impl DumpOptions {
     /// Is the whole database wanted, with what belongs to no schema?
     pub fn include_everything(&self) -> bool {
         let p = &self.patterns;
-        p.schemas.is_empty()
-            && p.tables.is_empty()
-            && p.tables_and_children.is_empty()
-            && !p.only_extensions
+        p.schemas.is_empty() && p.tables.is_empty() && p.tables_and_children.is_empty() && !p.only_extensions
     }
 
     /// Are large objects wanted?

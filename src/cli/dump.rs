@@ -1,6 +1,7 @@
 //! `pgsiphon dump`: pg_dump's flags, and where the dump goes.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use pgsiphon::error::Result;
 use pgsiphon::pg::conninfo::{OsEnvironment, resolve};
 use pgsiphon::pipeline::{Progress, Silent, Summary};
 use pgsiphon::sink::Sink;
-use pgsiphon::sink::file::FileSink;
+use pgsiphon::sink::file::{FileSink, is_standard_output};
 use pgsiphon::sink::s3::{S3Location, S3Options, S3Sink};
 use pgsiphon::sink::stdout::StdoutSink;
 use pgsiphon::snapshot::SessionOptions;
@@ -89,7 +90,10 @@ pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<(
     if let Some(cluster) = &mut cluster {
         cluster.exclude_databases(args.content.filtered_databases()?)?;
     }
-    let target = args.file.clone().unwrap_or_else(|| "-".to_owned());
+    let target = match &args.file {
+        Some(file) if !is_standard_output(Path::new(file)) => file.clone(),
+        _ => "-".to_owned(),
+    };
     let compression = args.compression(&target)?;
     if target == "-" && compression != Compression::None && std::io::stdout().is_terminal() {
         return Err(
