@@ -179,6 +179,11 @@ impl DumpOptions {
         !self.data
     }
 
+    /// Are any definitions printed? With `--section`, those of one section may have to wait for another.
+    pub fn prints_definitions(&self) -> bool {
+        self.schema && self.sections.intersects(Sections::PRE_DATA | Sections::POST_DATA)
+    }
+
     /// Is the whole database wanted, with what belongs to no schema?
     pub fn include_everything(&self) -> bool {
         let p = &self.patterns;

@@ -1,6 +1,6 @@
 //! `pg_statistic_ext`: extended statistics.
 
-use super::read::Reader;
+use super::read::{Reader, only_if};
 use super::{Catalog, CatalogId, Components, Kind, class, namespace};
 use crate::error::Result;
 
@@ -23,8 +23,9 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     };
     let sql = format!(
         "SELECT oid, stxname, stxnamespace, stxowner, stxrelid, {target} AS target,
-                pg_catalog.pg_get_statisticsobjdef(oid) AS definition
-           FROM pg_catalog.pg_statistic_ext"
+                {} AS definition
+           FROM pg_catalog.pg_statistic_ext",
+        only_if(r.prints_post_data(), "pg_catalog.pg_get_statisticsobjdef(oid)")
     );
     for row in r.query("pg_statistic_ext", &sql).await? {
         let statistics = ExtendedStatistics {
