@@ -337,6 +337,7 @@ const DEPARSED: &str = "
     CREATE STATISTICS s ON boom(a), b FROM t;
     CREATE DOMAIN d AS int DEFAULT boom(3) CHECK (boom(value) > 0);
     CREATE FUNCTION f(a int DEFAULT boom(7)) RETURNS int LANGUAGE sql BEGIN ATOMIC; SELECT boom(a); END;
+    CREATE TABLE whole (a int DEFAULT 1);
     CREATE TABLE parted (a int) PARTITION BY RANGE (boom(a));
     CREATE TABLE part PARTITION OF parted FOR VALUES FROM (1) TO (10);
     INSERT INTO t VALUES (4711, 'saved');
@@ -352,6 +353,8 @@ fn rows_are_rescued_from_a_database_whose_definitions_cannot_be_told() {
     // As a damaged catalog has it: what calls the function cannot be deparsed any more.
     from.query("DELETE FROM pg_proc WHERE proname = 'boom'").unwrap();
     assert_fails(&dump_with(&world, from.name(), &["-s"]), 4, "cache lookup failed");
+    let whole = rows_of(&dump_with(&world, from.name(), &["-t", "whole"]));
+    assert!(whole.contains("CREATE TABLE public.whole"), "{whole}");
     for (flags, before) in rows_only.iter().zip(before) {
         let after = rows_of(&dump_with(&world, from.name(), flags));
         assert!(after.contains("4711") && after == before, "{flags:?}: {after}");

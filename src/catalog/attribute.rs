@@ -214,7 +214,15 @@ pub(super) struct Started {
 }
 
 pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Started {
-    let interesting = relation::oids(catalog, |_, rel| rel.interesting && rel.relkind != RelKind::Sequence);
+    // Only definitions name the columns of views.
+    let interesting = relation::oids(catalog, |_, rel| {
+        rel.interesting
+            && match rel.relkind {
+                RelKind::Sequence => false,
+                RelKind::View => r.options.schema,
+                _ => true,
+            }
+    });
     Started {
         columns: r.start_oids("pg_attribute", &columns_sql(r), interesting.clone()),
         defaults: r.options.schema.then(|| r.start_oids("pg_attrdef", &defaults_sql(r), interesting)),

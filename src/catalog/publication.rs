@@ -92,7 +92,9 @@ async fn read_relations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     } else {
         "NULL::text[] AS columns"
     };
-    let filter = only_if(r.major >= 15 && r.prints_post_data(), "pg_catalog.pg_get_expr(prqual, prrelid)");
+    // Publications belong to no schema, so they are dumped with the whole database only.
+    let printed = r.major >= 15 && r.prints_post_data() && r.options.include_everything();
+    let filter = only_if(printed, "pg_catalog.pg_get_expr(prqual, prrelid)");
     let sql = format!(
         "SELECT oid, prpubid, prrelid, {filter} AS filter, {details} FROM pg_catalog.pg_publication_rel"
     );

@@ -1,7 +1,9 @@
 //! `pg_statistic_ext`: extended statistics.
 
+use postgres_types::Type;
+
 use super::read::{Reader, only_if};
-use super::{Catalog, CatalogId, Components, Kind, class, namespace};
+use super::{Catalog, CatalogId, Components, Kind, class, namespace, relation};
 use crate::error::Result;
 
 /// An extended statistics object.
@@ -21,13 +23,17 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         13..17 => "NULLIF(stxstattarget, -1)",
         17.. => "stxstattarget",
     };
+    let tables = relation::oids(catalog, |object, _| object.dump.contains(Components::DEFINITION));
     let sql = format!(
         "SELECT oid, stxname, stxnamespace, stxowner, stxrelid, {target} AS target,
                 {} AS definition
            FROM pg_catalog.pg_statistic_ext",
-        only_if(r.prints_post_data(), "pg_catalog.pg_get_statisticsobjdef(oid)")
+        only_if(
+            r.prints_post_data(),
+            "CASE WHEN stxrelid = ANY ($1) THEN pg_catalog.pg_get_statisticsobjdef(oid) END"
+        )
     );
-    for row in r.query("pg_statistic_ext", &sql).await? {
+    for row in r.query_params("pg_statistic_ext", &sql, &[(&tables, Type::OID_ARRAY)]).await? {
         let statistics = ExtendedStatistics {
             owner: catalog.role(row.oid("stxowner")?),
             definition: row.opt_text("definition")?.unwrap_or_default(),
