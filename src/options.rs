@@ -47,6 +47,9 @@ pub struct Patterns {
     pub exclude_table_data_and_children: Vec<String>,
     /// `-e`
     pub extensions: Vec<String>,
+    /// Only extensions are wanted, as `-e` means it. `include extension` in a filter file leaves out
+    /// other extensions, but nothing else.
+    pub only_extensions: bool,
     /// `--exclude-extension`
     pub exclude_extensions: Vec<String>,
     /// `--include-foreign-data`: foreign servers
@@ -179,13 +182,15 @@ impl DumpOptions {
         !self.data
     }
 
+    /// Are any definitions printed? With `--section`, those of one section may have to wait for another.
+    pub fn prints_definitions(&self) -> bool {
+        self.schema && self.sections.intersects(Sections::PRE_DATA | Sections::POST_DATA)
+    }
+
     /// Is the whole database wanted, with what belongs to no schema?
     pub fn include_everything(&self) -> bool {
         let p = &self.patterns;
-        p.schemas.is_empty()
-            && p.tables.is_empty()
-            && p.tables_and_children.is_empty()
-            && p.extensions.is_empty()
+        p.schemas.is_empty() && p.tables.is_empty() && p.tables_and_children.is_empty() && !p.only_extensions
     }
 
     /// Are large objects wanted?

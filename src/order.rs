@@ -4,6 +4,7 @@
 //! disturbing that order least. Loops in the dependencies that the server itself allows are
 //! broken by a repair of their own each ([`repair`]).
 
+mod circles;
 mod membership;
 mod natural;
 mod repair;
@@ -24,12 +25,17 @@ pub use membership::order_memberships;
 pub fn order(catalog: &mut Catalog, dialect: u32) -> Result<Vec<DumpId>> {
     let mut by_name: Vec<DumpId> = catalog.ids().collect();
     natural::sort(catalog, &mut by_name, dialect);
-    loop {
+    let mut circles = Vec::new();
+    let ordered = loop {
         match topological(catalog, &by_name) {
-            Ok(ordered) => return Ok(ordered),
-            Err(left) => repair::break_loops(catalog, &left)?,
+            Ok(ordered) => break ordered,
+            Err(left) => repair::break_loops(catalog, &left, &mut circles)?,
         }
+    };
+    if let Some(warning) = circles::warning(catalog, &circles) {
+        tracing::warn!("{warning}");
     }
+    Ok(ordered)
 }
 
 /// Orders `by_name` so that dependencies come first, moving as little as possible: from the end

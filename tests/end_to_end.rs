@@ -309,3 +309,132 @@ fn a_loop_of_dependencies_that_no_order_resolves_is_refused_by_name() {
     );
     Store::new(world.s3()).assert_nothing_at(&key);
 }
+
+/// `pgsiphon dump` of a database, with more arguments.
+fn dump_with(world: &World, database: &str, arguments: &[&str]) -> Output {
+    clean_command(env!("CARGO_BIN_EXE_pgsiphon"))
+        .arg("dump")
+        .args(world.postgres().connection_options())
+        .args(["-d", database])
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// One of each kind of object whose definition the server deparses, all with a call of `boom`.
+const DEPARSED: &str = "
+    CREATE FUNCTION boom(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+    CREATE TABLE t (a int PRIMARY KEY DEFAULT boom(1), b text, c int GENERATED ALWAYS AS (boom(a)) STORED,
+                    CHECK (boom(a) > 0), EXCLUDE USING btree (boom(a) WITH =));
+    CREATE INDEX ON t (boom(a));
+    CREATE VIEW v AS SELECT boom(a) AS x FROM t;
+    CREATE MATERIALIZED VIEW m AS SELECT boom(a) AS x FROM t WITH NO DATA;
+    CREATE RULE r AS ON DELETE TO t DO ALSO SELECT boom(1);
+    CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW WHEN (boom(new.a) > 2) EXECUTE FUNCTION fire();
+    ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY p ON t USING (boom(a) > 1);
+    CREATE STATISTICS s ON boom(a), b FROM t;
+    CREATE DOMAIN d AS int DEFAULT boom(3) CHECK (boom(value) > 0);
+    CREATE FUNCTION f(a int DEFAULT boom(7)) RETURNS int LANGUAGE sql BEGIN ATOMIC; SELECT boom(a); END;
+    CREATE TABLE whole (a int DEFAULT 1);
+    CREATE TABLE parted (a int) PARTITION BY RANGE (boom(a));
+    CREATE TABLE part PARTITION OF parted FOR VALUES FROM (1) TO (10);
+    INSERT INTO t VALUES (4711, 'saved');
+    INSERT INTO part VALUES (3)";
+
+#[test]
+fn rows_are_rescued_from_a_database_whose_definitions_cannot_be_told() {
+    let world = World::new();
+    let from = world.database("e2e_rescue", DEPARSED);
+    let rows_only: [&[&str]; 4] =
+        [&["-a"], &["--section=data"], &["-a", "--column-inserts"], &["-a", "-t", "t", "-t", "part"]];
+    let before = rows_only.map(|flags| rows_of(&dump_with(&world, from.name(), flags)));
+    // As a damaged catalog has it: what calls the function cannot be deparsed any more.
+    from.query("DELETE FROM pg_proc WHERE proname = 'boom'").unwrap();
+    assert_fails(&dump_with(&world, from.name(), &["-s"]), 4, "cache lookup failed");
+    let whole = rows_of(&dump_with(&world, from.name(), &["-t", "whole"]));
+    assert!(whole.contains("CREATE TABLE public.whole"), "{whole}");
+    for (flags, before) in rows_only.iter().zip(before) {
+        let after = rows_of(&dump_with(&world, from.name(), flags));
+        assert!(after.contains("4711") && after == before, "{flags:?}: {after}");
+    }
+}
+
+/// The text of a dump but for the key that each has of its own.
+fn rows_of(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines().filter(|line| !line.contains("restrict ")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn many_circles_of_foreign_keys_give_one_warning() {
+    let world = World::new();
+    let sql = "CREATE TABLE a (id int PRIMARY KEY, up int REFERENCES a);
+               CREATE TABLE b (id int PRIMARY KEY, up int REFERENCES b);
+               CREATE TABLE x (id int PRIMARY KEY, other int);
+               CREATE TABLE y (id int PRIMARY KEY REFERENCES x);
+               ALTER TABLE x ADD FOREIGN KEY (other) REFERENCES y";
+    let from = world.database("e2e_circles", sql);
+    let said = dump_with(&world, from.name(), &["-a"]).stderr;
+    let said = String::from_utf8(said).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("foreign keys to themselves: public.a, public.b;"), "{said}");
+    assert!(said.contains("among these tables: (public.x, public.y);"), "{said}");
+    assert!(dump_with(&world, from.name(), &[]).stderr.is_empty());
+}
+
+#[test]
+fn a_missing_directory_is_told_in_one_plain_line() {
+    let world = World::new();
+    let from = world.database("e2e_nowhere", "CREATE TABLE t ()");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("missing/dump.sql");
+    let output = dump_with(&world, from.name(), &["-v", "-f", file.to_str().unwrap()]);
+    assert_fails(&output, 5, "does the directory exist?");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!said.contains("temporary") && !said.contains('\x1b'), "{said}");
+}
+
+#[test]
+fn messages_for_a_file_have_no_escape_sequences() {
+    let output = clean_command(env!("CARGO_BIN_EXE_pgsiphon"))
+        .arg("dump")
+        .env("DATABASE_URL", "postgresql://127.0.0.1:1/none?pool=5")
+        .env("TERM", "xterm-256color")
+        .env("CLICOLOR_FORCE", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("parameter=\"pool\""), "{said:?}");
+    assert!(!said.contains('\x1b'), "{said:?}");
+}
+
+#[test]
+fn obsolete_flags_are_taken_and_a_filter_leaves_out_databases() {
+    let world = World::new();
+    let from = world.database("e2e_obsolete", "CREATE TABLE t (a int)");
+    let plain = rows_of(&dump_with(&world, from.name(), &[]));
+    for flag in ["-R", "--no-reconnect", "--no-synchronized-snapshots"] {
+        assert_eq!(rows_of(&dump_with(&world, from.name(), &[flag])), plain, "{flag}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("filter");
+    std::fs::write(&file, "exclude database *\n").unwrap();
+    let filter = format!("--filter={}", file.display());
+    let cluster = |arguments: &[&str]| {
+        clean_command(env!("CARGO_BIN_EXE_pgsiphon"))
+            .arg("dump")
+            .args(world.postgres().connection_options())
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    let none = cluster(&["--all", &filter]);
+    assert!(none.status.success(), "{}", String::from_utf8_lossy(&none.stderr));
+    assert!(!String::from_utf8_lossy(&none.stdout).contains("\\connect"));
+    assert_fails(&cluster(&["-g", &filter]), 2, "requires option --all");
+    assert_fails(&dump_with(&world, from.name(), &[&filter]), 2, "not allowed in a dump of one database");
+}

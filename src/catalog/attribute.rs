@@ -3,7 +3,7 @@
 
 use super::constraint;
 use super::pending::Pending;
-use super::read::Reader;
+use super::read::{Reader, only_if};
 use super::row::CatalogRow;
 use super::{
     Catalog, CatalogId, Components, DumpId, Kind, Oid, RelKind, Relation, TypeDetail, class, relation,
@@ -194,11 +194,16 @@ fn attribute_from(row: &CatalogRow) -> Result<Attribute> {
 
 /// Defaults and generation expressions. Only the latter can mention columns; naming the table makes the
 /// server open it, at a multiple of the cost.
-const DEFAULTS: &str = "
-    SELECT oid, adrelid, adnum,
-           pg_catalog.pg_get_expr(adbin, CASE WHEN pg_catalog.strpos(adbin::text, '{VAR ') > 0 THEN adrelid ELSE 0 END)
-             AS expression
-      FROM pg_catalog.pg_attrdef WHERE adrelid = ANY ($1) ORDER BY adrelid, adnum";
+fn defaults_sql(r: &Reader<'_>) -> String {
+    let expression = only_if(
+        r.prints_definitions(),
+        "pg_catalog.pg_get_expr(adbin, CASE WHEN pg_catalog.strpos(adbin::text, '{VAR ') > 0 THEN adrelid ELSE 0 END)",
+    );
+    format!(
+        "SELECT oid, adrelid, adnum, {expression} AS expression
+           FROM pg_catalog.pg_attrdef WHERE adrelid = ANY ($1) ORDER BY adrelid, adnum"
+    )
+}
 
 /// The queries about the columns of all interesting relations, under way.
 pub(super) struct Started {
@@ -209,10 +214,18 @@ pub(super) struct Started {
 }
 
 pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Started {
-    let interesting = relation::oids(catalog, |_, rel| rel.interesting && rel.relkind != RelKind::Sequence);
+    // Only definitions name the columns of views.
+    let interesting = relation::oids(catalog, |_, rel| {
+        rel.interesting
+            && match rel.relkind {
+                RelKind::Sequence => false,
+                RelKind::View => r.options.schema,
+                _ => true,
+            }
+    });
     Started {
         columns: r.start_oids("pg_attribute", &columns_sql(r), interesting.clone()),
-        defaults: r.options.schema.then(|| r.start_oids("pg_attrdef", DEFAULTS, interesting)),
+        defaults: r.options.schema.then(|| r.start_oids("pg_attrdef", &defaults_sql(r), interesting)),
         checks: r.options.schema.then(|| constraint::start_of_tables(r, catalog)),
     }
 }

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::attribute::attribute_name;
 use super::pending::Pending;
-use super::read::Reader;
+use super::read::{Reader, only_if};
 use super::row::CatalogRow;
 use super::{Catalog, CatalogId, DumpId, Kind, Oid, RelKind, TypeDetail, class, relation};
 use crate::error::{Error, ErrorKind, Result};
@@ -156,7 +156,8 @@ pub(super) async fn read_of_tables(
     expect_all_checks(catalog)?;
     let sql = "SELECT oid, pg_catalog.pg_get_constraintdef(oid) AS definition
                  FROM pg_catalog.pg_constraint WHERE oid = ANY ($1)";
-    Ok(Definitions { pending: r.start_oids("pg_constraint", sql, first.into_values().collect()), alike })
+    let wanted = if r.prints_definitions() { first.into_values().collect() } else { Vec::new() };
+    Ok(Definitions { pending: r.start_oids("pg_constraint", sql, wanted), alike })
 }
 
 pub(super) async fn read_definitions(catalog: &mut Catalog, checks: Option<Definitions>) -> Result<()> {
@@ -190,8 +191,9 @@ fn expect_all_checks(catalog: &Catalog) -> Result<()> {
 /// domain's definition.
 pub(super) async fn read_of_domains(r: &Reader<'_>, catalog: &mut Catalog, domains: Vec<Oid>) -> Result<()> {
     let contypes = if r.dialect >= 17 { "'c', 'n'" } else { "'c'" };
+    let definition = only_if(r.prints_definitions(), "pg_catalog.pg_get_constraintdef(oid)");
     let sql = format!(
-        "SELECT oid, contypid, conname, contype, pg_catalog.pg_get_constraintdef(oid) AS definition,
+        "SELECT oid, contypid, conname, contype, {definition} AS definition,
                 true AS conislocal, convalidated
            FROM pg_catalog.pg_constraint
           WHERE contypid = ANY ($1) AND contype IN ({contypes})
@@ -233,12 +235,15 @@ pub(super) async fn read_foreign_keys(r: &Reader<'_>, catalog: &mut Catalog) -> 
                 _ => rel.relhastriggers,
             }
     });
-    let sql = "SELECT oid, conrelid, conname, contype, confrelid, conindid,
-                      pg_catalog.pg_get_constraintdef(oid) AS definition, true AS conislocal, false AS convalidated
-                 FROM pg_catalog.pg_constraint
-                WHERE contype = 'f' AND conparentid = 0 AND conrelid = ANY ($1)
-                ORDER BY conrelid, conname";
-    for row in r.query_oids("pg_constraint", sql, tables).await? {
+    let definition = only_if(r.prints_post_data(), "pg_catalog.pg_get_constraintdef(oid)");
+    let sql = format!(
+        "SELECT oid, conrelid, conname, contype, confrelid, conindid,
+                {definition} AS definition, true AS conislocal, false AS convalidated
+           FROM pg_catalog.pg_constraint
+          WHERE contype = 'f' AND conparentid = 0 AND conrelid = ANY ($1)
+          ORDER BY conrelid, conname"
+    );
+    for row in r.query_oids("pg_constraint", &sql, tables).await? {
         let Some(table) = catalog.find(class::PG_CLASS, row.oid("conrelid")?) else { continue };
         let confrelid = row.oid("confrelid")?;
         let constraint = Constraint { confrelid, ..Constraint::check(ConstraintOwner::Table(table), &row)? };

@@ -1,9 +1,11 @@
 //! `pg_index`: indexes, and the constraints that stand on them.
 
 use super::pending::Pending;
-use super::read::Reader;
+use super::read::{Reader, only_if};
 use super::row::CatalogRow;
-use super::{Catalog, CatalogId, Constraint, ConstraintOwner, DumpId, Kind, Oid, class, relation, typoid};
+use super::{
+    Catalog, CatalogId, Components, Constraint, ConstraintOwner, DumpId, Kind, Oid, class, relation, typoid,
+};
 use crate::error::Result;
 
 /// An index.
@@ -53,6 +55,8 @@ pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Pending {
     let period = if r.major >= 18 { "c.conperiod" } else { "false" };
     let set = if r.major >= 17 { "attstattarget IS NOT NULL" } else { "attstattarget >= 0" };
     let targets = format!("FROM pg_catalog.pg_attribute WHERE attrelid = i.indexrelid AND {set}");
+    let constraint_definition =
+        only_if(r.prints_post_data(), "pg_catalog.pg_get_constraintdef(c.oid, false)");
     // The server quotes as its own setting says, which need not come from our options. Only expressions take a statistics target of their own.
     let sql = format!(
         "SELECT t.oid, i.indrelid, t.relname, am.amname, i.indisunique,
@@ -62,8 +66,7 @@ pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Pending {
                 i.indkey::pg_catalog.int2[], i.indnkeyatts, i.indisclustered, i.indisreplident,
                 {nulls} AS indnullsnotdistinct, inh.inhparent, ts.spcname, t.reloptions,
                 c.oid AS conoid, c.contype, c.conname, c.condeferrable, c.condeferred, {period} AS conperiod,
-                CASE WHEN c.contype = 'x' THEN pg_catalog.pg_get_constraintdef(c.oid, false)
-                 END AS constraint_definition,
+                CASE WHEN c.contype = 'x' THEN {constraint_definition} END AS constraint_definition,
                 CASE WHEN i.indexprs IS NOT NULL THEN (SELECT pg_catalog.array_agg(attnum ORDER BY attnum) {targets})
                  END AS statistics_columns,
                 CASE WHEN i.indexprs IS NOT NULL THEN (SELECT pg_catalog.array_agg(attstattarget ORDER BY attnum) {targets})
@@ -110,10 +113,11 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, indexes: Pending
         };
         let conoid = row.oid("conoid")?;
         let oid = row.oid("oid")?;
-        if conoid == 0 && !(row.bool("plain")? && has_defaults_only(catalog, &index, &row)?) {
+        let (namespace, dump) = (catalog.object(table).namespace, catalog.object(table).dump);
+        let printed = r.prints_post_data() && dump.contains(Components::DEFINITION);
+        if printed && conoid == 0 && !(row.bool("plain")? && has_defaults_only(catalog, &index, &row)?) {
             to_deparse.push(oid);
         }
-        let (namespace, dump) = (catalog.object(table).namespace, catalog.object(table).dump);
         let id = catalog.add(
             CatalogId { classoid: class::PG_CLASS, oid },
             row.text("relname")?,

@@ -1,6 +1,6 @@
 //! `pg_policy`: row security, whether it is enabled and its policies.
 
-use super::read::Reader;
+use super::read::{Reader, only_if};
 use super::{Catalog, CatalogId, Components, DumpId, Kind, RelKind, class, relation};
 use crate::error::Result;
 
@@ -51,14 +51,18 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             Kind::Policy(Box::new(Policy { table, rule: None })),
         );
     }
-    let sql = "SELECT oid, polrelid, polname, polcmd, polpermissive,
-                      CASE WHEN polroles <> '{0}' THEN pg_catalog.array_to_string(ARRAY(
-                        SELECT pg_catalog.quote_ident(rolname) FROM pg_catalog.pg_roles
-                         WHERE oid = ANY (polroles)), ', ') END AS roles,
-                      pg_catalog.pg_get_expr(polqual, polrelid) AS qual,
-                      pg_catalog.pg_get_expr(polwithcheck, polrelid) AS with_check
-                 FROM pg_catalog.pg_policy WHERE polrelid = ANY ($1)";
-    for row in r.query_oids("pg_policy", sql, tables).await? {
+    let printed = r.prints_post_data();
+    let sql = format!(
+        "SELECT oid, polrelid, polname, polcmd, polpermissive,
+                CASE WHEN polroles <> '{{0}}' THEN pg_catalog.array_to_string(ARRAY(
+                  SELECT pg_catalog.quote_ident(rolname) FROM pg_catalog.pg_roles
+                   WHERE oid = ANY (polroles)), ', ') END AS roles,
+                {qual} AS qual, {with_check} AS with_check
+           FROM pg_catalog.pg_policy WHERE polrelid = ANY ($1)",
+        qual = only_if(printed, "pg_catalog.pg_get_expr(polqual, polrelid)"),
+        with_check = only_if(printed, "pg_catalog.pg_get_expr(polwithcheck, polrelid)"),
+    );
+    for row in r.query_oids("pg_policy", &sql, tables).await? {
         let Some(table) = catalog.find(class::PG_CLASS, row.oid("polrelid")?) else { continue };
         let rule = PolicyRule {
             polcmd: row.char("polcmd")?,

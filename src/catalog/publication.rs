@@ -1,6 +1,6 @@
 //! `pg_publication`, `pg_publication_rel`, `pg_publication_namespace`.
 
-use super::read::Reader;
+use super::read::{Reader, only_if};
 use super::{Catalog, CatalogId, Components, DumpId, Kind, class};
 use crate::error::Result;
 
@@ -112,17 +112,21 @@ async fn read_exceptions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
 
 async fn read_relations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let details = if r.major >= 15 {
-        "pg_catalog.pg_get_expr(prqual, prrelid) AS filter,
-         CASE WHEN prattrs IS NOT NULL THEN ARRAY(
+        "CASE WHEN prattrs IS NOT NULL THEN ARRAY(
             SELECT a.attname::text FROM pg_catalog.unnest(prattrs::pg_catalog.int2[]) WITH ORDINALITY AS k(attnum, i)
               JOIN pg_catalog.pg_attribute a ON a.attrelid = prrelid AND a.attnum = k.attnum ORDER BY i)
           END AS columns"
     } else {
-        "NULL::text AS filter, NULL::text[] AS columns"
+        "NULL::text[] AS columns"
     };
     let published = if r.major >= 19 { "WHERE NOT prexcept" } else { "" };
-    let sql =
-        format!("SELECT oid, prpubid, prrelid, {details} FROM pg_catalog.pg_publication_rel {published}");
+    // Publications belong to no schema, so they are dumped with the whole database only.
+    let printed = r.major >= 15 && r.prints_post_data() && r.options.include_everything();
+    let filter = only_if(printed, "pg_catalog.pg_get_expr(prqual, prrelid)");
+    let sql = format!(
+        "SELECT oid, prpubid, prrelid, {filter} AS filter, {details}
+           FROM pg_catalog.pg_publication_rel {published}"
+    );
     for row in r.query("pg_publication_rel", &sql).await? {
         let publication = catalog.find(class::PG_PUBLICATION, row.oid("prpubid")?);
         let table = catalog.find(class::PG_CLASS, row.oid("prrelid")?);

@@ -11,7 +11,7 @@ use super::row::{self, CatalogRow};
 use super::select::Selection;
 use super::{Catalog, Components, Kind, Oid, RelKind};
 use crate::error::Result;
-use crate::options::DumpOptions;
+use crate::options::{DumpOptions, Sections};
 use crate::pg::connect::Session;
 use crate::pg::server::Server;
 
@@ -37,6 +37,18 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Are any definitions printed? If not, no text of theirs is asked for: to deparse takes the
+    /// server time, and fails on what is broken. Which objects there are, and what depends on what,
+    /// must be known all the same, as the order of the rows follows from it.
+    pub(super) fn prints_definitions(&self) -> bool {
+        self.options.prints_definitions()
+    }
+
+    /// Are definitions printed that never stand before the rows?
+    pub(super) fn prints_post_data(&self) -> bool {
+        self.options.schema && self.options.sections.contains(Sections::POST_DATA)
+    }
+
     pub(super) async fn query(&self, what: &str, sql: &str) -> Result<Vec<CatalogRow>> {
         self.query_params(what, sql, &[]).await
     }
@@ -74,6 +86,11 @@ impl Reader<'_> {
             .zip(clients)
             .fold(Pending::none(what), |pending, (share, client)| pending.and_ask(client, sql, Some(share)))
     }
+}
+
+/// A column of a query whose text only definitions need: `expression` if they are printed.
+pub(super) fn only_if(printed: bool, expression: &str) -> &str {
+    if printed { expression } else { "NULL::pg_catalog.text" }
 }
 
 /// The number of objects from which on sharing a query pays.

@@ -352,8 +352,11 @@ fn follow_owners_of_sequences(catalog: &mut Catalog) {
 /// Reads what only the server can spell, for relations whose definitions will be dumped.
 pub(super) async fn read_definitions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     use RelKind::{ForeignTable as F, MatView, PartitionedTable, View};
+    let printed = r.prints_definitions();
     let of_kind = |catalog: &Catalog, kinds: &[RelKind]| -> Vec<Oid> {
-        oids(catalog, |o, rel| o.dump.contains(Components::DEFINITION) && kinds.contains(&rel.relkind))
+        oids(catalog, |o, rel| {
+            printed && o.dump.contains(Components::DEFINITION) && kinds.contains(&rel.relkind)
+        })
     };
     let relations = of_kind(catalog, &[PartitionedTable]);
     let sql = "SELECT oid, pg_catalog.pg_get_partkeydef(oid) AS definition
@@ -393,7 +396,8 @@ pub(super) async fn read_definitions(r: &Reader<'_>, catalog: &mut Catalog) -> R
             relation.foreign = Some(foreign);
         }
     }
-    let partitions = oids(catalog, |o, rel| o.dump.contains(Components::DEFINITION) && rel.relispartition);
+    let partitions =
+        oids(catalog, |o, rel| printed && o.dump.contains(Components::DEFINITION) && rel.relispartition);
     let sql = "SELECT c.oid, pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS bound
                  FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1)";
     for row in r.query_oids("partition bounds", sql, partitions).await? {

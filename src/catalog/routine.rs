@@ -155,6 +155,9 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
 
 /// Reads the definitions of those that will be dumped.
 pub(super) async fn read_details(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+    if !r.prints_definitions() {
+        return Ok(());
+    }
     let (mut routines, mut aggregates) = (Vec::new(), Vec::new());
     for id in catalog.ids() {
         let object = catalog.object(id);

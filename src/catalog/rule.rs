@@ -1,7 +1,7 @@
 //! `pg_rewrite`: rules, the views' own among them.
 
 use super::read::Reader;
-use super::{Catalog, CatalogId, DumpId, Kind, RelKind, class};
+use super::{Catalog, CatalogId, Components, DumpId, Kind, RelKind, class};
 use crate::error::Result;
 
 /// A rewrite rule.
@@ -53,7 +53,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         catalog.object_mut(id).dump = dump;
         if separate {
             catalog.add_dependency(id, relation);
-            if !dump.is_empty() {
+            if r.prints_post_data() && dump.contains(Components::DEFINITION) {
                 to_deparse.push(oid);
             }
         } else {

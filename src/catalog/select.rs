@@ -120,11 +120,13 @@ async fn resolve(
         if target.visible.is_some() {
             batch(client, "RESET search_path").await?;
         }
-        let rows = query(client, target.noun, &sql, &params).await;
+        // A pattern that makes no regular expression fails here.
+        let rows = query(client, target.noun, &sql, &params)
+            .await
+            .map_err(|error| error.hint(format!("look at the pattern \"{pattern}\"")))?;
         if target.visible.is_some() {
             batch(client, "SET LOCAL search_path = ''").await?;
         }
-        let rows = rows?;
         if strict && rows.is_empty() {
             return Err(no_match(target, Some(pattern)));
         }

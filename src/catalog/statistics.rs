@@ -1,8 +1,10 @@
 //! `pg_statistic_ext`: extended statistics, and what ANALYZE found out for them, which version 19 has a
 //! function to put back (`pg_restore_extended_stats`).
 
-use super::read::Reader;
-use super::{Catalog, CatalogId, Components, DumpId, Kind, Oid, class, namespace};
+use postgres_types::Type;
+
+use super::read::{Reader, only_if};
+use super::{Catalog, CatalogId, Components, DumpId, Kind, Oid, class, namespace, relation};
 use crate::error::Result;
 
 /// An extended statistics object.
@@ -62,13 +64,18 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         13..17 => "NULLIF(stxstattarget, -1)",
         17.. => "stxstattarget",
     };
+    let tables = relation::oids(catalog, |object, _| object.dump.contains(Components::DEFINITION));
     let sql = format!(
         "SELECT oid, stxname, stxnamespace, stxowner, stxrelid, {target} AS target,
-                pg_catalog.pg_get_statisticsobjdef(oid) AS definition
-           FROM pg_catalog.pg_statistic_ext"
+                {} AS definition
+           FROM pg_catalog.pg_statistic_ext",
+        only_if(
+            r.prints_post_data(),
+            "CASE WHEN stxrelid = ANY ($1) THEN pg_catalog.pg_get_statisticsobjdef(oid) END"
+        )
     );
     let mut with_data = Vec::new();
-    for row in r.query("pg_statistic_ext", &sql).await? {
+    for row in r.query_params("pg_statistic_ext", &sql, &[(&tables, Type::OID_ARRAY)]).await? {
         let table = catalog.find(class::PG_CLASS, row.oid("stxrelid")?);
         let statistics = ExtendedStatistics {
             owner: catalog.role(row.oid("stxowner")?),

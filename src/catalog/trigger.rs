@@ -1,6 +1,6 @@
 //! `pg_trigger`: triggers that users made.
 
-use super::read::Reader;
+use super::read::{Reader, only_if};
 use super::{Catalog, CatalogId, Components, DumpId, Kind, class, relation};
 use crate::error::Result;
 
@@ -44,9 +44,10 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             "NOT t.tgisinternal AND t.tgparentid = 0 OR t.tgenabled <> u.tgenabled",
         ),
     };
+    let definition = only_if(r.prints_post_data(), "pg_catalog.pg_get_triggerdef(t.oid, false)");
     let sql = format!(
         "SELECT t.oid, t.tgrelid, t.tgname, t.tgenabled, {is_clone} AS is_clone,
-                pg_catalog.pg_get_triggerdef(t.oid, false) AS definition
+                {definition} AS definition
            FROM pg_catalog.pg_trigger t {parent}
           WHERE t.tgrelid = ANY ($1) AND ({wanted})
           ORDER BY t.tgrelid, t.tgname"

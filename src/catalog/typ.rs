@@ -2,7 +2,7 @@
 
 use super::attribute::Attribute;
 use super::pending::Pending;
-use super::read::Reader;
+use super::read::{Reader, only_if};
 use super::row::CatalogRow;
 use super::{Acl, Catalog, CatalogId, Components, DumpId, Kind, Oid, class, namespace};
 use crate::error::Result;
@@ -151,10 +151,13 @@ pub(super) async fn read_details(r: &Reader<'_>, catalog: &mut Catalog) -> Resul
         };
         catalog.ids().filter(wanted).map(|id| catalog.object(id).catalog_id.oid).collect()
     };
-    let enums = of_type(catalog, 'e');
-    read_enums(r, catalog, enums).await?;
     let domains = of_type(catalog, 'd');
     read_domains(r, catalog, domains).await?;
+    if !r.prints_definitions() {
+        return Ok(());
+    }
+    let enums = of_type(catalog, 'e');
+    read_enums(r, catalog, enums).await?;
     let ranges = of_type(catalog, 'r');
     read_ranges(r, catalog, ranges).await?;
     let bases = of_type(catalog, 'b');
@@ -193,13 +196,18 @@ fn default_of(row: &CatalogRow) -> Result<Option<(String, bool)>> {
 }
 
 async fn read_domains(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> Result<()> {
-    let sql = "SELECT t.oid, t.typnotnull, pg_catalog.format_type(t.typbasetype, t.typtypmod) AS base,
-                      pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_type'::pg_catalog.regclass)
-                        AS default_expression, t.typdefault,
-                      CASE WHEN t.typcollation <> b.typcollation THEN t.typcollation END AS collation
-                 FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype
-                WHERE t.oid = ANY ($1)";
-    for row in r.query_oids("pg_type", sql, oids.clone()).await? {
+    let default = only_if(
+        r.prints_definitions(),
+        "pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_type'::pg_catalog.regclass)",
+    );
+    let sql = format!(
+        "SELECT t.oid, t.typnotnull, pg_catalog.format_type(t.typbasetype, t.typtypmod) AS base,
+                {default} AS default_expression, t.typdefault,
+                CASE WHEN t.typcollation <> b.typcollation THEN t.typcollation END AS collation
+           FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype
+          WHERE t.oid = ANY ($1)"
+    );
+    for row in r.query_oids("pg_type", &sql, oids.clone()).await? {
         let domain = Domain {
             base: row.text("base")?,
             collation: row.oid("collation")?,
@@ -210,6 +218,14 @@ async fn read_domains(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> 
         };
         set(catalog, row.oid("oid")?, TypeDetail::Domain(Box::new(domain)));
     }
+    // pg_dump reads them only where it dumps the domain itself, which is not so for a member of an
+    // extension whose privileges were changed.
+    let defined = |oid: &Oid| {
+        catalog
+            .find(class::PG_TYPE, *oid)
+            .is_some_and(|id| catalog.object(id).dump.contains(Components::DEFINITION))
+    };
+    let oids = oids.into_iter().filter(defined).collect();
     super::constraint::read_of_domains(r, catalog, oids).await
 }
 

@@ -3,7 +3,7 @@
 
 use clap::{Args, ValueEnum};
 use pgsiphon::error::{Error, ErrorKind, Result};
-use pgsiphon::filter;
+use pgsiphon::filter::{self, Lists};
 use pgsiphon::options::{DumpOptions, Patterns, RowFormat, Sections};
 
 /// Rows that `--inserts` puts into one command.
@@ -223,14 +223,22 @@ impl ContentArgs {
         self.encoding.clone()
     }
 
-    /// What the flags say together; contradictions are refused as pg_dump refuses them.
-    pub(super) fn options(&self, verbose: bool) -> Result<DumpOptions> {
+    /// The databases that the files of `--filter` exclude from a dump of the cluster.
+    pub(super) fn filtered_databases(&self) -> Result<Vec<String>> {
+        let mut databases = Vec::new();
+        self.selection.read_filters(|text, name| filter::add(text, name, Lists::Cluster(&mut databases)))?;
+        Ok(databases)
+    }
+
+    /// What the flags say together; contradictions are refused as pg_dump refuses them. The files of
+    /// `--filter` are read here, unless it is a dump of the cluster.
+    pub(super) fn options(&self, verbose: bool, cluster: bool) -> Result<DumpOptions> {
         if self.binary_upgrade {
             return Err(usage(
                 "option --binary-upgrade is for pg_upgrade only: its dump fits one new cluster and no other",
             ));
         }
-        let patterns = self.selection.patterns()?;
+        let patterns = self.selection.patterns(cluster)?;
         self.refuse_contradictions(&patterns)?;
         let only = self.data_only || self.schema_only || self.statistics_only;
         let (o, f) = (&self.omission, &self.form);
@@ -326,7 +334,7 @@ impl ContentArgs {
 }
 
 impl SelectionArgs {
-    fn patterns(&self) -> Result<Patterns> {
+    fn patterns(&self, cluster: bool) -> Result<Patterns> {
         let mut patterns = Patterns {
             schemas: self.schema.clone(),
             exclude_schemas: self.exclude_schema.clone(),
@@ -337,10 +345,18 @@ impl SelectionArgs {
             exclude_table_data: self.exclude_table_data.clone(),
             exclude_table_data_and_children: self.exclude_table_data_and_children.clone(),
             extensions: self.extension.clone(),
+            only_extensions: !self.extension.is_empty(),
             exclude_extensions: self.exclude_extension.clone(),
             foreign_servers: self.include_foreign_data.clone(),
             strict: self.strict_names,
         };
+        if !cluster {
+            self.read_filters(|text, name| filter::add(text, name, Lists::Database(&mut patterns)))?;
+        }
+        Ok(patterns)
+    }
+
+    fn read_filters(&self, mut add: impl FnMut(&str, &str) -> Result<()>) -> Result<()> {
         for name in &self.filter {
             let text = if name == "-" {
                 std::io::read_to_string(std::io::stdin())
@@ -348,11 +364,14 @@ impl SelectionArgs {
                 std::fs::read_to_string(name)
             };
             let text = text.map_err(|error| {
-                Error::new(ErrorKind::Usage, format!("read filter file \"{name}\"")).because(error)
+                let not_text = error.kind() == std::io::ErrorKind::InvalidData;
+                let failure =
+                    Error::new(ErrorKind::Usage, format!("read filter file \"{name}\"")).because(error);
+                if not_text { failure.hint("save the file as UTF-8") } else { failure }
             })?;
-            filter::add(&text, name, &mut patterns)?;
+            add(&text, name)?;
         }
-        Ok(patterns)
+        Ok(())
     }
 }
 

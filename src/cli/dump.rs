@@ -1,6 +1,7 @@
 //! `pgsiphon dump`: pg_dump's flags, and where the dump goes.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use pgsiphon::error::Result;
 use pgsiphon::pg::conninfo::{OsEnvironment, resolve};
 use pgsiphon::pipeline::{Progress, Silent, Summary};
 use pgsiphon::sink::Sink;
-use pgsiphon::sink::file::FileSink;
+use pgsiphon::sink::file::{FileSink, is_standard_output};
 use pgsiphon::sink::s3::{S3Location, S3Options, S3Sink};
 use pgsiphon::sink::stdout::StdoutSink;
 use pgsiphon::snapshot::SessionOptions;
@@ -57,6 +58,9 @@ pub(crate) struct DumpArgs {
     /// As pg_dump 14 has it; the snapshots are always synchronised
     #[arg(long, hide = true)]
     no_synchronized_snapshots: bool,
+    /// As every pg_dump still takes it: without effect
+    #[arg(short = 'R', long, hide = true)]
+    no_reconnect: bool,
     /// When to show a progress bar on standard error
     #[arg(long, value_enum, default_value_t = When::Auto)]
     progress: When,
@@ -79,11 +83,17 @@ pub(crate) struct DumpArgs {
 
 /// Runs the command.
 pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<()> {
-    let options = args.content.options(args.verbose > 0)?;
+    let options = args.content.options(args.verbose > 0, args.cluster.is_given())?;
     args.check_format()?;
     let session = args.session();
-    let cluster = args.cluster.resolve(&options, &session)?;
-    let target = args.file.clone().unwrap_or_else(|| "-".to_owned());
+    let mut cluster = args.cluster.resolve(&options, &session)?;
+    if let Some(cluster) = &mut cluster {
+        cluster.exclude_databases(args.content.filtered_databases()?)?;
+    }
+    let target = match &args.file {
+        Some(file) if !is_standard_output(Path::new(file)) => file.clone(),
+        _ => "-".to_owned(),
+    };
     let compression = args.compression(&target)?;
     if target == "-" && compression != Compression::None && std::io::stdout().is_terminal() {
         return Err(

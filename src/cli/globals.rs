@@ -42,7 +42,23 @@ pub(super) struct Cluster {
     pub(super) database: Option<String>,
 }
 
+impl Cluster {
+    /// Leaves out more databases, those of a filter file.
+    pub(super) fn exclude_databases(&mut self, patterns: Vec<String>) -> Result<()> {
+        if !self.options.databases && !patterns.is_empty() {
+            return Err(usage("\"exclude database\" in a filter file requires option --all"));
+        }
+        self.options.exclude_databases.extend(patterns);
+        Ok(())
+    }
+}
+
 impl ClusterArgs {
+    /// Is it a dump of the cluster, rather than of one database?
+    pub(super) fn is_given(&self) -> bool {
+        self.globals_only || self.roles_only || self.tablespaces_only || self.all
+    }
+
     /// What of the cluster is asked for, if anything is.
     pub(super) fn resolve(&self, options: &DumpOptions, session: &SessionOptions) -> Result<Option<Cluster>> {
         let scopes = [

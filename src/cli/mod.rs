@@ -138,7 +138,7 @@ pub(crate) fn start_logging(verbosity: u8, format: LogFormat) {
         _ => "pgsiphon=debug",
     };
     let filter = EnvFilter::try_from_env("PGSIPHON_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(in_colour());
     let lines = match format {
         LogFormat::Text => lines.event_format(OneLine).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_target(false).boxed(),
@@ -146,6 +146,18 @@ pub(crate) fn start_logging(verbosity: u8, format: LogFormat) {
     // What is remembered for manifests does not depend on what is shown.
     let collect = Collect.with_filter(LevelFilter::WARN);
     tracing_subscriber::registry().with(lines.with_filter(filter)).with(collect).init();
+}
+
+/// Is standard error a terminal that knows escape sequences?
+fn on_terminal() -> bool {
+    use std::io::IsTerminal;
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    std::io::stderr().is_terminal() && !dumb
+}
+
+/// May messages have colours (<https://no-color.org>)?
+fn in_colour() -> bool {
+    on_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// `pgsiphon: warning: text`, as PostgreSQL's own programs write.

@@ -1,6 +1,5 @@
 //! The progress bar.
 
-use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ impl When {
     /// Whether to show one; `piped` says that another program's output may come to the terminal.
     pub(super) fn shows(self, piped: bool) -> bool {
         match self {
-            When::Auto => std::io::stderr().is_terminal() && !piped,
+            When::Auto => super::on_terminal() && !piped,
             When::Always => true,
             When::Never => false,
         }

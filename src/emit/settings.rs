@@ -3,8 +3,12 @@
 use crate::quote::Quoter;
 
 /// Settings whose values are lists of quoted identifiers: each element is a literal of its own.
-const LISTS: [&str; 6] = [
+/// They hold for every version, as a server that has the setting treats it so: pg_dump knows
+/// `oauth_validator_libraries` since 18.2, `output_plugin_libraries` since 15.19, 16.15, 17.11, 18.6.
+const LISTS: [&str; 8] = [
     "local_preload_libraries",
+    "oauth_validator_libraries",
+    "output_plugin_libraries",
     "search_path",
     "session_preload_libraries",
     "shared_preload_libraries",

@@ -26,6 +26,8 @@ impl Emitter<'_> {
             TypeDetail::None if it.typtype == 'p' && !it.typisdefined => {
                 format!("CREATE TYPE {qualified};\n")
             }
+            // Nothing was read of it, as nothing is printed.
+            TypeDetail::None if !self.options.prints_definitions() => return Ok(()),
             TypeDetail::None => {
                 tracing::warn!("typtype of data type \"{}\" appears to be invalid", self.get(id).name);
                 return Ok(());

@@ -8,8 +8,13 @@ use crate::catalog::{Catalog, Components, ConstraintOwner, DumpId, Kind, RelKind
 use crate::error::{Error, ErrorKind, Result};
 
 /// Finds loops among the objects that a sort could not place, and breaks each, but not two that
-/// share a member: the first repair may have broken both.
-pub(super) fn break_loops(catalog: &mut Catalog, left: &[DumpId]) -> Result<()> {
+/// share a member: the first repair may have broken both. Those that cannot be restored in order,
+/// among rows only, are added to `circles`.
+pub(super) fn break_loops(
+    catalog: &mut Catalog,
+    left: &[DumpId],
+    circles: &mut Vec<Vec<DumpId>>,
+) -> Result<()> {
     let objects = catalog.ids().count();
     let mut search = Search {
         done: vec![false; objects],
@@ -19,7 +24,7 @@ pub(super) fn break_loops(catalog: &mut Catalog, left: &[DumpId]) -> Result<()> 
     for &start in left {
         match search.find_loop(catalog, start) {
             Some(members) => {
-                repair(catalog, &members)?;
+                repair(catalog, &members, circles)?;
                 for member in members {
                     search.done[member.index()] = true;
                 }
@@ -79,7 +84,7 @@ impl Search {
 }
 
 /// Breaks the loop by the first rule that knows it.
-fn repair(catalog: &mut Catalog, members: &[DumpId]) -> Result<()> {
+fn repair(catalog: &mut Catalog, members: &[DumpId], circles: &mut Vec<Vec<DumpId>>) -> Result<()> {
     let rules: [fn(&mut Catalog, &[DumpId]) -> bool; 13] = [
         type_and_function,
         view_and_rule,
@@ -98,7 +103,9 @@ fn repair(catalog: &mut Catalog, members: &[DumpId]) -> Result<()> {
     if rules.iter().any(|rule| rule(catalog, members)) || table_with_itself(catalog, members) {
         return Ok(());
     }
-    cut_among_rows(catalog, members)
+    cut_among_rows(catalog, members)?;
+    circles.push(members.to_vec());
+    Ok(())
 }
 
 /// Both orders of a loop of two.
@@ -370,18 +377,13 @@ fn table_with_itself(catalog: &mut Catalog, members: &[DumpId]) -> bool {
 /// Of any other loop, such as a column's default that names an index by its OID, no order can be
 /// restored.
 fn cut_among_rows(catalog: &mut Catalog, members: &[DumpId]) -> Result<()> {
-    let names: Vec<String> = members.iter().filter_map(|&id| described(catalog, id)).collect();
-    let names = names.join(", ");
     if !members.iter().all(|&id| matches!(catalog.object(id).kind, Kind::TableData(_))) {
+        let names: Vec<String> = members.iter().filter_map(|&id| described(catalog, id)).collect();
+        let names = names.join(", ");
         return Err(Error::new(ErrorKind::SourceFailed, "order the objects of the dump")
             .because(format!("these need each other in a circle, so that none can be first: {names}"))
             .hint("change one so that it does not need the next, or leave it out (--exclude-table)"));
     }
-    tracing::warn!(
-        "there are circular foreign-key constraints among these tables: {names}; you might not be able to \
-         restore the dump without --disable-triggers or temporarily dropping the constraints: consider a \
-         full dump instead of a data-only one"
-    );
     let on = members.get(1).unwrap_or(&members[0]);
     catalog.remove_dependency(members[0], *on);
     Ok(())

@@ -14,7 +14,8 @@ use super::{Published, Sink, Upload};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A local file. The dump is written beside it under a hidden temporary name and renamed when it
-/// is whole, so that an old file stays as it is until then. Devices and FIFOs are written directly.
+/// is whole, so that an old file stays as it is until then. Devices, FIFOs, and files that this
+/// process holds open (`/dev/stdout`, `/dev/fd/3`) are written directly.
 #[derive(Debug, Clone)]
 pub struct FileSink {
     /// The file's path. Symbolic links are followed: the file they lead to is replaced.
@@ -31,6 +32,9 @@ enum Target {
     Regular { path: PathBuf, exists: bool },
     /// Something that takes bytes as they come.
     Direct,
+    /// A regular file under the name of an open descriptor. Replacing it would leave whoever
+    /// opened it, such as the shell, with the old one.
+    Opened,
 }
 
 impl FileSink {
@@ -39,16 +43,12 @@ impl FileSink {
     }
 
     fn target(&self) -> Result<Target> {
-        // `/dev/stdout` may lead to a regular file; replacing that would write past the shell's
-        // open descriptor.
-        if self.path.starts_with("/dev") || self.path.starts_with("/proc") {
-            return Ok(Target::Direct);
-        }
         match fs::metadata(&self.path) {
             Ok(meta) if meta.is_dir() => {
                 Err(Error::new(ErrorKind::Usage, format!("write {}", self.shown()))
                     .because("it is a directory"))
             }
+            Ok(meta) if meta.is_file() && descriptor(&self.path).is_some() => Ok(Target::Opened),
             Ok(meta) if meta.is_file() => {
                 let path = fs::canonicalize(&self.path).map_err(|error| self.unreachable(error))?;
                 Ok(Target::Regular { path, exists: true })
@@ -62,7 +62,10 @@ impl FileSink {
     }
 
     fn unreachable(&self, error: io::Error) -> Error {
-        Error::new(ErrorKind::StorageUnreachable, format!("create {}", self.shown())).because(error)
+        let no_directory = error.kind() == io::ErrorKind::NotFound;
+        let failure =
+            Error::new(ErrorKind::StorageUnreachable, format!("create {}", self.shown())).because(error);
+        if no_directory { failure.hint("does the directory exist?") } else { failure }
     }
 
     fn check(&self) -> Result<Target> {
@@ -74,15 +77,24 @@ impl FileSink {
     }
 
     fn open(&self) -> Result<Box<dyn Upload>> {
-        let Target::Regular { path, exists } = self.check()? else {
-            let file = OpenOptions::new().write(true).open(&self.path).map_err(|e| self.unreachable(e))?;
-            return Ok(Box::new(StreamUpload::new(self.shown(), file)));
+        let in_place = |append: bool| -> Result<Box<dyn Upload>> {
+            let file = OpenOptions::new()
+                .write(true)
+                .append(append)
+                .open(&self.path)
+                .map_err(|error| self.unreachable(error))?;
+            Ok(Box::new(StreamUpload::new(self.shown(), file)))
         };
-        let temporary = temporary_beside(&path);
-        let file = create_temporary(&temporary, &path, exists).map_err(|error| self.unreachable(error))?;
+        let (path, exists) = match self.check()? {
+            Target::Regular { path, exists } => (path, exists),
+            Target::Direct => return in_place(false),
+            // What others wrote there stays.
+            Target::Opened => return in_place(true),
+        };
+        let (file, temporary) = create_temporary(&path, exists).map_err(|error| self.unreachable(error))?;
         Ok(Box::new(FileUpload {
             file: Arc::new(file),
-            temporary: RemoveOnDrop(Some(temporary)),
+            temporary,
             path,
             overwrite: self.overwrite,
             sync: self.sync,
@@ -100,10 +112,7 @@ impl Sink for FileSink {
         async {
             if let Target::Regular { path, exists } = self.check()? {
                 // The only sure test of a directory is to create a file there.
-                let temporary = RemoveOnDrop(Some(temporary_beside(&path)));
-                if let Some(name) = &temporary.0 {
-                    create_temporary(name, &path, exists).map_err(|error| self.unreachable(error))?;
-                }
+                create_temporary(&path, exists).map_err(|error| self.unreachable(error))?;
             }
             Ok(())
         }
@@ -155,13 +164,41 @@ pub(crate) fn target_of_temporary(name: &str) -> Option<&str> {
     (random.len() == 16 && !target.is_empty()).then_some(target)
 }
 
-/// The final file has the permissions of the file it replaces, or else those that the umask gives.
-fn create_temporary(temporary: &Path, path: &Path, exists: bool) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o666).open(temporary)?;
+/// Creates the temporary file for `path`. The final file has the permissions of the file it
+/// replaces, or else those that the umask gives.
+fn create_temporary(path: &Path, exists: bool) -> io::Result<(File, RemoveOnDrop)> {
+    let temporary = temporary_beside(path);
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o666).open(&temporary)?;
+    let temporary = RemoveOnDrop(Some(temporary));
     if exists {
         file.set_permissions(fs::metadata(path)?.permissions())?;
     }
-    Ok(file)
+    Ok((file, temporary))
+}
+
+/// The name under `/proc` of the open descriptor that `path` leads to, if it leads to one:
+/// `/dev/stdout`, `/dev/fd/3`, `/proc/self/fd/1`, or a link to one of these.
+fn descriptor(path: &Path) -> Option<PathBuf> {
+    const MOST_LINKS: usize = 40;
+    let mut path = std::path::absolute(path).ok()?;
+    for _ in 0..MOST_LINKS {
+        let folder = fs::canonicalize(path.parent()?).ok()?;
+        let of_process = folder.starts_with("/proc") && folder.ends_with("fd");
+        if of_process || folder == Path::new("/dev/fd") {
+            return Some(folder.join(path.file_name()?));
+        }
+        path = folder.join(fs::read_link(&path).ok()?);
+    }
+    None
+}
+
+/// Does `path` lead to this process's standard output?
+pub fn is_standard_output(path: &Path) -> bool {
+    let own = |name: &Path| {
+        let folder = name.parent().unwrap_or(name);
+        folder == Path::new("/dev/fd") || folder == Path::new(&format!("/proc/{}/fd", std::process::id()))
+    };
+    descriptor(path).is_some_and(|name| own(&name) && name.ends_with("1"))
 }
 
 /// Removes the temporary file, whatever way the upload ends.
@@ -357,6 +394,52 @@ mod tests {
         let error = write_whole(&sink("/dev/full".into(), true), b"text").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StorageFailed);
         write_whole(&sink("/dev/null".into(), false), b"text").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_what_is_no_file_is_written_in_place() {
+        // Memory is a file system like any other, though it is mounted below /dev.
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() {
+            let directory = tempfile::tempdir_in(memory).unwrap();
+            let path = directory.path().join("dump.sql");
+            write_whole(&sink(path.clone(), true), b"first").await.unwrap();
+            let mut upload = sink(path.clone(), true).begin().await.unwrap();
+            upload.write(Bytes::from_static(b"new")).await.unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"first");
+            upload.complete().await.unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"new");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("null.sql");
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        write_whole(&sink(link.clone(), true), b"text").await.unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(names(directory.path()), ["null.sql"]);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_open_gets_the_dump_at_its_end() {
+        use std::os::fd::AsRawFd;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("open.sql");
+        fs::write(&path, "before\n").unwrap();
+        let open = OpenOptions::new().append(true).open(&path).unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(format!("/dev/fd/{}", open.as_raw_fd()), &link).unwrap();
+        write_whole(&sink(link, true), b"dump\n").await.unwrap();
+        io::Write::write_all(&mut &open, b"after\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"before\ndump\nafter\n");
+    }
+
+    #[test]
+    fn standard_output_has_many_names() {
+        for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/dev/../dev/stdout"] {
+            assert!(is_standard_output(Path::new(name)), "{name}");
+        }
+        for name in ["/dev/stderr", "/dev/fd/2", "/dev/null", "1", "/dev/shm/1", "/proc/self/fd/11"] {
+            assert!(!is_standard_output(Path::new(name)), "{name}");
+        }
     }
 
     #[tokio::test]

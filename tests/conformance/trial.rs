@@ -91,7 +91,12 @@ fn compare(
 ) -> Outcome<Option<String>> {
     let mut source = Source::database(database.server(), database.name());
     source.environment = flags.env.clone();
-    let args: Vec<String> = flags.args.iter().map(|a| a.replace("{db}", database.name())).collect();
+    let mut args: Vec<String> = flags.args.iter().map(|a| a.replace("{db}", database.name())).collect();
+    if let Some(filter) = &flags.filter {
+        let file = folder.join("filter");
+        std::fs::write(&file, filter).map_err(|e| format!("write {}: {e}", file.display()))?;
+        args.push(format!("--filter={}", file.display()));
+    }
     let pair = Pair::dump(&source, subject, &args, folder)?;
     if let Some(difference) = difference(&pair, flags.fails)? {
         return Ok(Some(difference));

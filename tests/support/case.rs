@@ -67,6 +67,8 @@ impl Default for RoundTrip {
 pub(crate) struct FlagSet {
     /// `{db}` stands for the database's name.
     pub(crate) args: Vec<String>,
+    /// The contents of a file to be given by `--filter`.
+    pub(crate) filter: Option<String>,
     pub(crate) env: BTreeMap<String, String>,
     min_version: Option<u32>,
     max_version: Option<u32>,
@@ -87,7 +89,9 @@ enum FlagSetForm {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FlagSetFields {
+    #[serde(default)]
     args: Vec<String>,
+    filter: Option<String>,
     #[serde(default)]
     env: BTreeMap<String, String>,
     min_version: Option<u32>,
@@ -106,6 +110,7 @@ impl From<FlagSetForm> for FlagSet {
             FlagSetForm::Args(args) => FlagSet { args, ..FlagSet::default() },
             FlagSetForm::Full(f) => FlagSet {
                 args: f.args,
+                filter: f.filter,
                 env: f.env,
                 min_version: f.min_version,
                 max_version: f.max_version,
