@@ -438,3 +438,13 @@ fn obsolete_flags_are_taken_and_a_filter_leaves_out_databases() {
     assert_fails(&cluster(&["-g", &filter]), 2, "requires option --all");
     assert_fails(&dump_with(&world, from.name(), &[&filter]), 2, "not allowed in a dump of one database");
 }
+
+#[test]
+fn a_pattern_that_is_no_regular_expression_is_named() {
+    let world = World::new();
+    let from = world.database("e2e_pattern", "CREATE TABLE t (a int)");
+    for flag in ["-t", "-T", "-n", "--exclude-table-data"] {
+        let output = dump_with(&world, from.name(), &[flag, "[a"]);
+        assert_fails(&output, 2, "match the pattern \"[a\"");
+    }
+}

@@ -1,15 +1,18 @@
 //! Which objects, and which components of them, the options ask for.
 
 use std::collections::HashSet;
+use std::error::Error as StdError;
 
 use postgres_types::{ToSql, Type};
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use super::row::query;
 use super::{Catalog, Components, DumpId, FIRST_NORMAL_OID, Kind, Oid};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{DumpOptions, Patterns};
 use crate::pattern::{NamePattern, parse};
+use crate::pg::error::PgFailure;
 use crate::pg::text::Text;
 
 /// OID of the role `pg_database_owner`, which owns schema public from version 15 on.
@@ -120,10 +123,7 @@ async fn resolve(
         if target.visible.is_some() {
             batch(client, "RESET search_path").await?;
         }
-        // A pattern that makes no regular expression fails here.
-        let rows = query(client, target.noun, &sql, &params)
-            .await
-            .map_err(|error| error.hint(format!("look at the pattern \"{pattern}\"")))?;
+        let rows = query(client, target.noun, &sql, &params).await.map_err(|e| name_pattern(e, pattern))?;
         if target.visible.is_some() {
             batch(client, "SET LOCAL search_path = ''").await?;
         }
@@ -135,6 +135,15 @@ async fn resolve(
         }
     }
     Ok(found)
+}
+
+/// Names the pattern if the server says that it makes no regular expression.
+fn name_pattern(error: Error, pattern: &str) -> Error {
+    let failure = StdError::source(&error).and_then(|source| source.downcast_ref::<PgFailure>());
+    if failure.is_some_and(|failure| failure.sqlstate == SqlState::INVALID_REGULAR_EXPRESSION) {
+        return Error::new(ErrorKind::Usage, format!("match the pattern \"{pattern}\"")).because(error);
+    }
+    error
 }
 
 async fn batch(client: &Client, sql: &str) -> Result<()> {
