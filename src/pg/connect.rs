@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rand::seq::SliceRandom;
@@ -99,13 +100,23 @@ async fn try_host(
     for address in addresses {
         let encryptions = encryptions(params, host, &address)?;
         let several = encryptions.len() > 1;
+        let mut tls_failure: Option<String> = None;
         for encryption in encryptions {
             let target = Target { params, host, address: &address, encryption: &encryption };
             match target.attempt(wanted).await {
-                Ok(session) => return Ok(Some(session)),
+                Ok(session) => {
+                    if let Some(failure) = tls_failure.filter(|_| !session.is_tls()) {
+                        tell_plaintext(params, &failure);
+                    }
+                    return Ok(Some(session));
+                }
                 Err((reason, over_tls)) => {
                     let retry = several && is_about_encryption(&reason, over_tls);
-                    failures.push(Attempt::new(host, Some(&address), over_tls, reason));
+                    let attempt = Attempt::new(host, Some(&address), over_tls, reason);
+                    if over_tls {
+                        tls_failure = Some(attempt.to_string());
+                    }
+                    failures.push(attempt);
                     if !retry {
                         break;
                     }
@@ -117,6 +128,13 @@ async fn try_host(
         }
     }
     Ok(None)
+}
+
+/// Says once, not for each session, that a connection goes on without TLS.
+fn tell_plaintext(params: &ConnectParams, tls_failure: &str) {
+    if !params.plaintext_told.swap(true, Ordering::Relaxed) {
+        tracing::warn!("the connection is not encrypted, because TLS failed: {tls_failure}");
+    }
 }
 
 /// All addresses of the host, in the resolver's order or shuffled.

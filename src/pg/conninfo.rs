@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -147,6 +148,7 @@ pub fn resolve(args: &ConnectArgs, env: &dyn Environment) -> Result<ConnectParam
         channel_binding: choice(&settings, "channel_binding", CHANNEL_BINDING)?,
         require_auth: require_auth(&settings)?,
         prompt: args.password_prompt.clone(),
+        plaintext_told: Arc::default(),
         user,
         dbname,
     })

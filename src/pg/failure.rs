@@ -31,6 +31,21 @@ pub(crate) enum Reason {
     Version(String),
 }
 
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Lookup(error) | Reason::Socket(error) | Reason::Tls(error) => error.fmt(f),
+            Reason::Login(error) => {
+                error.fmt(f)?;
+                error.source().map_or(Ok(()), |cause| write!(f, ": {cause}"))
+            }
+            Reason::Timeout(limit) => write!(f, "no answer within {} s", limit.as_secs_f32()),
+            Reason::WrongKind(wanted) => f.write_str(wrong_kind(*wanted)),
+            Reason::Version(text) => write!(f, "the server's version \"{text}\" makes no sense"),
+        }
+    }
+}
+
 impl Reason {
     /// Tells TLS from the socket in what `Transport::open` returns.
     pub(crate) fn of_open(error: io::Error) -> Self {
@@ -84,9 +99,9 @@ impl Reason {
                 let (cause, server_hint) = cause_of(error);
                 return (cause, server_hint.or(hint));
             }
-            Reason::Timeout(limit) => format!("no answer within {} s", limit.as_secs_f32()).into(),
-            Reason::WrongKind(wanted) => wrong_kind(wanted).into(),
-            Reason::Version(text) => format!("the server's version \"{text}\" makes no sense").into(),
+            reason @ (Reason::Timeout(_) | Reason::WrongKind(_) | Reason::Version(_)) => {
+                reason.to_string().into()
+            }
         };
         (cause, hint)
     }
@@ -176,6 +191,12 @@ impl Attempt {
             place.push_str(", with TLS");
         }
         Attempt { place, reason }
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.reason)
     }
 }
 

@@ -21,7 +21,7 @@ mod service;
 mod session;
 mod tap;
 pub mod text;
-mod tls;
+pub(crate) mod tls;
 mod transport;
 pub mod version;
 pub mod wire;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub struct ConnectParams {
     pub require_auth: RequireAuth,
     /// Asks the user for a password.
     pub prompt: PasswordPrompt,
+    /// Whether it was told that connections go on without TLS; shared by all clones.
+    pub(crate) plaintext_told: Arc<AtomicBool>,
 }
 
 /// One entry of `host`, `hostaddr` and `port`.

@@ -31,6 +31,8 @@ const TESTS: &[(&str, Test)] = &[
     ("logins::the_user_is_asked_once", logins::the_user_is_asked_once),
     ("tls::certificates_are_checked_as_asked", tls::certificates_are_checked_as_asked),
     ("tls::odd_certificates", tls::odd_certificates),
+    ("tls::certificates_that_openssl_takes", tls::certificates_that_openssl_takes),
+    ("tls::what_cannot_be_encrypted_is_told", tls::what_cannot_be_encrypted_is_told),
     ("tls::client_certificates", tls::client_certificates),
     ("tls::versions_and_direct_negotiation", tls::versions_and_direct_negotiation),
     ("sessions::startup_parameters_arrive", sessions::startup_parameters_arrive),
