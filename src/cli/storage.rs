@@ -7,9 +7,11 @@ use pgsiphon::input::Input;
 use pgsiphon::input::file::{FileInput, StdinInput};
 use pgsiphon::input::s3::S3Input;
 use pgsiphon::ops::Latest;
+use pgsiphon::pg::conninfo::{Environment, OsEnvironment};
 use pgsiphon::sink::s3::{Checksum, RetryPolicy, S3Location, S3Options};
 
 use super::config::{flag, load_plain};
+use super::content::usage;
 
 #[derive(Args)]
 #[command(next_help_heading = "Storage options")]
@@ -27,7 +29,8 @@ pub(super) struct StorageArgs {
     #[arg(long, value_name = "ALGORITHM")]
     s3_checksum: Option<String>,
     /// How many times to try a request, with growing pauses; twice as often when cleaning up
-    #[arg(long, value_name = "NUM", env = "AWS_MAX_ATTEMPTS", value_parser = clap::value_parser!(u32).range(1..=100))]
+    /// [env: AWS_MAX_ATTEMPTS]
+    #[arg(long, value_name = "NUM", value_parser = clap::value_parser!(u32).range(1..=100))]
     s3_max_attempts: Option<u32>,
 }
 
@@ -80,7 +83,9 @@ impl StorageArgs {
     /// The options, as far as they are about the storage rather than about one object.
     pub(super) fn options(&self) -> Result<S3Options> {
         let mut retry = RetryPolicy::default();
-        retry.attempts = self.s3_max_attempts.unwrap_or(retry.attempts);
+        if let Some(attempts) = self.s3_max_attempts.map_or_else(max_attempts_of_environment, |n| Ok(Some(n)))? {
+            retry.attempts = attempts;
+        }
         Ok(S3Options {
             endpoint_url: self.s3_endpoint_url.clone(),
             region: self.s3_region.clone(),
@@ -89,5 +94,15 @@ impl StorageArgs {
             retry,
             ..S3Options::default()
         })
+    }
+}
+
+/// Read only where S3 is: what AWS's other tools need must not keep us from writing a file.
+fn max_attempts_of_environment() -> Result<Option<u32>> {
+    let Some(value) = OsEnvironment.var("AWS_MAX_ATTEMPTS") else { return Ok(None) };
+    match value.trim().parse() {
+        Ok(attempts) if attempts > 0 => Ok(Some(attempts)),
+        _ => Err(usage(format!("AWS_MAX_ATTEMPTS is \"{value}\", and not a whole number from 1"))
+            .hint("unset it, or give --s3-max-attempts")),
     }
 }

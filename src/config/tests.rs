@@ -9,7 +9,7 @@ use crate::pg::secret::Secret;
 struct Env(HashMap<String, String>);
 
 impl Environment for Env {
-    fn var(&self, name: &str) -> Option<String> {
+    fn raw(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()
     }
 

@@ -52,8 +52,15 @@ pub struct ConnectArgs {
 
 /// The world around us, as far as it decides about a connection.
 pub trait Environment: Sync {
-    /// An environment variable. Bytes that are not UTF-8 come as [`text::decode`] holds them.
-    fn var(&self, name: &str) -> Option<String>;
+    /// An environment variable as it is, perhaps empty. Bytes that are not UTF-8 come as
+    /// [`text::decode`] holds them.
+    fn raw(&self, name: &str) -> Option<String>;
+
+    /// An environment variable that is set. Compose files and charts set variables to nothing when
+    /// they mean none, so an empty one is not set: this decides it for all of `PG*`, `AWS_*` and ours.
+    fn var(&self, name: &str) -> Option<String> {
+        self.raw(name).filter(|value| !value.is_empty())
+    }
 
     /// The operating system's name of the effective user.
     fn os_user(&self) -> Option<String> {
@@ -62,7 +69,7 @@ pub trait Environment: Sync {
 
     /// The user's home directory.
     fn home_dir(&self) -> Option<PathBuf> {
-        self.var("HOME").filter(|home| !home.is_empty()).map(|home| path_from(&home))
+        self.var("HOME").map(|home| path_from(&home))
     }
 
     /// Directories where servers have their sockets by default; the first one that holds the
@@ -82,7 +89,7 @@ pub trait Environment: Sync {
 pub struct OsEnvironment;
 
 impl Environment for OsEnvironment {
-    fn var(&self, name: &str) -> Option<String> {
+    fn raw(&self, name: &str) -> Option<String> {
         std::env::var_os(name).map(|value| text::decode(Zeroizing::new(value.into_vec()).as_slice()))
     }
 
@@ -129,7 +136,7 @@ pub fn resolve(args: &ConnectArgs, env: &dyn Environment) -> Result<ConnectParam
             .unwrap_or(APPLICATION_NAME)
             .to_owned(),
         options: settings.get("options").map(str::to_owned),
-        timezone: env.var("PGTZ").filter(|zone| !zone.is_empty()),
+        timezone: env.var("PGTZ"),
         // "auto" means the locale's, and ours is the same everywhere: none.
         client_encoding: settings.get("client_encoding").filter(|e| *e != "auto").map(str::to_owned),
         connect_timeout: duration(&settings, "connect_timeout", Duration::from_secs)?,
@@ -217,7 +224,7 @@ fn gather(args: &ConnectArgs, env: &dyn Environment) -> Result<Settings> {
     for (name, value) in &args.overrides {
         set(&mut settings, name, Some(value));
     }
-    let variable = |name: &str| env.var(name).filter(|value| !value.is_empty());
+    let variable = |name: &str| env.var(name);
     if let Some(service) = settings.get("service").map(str::to_owned).or_else(|| variable("PGSERVICE")) {
         settings.fill_from(service_files(&settings, env).find(&service)?);
     }

@@ -22,7 +22,7 @@ impl World {
 }
 
 impl Environment for World {
-    fn var(&self, name: &str) -> Option<String> {
+    fn raw(&self, name: &str) -> Option<String> {
         self.variables.get(name).cloned()
     }
     fn os_user(&self) -> Option<String> {

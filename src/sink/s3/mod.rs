@@ -20,6 +20,7 @@ pub mod parts;
 pub mod provider;
 pub(crate) mod retry;
 mod upload;
+mod whole;
 
 use std::fmt;
 use std::str::FromStr;
