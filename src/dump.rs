@@ -2,7 +2,7 @@
 
 mod cluster;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,7 @@ use crate::pg::connect::{Session, connect};
 use crate::pg::params::ConnectParams;
 use crate::pipeline::{self, Progress, SegmentSummary, Summary};
 use crate::plan::{Segment, Setting, plan, timestamp};
-use crate::rows::{Producers, Source};
+use crate::rows::{Producers, Readers, Source};
 use crate::sink::Sink;
 use crate::snapshot::{Leader, SessionOptions, lead};
 
@@ -32,7 +32,7 @@ pub struct Request {
     pub options: DumpOptions,
     /// How to compress.
     pub compression: Compression,
-    /// How many sessions read at once, beside the one that holds the locks.
+    /// How many sessions read at once, beside the one that holds the locks; if it is 1, that one reads.
     pub jobs: usize,
     /// Where to.
     pub sink: Box<dyn Sink>,
@@ -61,11 +61,15 @@ pub async fn dump(
     let prepared = async {
         let leader = connect(&params).await?;
         sink.preflight().await?;
-        let prepared = prepare(leader, params, session, options, jobs).await?;
+        let mut prepared = prepare(leader, params, session, options, jobs).await?;
+        let reading = prepared.segments.iter().filter(|segment| segment.reads()).count();
+        let wanted = reading.min(jobs);
+        let opened = prepared.source.open_readers(wanted).await?;
+        let jobs = if opened < wanted { opened.max(1) } else { jobs };
         let upload = sink.begin().await?;
-        Ok::<_, Error>((prepared, upload))
+        Ok::<_, Error>((prepared, upload, jobs))
     };
-    let (Prepared { source, segments }, upload) = tokio::select! {
+    let (Prepared { source, segments }, upload, jobs) = tokio::select! {
         biased;
         () = shutdown.cancelled() => {
             return Err(Error::new(ErrorKind::Interrupted(2), "read the catalogs").because("interrupted"));
@@ -87,7 +91,9 @@ pub async fn dump(
 async fn close(source: Arc<Source>) {
     if let Some(source) = Arc::into_inner(source) {
         let Leader { session, catalog, .. } = source.leader;
-        session.close().await;
+        if let Some(session) = Arc::into_inner(session) {
+            session.close().await;
+        }
         free_aside(catalog);
     }
 }
@@ -164,5 +170,6 @@ async fn prepare(
         Setting { options: &options, server: &leader.server, quoter: &leader.quoter, started: &started };
     let segments = plan(&entries, setting);
     free_aside(entries);
-    Ok(Prepared { source: Source { params, leader, options }, segments })
+    let readers = if jobs == 1 { Readers::Leader } else { Readers::Own(Mutex::default()) };
+    Ok(Prepared { source: Source { params, leader, options, readers }, segments })
 }

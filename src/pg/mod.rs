@@ -10,7 +10,7 @@ pub mod conninfo;
 pub(crate) mod connstring;
 mod copy_in;
 pub mod error;
-mod failure;
+pub(crate) mod failure;
 pub(crate) mod keywords;
 pub mod login;
 pub mod params;

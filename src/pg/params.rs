@@ -51,6 +51,8 @@ pub struct ConnectParams {
     pub prompt: PasswordPrompt,
     /// Whether it was told that connections go on without TLS; shared by all clones.
     pub(crate) plaintext_told: Arc<AtomicBool>,
+    /// Whether it is known that timeouts must not be set at startup; shared by all clones.
+    pub(crate) refuses_startup_timeouts: Arc<AtomicBool>,
 }
 
 /// One entry of `host`, `hostaddr` and `port`.
