@@ -63,6 +63,7 @@ pub async fn dump(
         sink.preflight().await?;
         let mut prepared = prepare(leader, params, session, options, jobs).await?;
         let reading = prepared.segments.iter().filter(|segment| segment.reads()).count();
+        refuse_too_large(&prepared, sink.as_ref(), compression).await?;
         let wanted = reading.min(jobs);
         let opened = prepared.source.open_readers(wanted).await?;
         let jobs = if opened < wanted { opened.max(1) } else { jobs };
@@ -85,6 +86,39 @@ pub async fn dump(
     close(source).await;
     let (relations, large_objects) = add_up(&contents, &summary.segments);
     Ok(Dumped { summary, server_version, relations, large_objects })
+}
+
+/// No compression that we have makes SQL smaller than by this factor, but for what repeats itself.
+const BEST_COMPRESSION: u64 = 20;
+
+/// Refuses, before hours are spent, what the place cannot hold by the size of the tables. What might not
+/// fit is begun with a warning: text is as often smaller than its table as it is larger.
+async fn refuse_too_large(prepared: &Prepared, sink: &dyn Sink, compression: Compression) -> Result<()> {
+    let Some(most) = sink.max_bytes() else { return Ok(()) };
+    let Leader { session, catalog, .. } = &prepared.source.leader;
+    let table = |segment: &Segment| match segment {
+        Segment::Rows(data) => Some(catalog.object(catalog.table_data(*data)?.table).catalog_id.oid),
+        Segment::Text(_) | Segment::CompletionTime | Segment::LargeObjects(_) => None,
+    };
+    let tables: Vec<u32> = prepared.segments.iter().filter_map(table).collect();
+    let failed = |error| session.source_failed("ask for the size of the tables", error);
+    let sql = "SELECT coalesce(sum(pg_catalog.pg_table_size(t)), 0)::pg_catalog.int8
+                 FROM pg_catalog.unnest($1::pg_catalog.oid[]) t";
+    let row = session.client.query_one(sql, &[&tables]).await.map_err(failed)?;
+    let bytes = u64::try_from(row.try_get::<_, i64>(0).map_err(failed)?).unwrap_or(0);
+    let least = if compression == Compression::None { bytes } else { bytes / BEST_COMPRESSION };
+    if bytes <= most {
+        return Ok(());
+    }
+    let told =
+        format!("the tables have {bytes} bytes, and an object has at most {most} with parts of this size");
+    if least <= most {
+        tracing::warn!("{}: {told}", sink.location());
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage, format!("prepare to write {}", sink.location())).because(told).hint(
+        "give larger parts by --s3-part-size or destination.part_size, or dump large tables on their own",
+    ))
 }
 
 /// Ends the session that held the locks, now that all producers are gone.

@@ -207,8 +207,7 @@ async fn try_lead(
     begin(session, setup, None).await?;
     lock(session, setup, &tables).await?;
     let snapshot = export_snapshot(session).await?;
-    let wanted =
-        if tables.len() < TABLES_WORTH_HELP { 0 } else { jobs.saturating_sub(1).min(MOST_HELPERS) };
+    let wanted = if tables.len() < TABLES_WORTH_HELP { 0 } else { jobs.saturating_sub(1).min(MOST_HELPERS) };
     let helpers = helpers(params, setup, &snapshot, wanted).await;
     for reader in std::iter::once(session).chain(&helpers) {
         run(reader, "set the sessions up for catalogs", PARALLEL_BY_US).await?;

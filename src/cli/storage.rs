@@ -8,7 +8,8 @@ use pgsiphon::input::file::{FileInput, StdinInput};
 use pgsiphon::input::s3::S3Input;
 use pgsiphon::ops::Latest;
 use pgsiphon::pg::conninfo::{Environment, OsEnvironment};
-use pgsiphon::sink::s3::{Checksum, RetryPolicy, S3Location, S3Options};
+use pgsiphon::sink::s3::parts::parse_part_bytes;
+use pgsiphon::sink::s3::{Checksum, PartWish, RetryPolicy, S3Location, S3Options};
 
 use super::config::{flag, load_plain};
 use super::content::usage;
@@ -28,6 +29,12 @@ pub(super) struct StorageArgs {
     /// Checksum of each part: crc32, crc64nvme, sha256 or none
     #[arg(long, value_name = "ALGORITHM")]
     s3_checksum: Option<String>,
+    /// Size of each part, or of the first one where they grow, such as 64MiB [default: the provider's]
+    #[arg(long, value_name = "SIZE")]
+    s3_part_size: Option<String>,
+    /// Make all parts but the last equally large [default: where the provider wants it]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    s3_equal_parts: Option<bool>,
     /// How many times to try a request, with growing pauses; twice as often when cleaning up
     /// [env: AWS_MAX_ATTEMPTS]
     #[arg(long, value_name = "NUM", value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -71,11 +78,14 @@ impl StorageArgs {
     pub(super) fn settings(&self) -> Vec<(String, String, String)> {
         let mut flags = Vec::new();
         let path_style = self.s3_path_style.map(|value| value.to_string());
+        let equal_parts = self.s3_equal_parts.map(|value| value.to_string());
         let max_attempts = self.s3_max_attempts.map(|value| value.to_string());
         flag(&mut flags, "--s3-endpoint-url", "destination.endpoint_url", self.s3_endpoint_url.clone());
         flag(&mut flags, "--s3-region", "destination.region", self.s3_region.clone());
         flag(&mut flags, "--s3-path-style", "destination.path_style", path_style);
         flag(&mut flags, "--s3-checksum", "destination.checksum", self.s3_checksum.clone());
+        flag(&mut flags, "--s3-part-size", "destination.part_size", self.s3_part_size.clone());
+        flag(&mut flags, "--s3-equal-parts", "destination.equal_parts", equal_parts);
         flag(&mut flags, "--s3-max-attempts", "destination.max_attempts", max_attempts);
         flags
     }
@@ -83,7 +93,9 @@ impl StorageArgs {
     /// The options, as far as they are about the storage rather than about one object.
     pub(super) fn options(&self) -> Result<S3Options> {
         let mut retry = RetryPolicy::default();
-        if let Some(attempts) = self.s3_max_attempts.map_or_else(max_attempts_of_environment, |n| Ok(Some(n)))? {
+        if let Some(attempts) =
+            self.s3_max_attempts.map_or_else(max_attempts_of_environment, |n| Ok(Some(n)))?
+        {
             retry.attempts = attempts;
         }
         Ok(S3Options {
@@ -91,6 +103,10 @@ impl StorageArgs {
             region: self.s3_region.clone(),
             path_style: self.s3_path_style,
             checksum: self.s3_checksum.as_deref().map(str::parse::<Checksum>).transpose()?,
+            parts: PartWish {
+                bytes: self.s3_part_size.as_deref().map(parse_part_bytes).transpose()?,
+                equal: self.s3_equal_parts,
+            },
             retry,
             ..S3Options::default()
         })

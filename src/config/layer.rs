@@ -131,7 +131,9 @@ impl Layer {
         }
         // The one variable of AWS's that is not left to the SDK, since the retries are ours.
         let attempts = ("destination.max_attempts", "AWS_MAX_ATTEMPTS");
-        if !layer.0.contains_key(attempts.0) && let Some(value) = env.var(attempts.1) {
+        if !layer.0.contains_key(attempts.0)
+            && let Some(value) = env.var(attempts.1)
+        {
             layer.insert(attempts.0, Raw::Scalar(Secret::new(value)), Origin::Variable(attempts.1.into()))?;
         }
         Ok(layer)

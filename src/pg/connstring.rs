@@ -24,7 +24,8 @@ pub(crate) fn is_connection_string(dbname: &str) -> bool {
 pub(crate) fn refuse_other_url(dbname: &str) -> Result<()> {
     let Some((scheme, _)) = dbname.split_once("://") else { return Ok(()) };
     let fits = |c: char| c.is_ascii_alphanumeric() || "+-.:_".contains(c);
-    if SCHEMES.iter().any(|known| dbname.starts_with(known)) || scheme.is_empty() || !scheme.chars().all(fits) {
+    if SCHEMES.iter().any(|known| dbname.starts_with(known)) || scheme.is_empty() || !scheme.chars().all(fits)
+    {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Usage, "read the connection URL")

@@ -247,7 +247,10 @@ impl Failures {
             let is_refused = last.reason.is_permanent() && last.reason.sqlstate().is_none();
             let (cause, hint) = last.reason.into_cause();
             let error = error(&last.place);
-            return with_hint(if is_refused { error.because(Refused(cause)) } else { error.because(cause) }, hint);
+            return with_hint(
+                if is_refused { error.because(Refused(cause)) } else { error.because(cause) },
+                hint,
+            );
         }
         self.0.push(last);
         let is_permanent = self.0.iter().all(|attempt| attempt.reason.is_permanent());

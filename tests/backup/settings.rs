@@ -156,7 +156,13 @@ fn empty_and_strange_variables_are_as_if_not_there() {
     for value in ["0", "-1", "many", "99999999999"] {
         assert!(stderr(&ends(dump(&[("AWS_MAX_ATTEMPTS", value)]), 2)).contains("AWS_MAX_ATTEMPTS"));
         let mut elsewhere = world.command(&world.directory(), database.name(), &["dump", database.name()]);
-        ends({ elsewhere.env("AWS_MAX_ATTEMPTS", value); elsewhere }, 0);
+        ends(
+            {
+                elsewhere.env("AWS_MAX_ATTEMPTS", value);
+                elsewhere
+            },
+            0,
+        );
         let mut backup = world.command(&place, database.name(), &["backup"]);
         backup.env("AWS_MAX_ATTEMPTS", value);
         assert!(stderr(&ends(backup, 2)).contains("AWS_MAX_ATTEMPTS"));

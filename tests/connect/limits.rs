@@ -101,8 +101,7 @@ pub(crate) fn poolers_that_refuse_parameters_serve_too(world: &World) {
             thread::spawn(move || pool(client, server, &count));
         }
     });
-    let string =
-        format!("host=127.0.0.1 port={port} dbname=postgres user=trusted sslmode=disable");
+    let string = format!("host=127.0.0.1 port={port} dbname=postgres user=trusted sslmode=disable");
     block_on(async {
         let session = connected(&string).await;
         assert_eq!(ask(&session, "SELECT 1").await, "1");

@@ -32,7 +32,10 @@ const TESTS: &[(&str, Test)] = &[
     ("logins::the_user_is_asked_once", logins::the_user_is_asked_once),
     ("tls::certificates_are_checked_as_asked", tls::certificates_are_checked_as_asked),
     ("limits::one_connection_is_enough", limits::one_connection_is_enough),
-    ("limits::timeouts_of_roles_and_databases_do_not_count", limits::timeouts_of_roles_and_databases_do_not_count),
+    (
+        "limits::timeouts_of_roles_and_databases_do_not_count",
+        limits::timeouts_of_roles_and_databases_do_not_count,
+    ),
     ("limits::poolers_that_refuse_parameters_serve_too", limits::poolers_that_refuse_parameters_serve_too),
     ("limits::what_is_refused_for_good_is_tried_once", limits::what_is_refused_for_good_is_tried_once),
     ("tls::odd_certificates", tls::odd_certificates),

@@ -115,6 +115,7 @@ struct State {
     log: Vec<Op>,
     next_upload: u32,
     min_part_bytes: usize,
+    wants_equal_parts: bool,
     conditions: Conditions,
 }
 
@@ -184,6 +185,11 @@ impl ScriptedS3 {
 
     pub fn set_min_part_bytes(&self, bytes: usize) {
         self.lock().min_part_bytes = bytes;
+    }
+
+    /// No part may be larger than the first, as some providers have it.
+    pub fn want_equal_parts(&self) {
+        self.lock().wants_equal_parts = true;
     }
 
     pub fn set_conditions(&self, conditions: Conditions) {
@@ -440,6 +446,10 @@ impl State {
         }
         let answer = Answer::new(200).header("etag", &etag(&body));
         if let Some(pending) = self.pending.get_mut(call.upload_id()) {
+            let first = pending.parts.values().next().map_or(body.len(), Vec::len);
+            if self.wants_equal_parts && body.len() > first {
+                return Err(Answer::error(400, "InvalidPart"));
+            }
             pending.parts.insert(number, body);
         }
         Ok(answer)

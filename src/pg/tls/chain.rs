@@ -116,8 +116,7 @@ fn is_authority(certificate: &Certificate, below: usize) -> bool {
     let may_sign = usage.as_ref().is_none_or(|(_, usage)| usage.0.contains(KeyUsages::KeyCertSign));
     let is_authority = match constraints {
         Some((_, constraints)) => {
-            constraints.ca
-                && constraints.path_len_constraint.is_none_or(|most| below <= usize::from(most))
+            constraints.ca && constraints.path_len_constraint.is_none_or(|most| below <= usize::from(most))
         }
         None if tbs.version == x509_cert::Version::V1 => tbs.subject == tbs.issuer,
         None => usage.is_some(),

@@ -6,13 +6,14 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::future;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::future;
 use aws_sdk_s3::config::{
-    ProvideCredentials, Region, RequestChecksumCalculation, SharedCredentialsProvider, StalledStreamProtectionConfig,
+    ProvideCredentials, Region, RequestChecksumCalculation, SharedCredentialsProvider,
+    StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::tls;
 use futures::FutureExt;
@@ -81,16 +82,12 @@ pub(crate) async fn connect(options: &S3Options) -> Result<Connected> {
         config = config.endpoint_url(with_slash(url));
     }
     tracing::debug!(provider = provider.name, "made an S3 client");
-    let credentials = shared.credentials_provider().map(|chain| SharedCredentialsProvider::new(Sendable(chain)));
+    let credentials =
+        shared.credentials_provider().map(|chain| SharedCredentialsProvider::new(Sendable(chain)));
     if let Some(credentials) = &credentials {
         config = config.credentials_provider(credentials.clone());
     }
-    Ok(Connected {
-        client: Client::from_conf(config.build()),
-        credentials,
-        provider,
-        endpoint_url,
-    })
+    Ok(Connected { client: Client::from_conf(config.build()), credentials, provider, endpoint_url })
 }
 
 /// The environment as the SDK is to see it: to some of its parts an empty variable is a value.
@@ -152,7 +149,8 @@ impl ProvideCredentials for Sendable {
             let token = credentials.session_token().unwrap_or_default();
             for (name, text) in [("access key", credentials.access_key_id()), ("session token", token)] {
                 if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                    let what = format!("the {name} has a space, a line feed or another character that no key has");
+                    let what =
+                        format!("the {name} has a space, a line feed or another character that no key has");
                     return Err(CredentialsError::invalid_configuration(what));
                 }
             }
@@ -189,7 +187,13 @@ fn host_of(url: &str) -> Result<&str> {
     if host.is_empty() {
         return Err(wrong("it names no host"));
     }
+    let has_wrong_port = |parsed: &hyper::Uri| {
+        parsed.authority().is_some_and(|authority| {
+            authority.port_u16().is_none() && authority.as_str().len() != authority.host().len()
+        })
+    };
     match url.parse::<hyper::Uri>() {
+        Ok(parsed) if has_wrong_port(&parsed) => Err(wrong("its port is not a number from 1 to 65535")),
         Ok(parsed) if parsed.query().is_none() && !url.contains('#') => Ok(host),
         Ok(_) => Err(wrong("it has something behind its path")),
         Err(error) => Err(wrong(&error.to_string())),
@@ -230,7 +234,8 @@ mod tests {
             "http://[::1",
             "http://h?secret=x",
             "http://h/#secret",
-        ] {            let error = host_of(url).unwrap_err();
+        ] {
+            let error = host_of(url).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Usage, "{url}");
             assert!(!error.report().contains("secret"));
         }

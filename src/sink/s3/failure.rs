@@ -148,9 +148,9 @@ impl S3Failure {
         let advice = match (self.status, self.advice()) {
             (_, Some(advice)) => Some(advice),
             _ if self.is_unsendable => Some("check the credentials and AWS_ variables".to_owned()),
-            _ if self.is_unreadable => {
-                Some("does a proxy or a login page answer in the storage's place? check the endpoint".to_owned())
-            }
+            _ if self.is_unreadable => Some(
+                "does a proxy or a login page answer in the storage's place? check the endpoint".to_owned(),
+            ),
             (None, None) => Some("is the endpoint right, and reachable from here?".to_owned()),
             (Some(_), None) => None,
         };

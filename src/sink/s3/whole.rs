@@ -44,7 +44,8 @@ fn breaks_off(body: &[u8]) -> bool {
     }
     let Some(root) = rest.strip_prefix('<') else { return false };
     let name = root.split(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).next().unwrap_or_default();
-    let is_empty_element = root.find('>').is_some_and(|end| root[..end].ends_with('/') && end + 1 == root.len());
+    let is_empty_element =
+        root.find('>').is_some_and(|end| root[..end].ends_with('/') && end + 1 == root.len());
     let end = text.strip_suffix('>').map(str::trim_end);
     !is_empty_element && !end.is_some_and(|text| text.ends_with(&format!("</{name}")))
 }
