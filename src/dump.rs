@@ -61,11 +61,11 @@ pub async fn dump(
     let prepared = async {
         let leader = connect(&params).await?;
         sink.preflight().await?;
-        let mut prepared = prepare(leader, params, session, options, jobs).await?;
+        let mut prepared = Box::pin(prepare(leader, params, session, options, jobs)).await?;
         let reading = prepared.segments.iter().filter(|segment| segment.reads()).count();
-        refuse_too_large(&prepared, sink.as_ref(), compression).await?;
+        Box::pin(refuse_too_large(&prepared, sink.as_ref(), compression)).await?;
         let wanted = reading.min(jobs);
-        let opened = prepared.source.open_readers(wanted).await?;
+        let opened = Box::pin(prepared.source.open_readers(wanted)).await?;
         let jobs = if opened < wanted { opened.max(1) } else { jobs };
         let upload = sink.begin().await?;
         Ok::<_, Error>((prepared, upload, jobs))

@@ -55,6 +55,13 @@ pub struct ConnectParams {
     pub(crate) refuses_startup_timeouts: Arc<AtomicBool>,
 }
 
+impl ConnectParams {
+    /// Leaves the timeouts as the role and the database have them, to look at them.
+    pub fn with_ambient_timeouts(self) -> Self {
+        ConnectParams { refuses_startup_timeouts: Arc::new(AtomicBool::new(true)), ..self }
+    }
+}
+
 /// One entry of `host`, `hostaddr` and `port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {

@@ -98,6 +98,10 @@ impl ServerVerifier {
             ParsedCertificate::try_from(certificate).and_then(|parsed| verify_server_name(&parsed, name));
         match alternative {
             Err(_) if common_name_fits(certificate, &name.to_str()) => Ok(()),
+            // webpki did not come to the names of a certificate of version 1: it has none.
+            Err(rustls::Error::InvalidCertificate(CertificateError::Other(_))) => {
+                Err(CertificateError::NotValidForName.into())
+            }
             other => other,
         }
     }
@@ -162,7 +166,13 @@ impl ServerCertVerifier for ServerVerifier {
             _ => chain::is_good(end_entity, intermediates, &trust.roots, now, &self.algorithms),
         };
         if !chain_is_good {
-            return Err(error);
+            return Err(match error {
+                // That webpki cannot read it is no reason any more; that it leads to no root is one.
+                rustls::Error::InvalidCertificate(CertificateError::Other(_)) => {
+                    CertificateError::UnknownIssuer.into()
+                }
+                error => error,
+            });
         }
         self.check_name(end_entity, server_name)?;
         Ok(ServerCertVerified::assertion())
