@@ -2,7 +2,7 @@
 
 mod cluster;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,7 @@ use crate::pg::connect::{Session, connect};
 use crate::pg::params::ConnectParams;
 use crate::pipeline::{self, Progress, SegmentSummary, Summary};
 use crate::plan::{Segment, Setting, plan, timestamp};
-use crate::rows::{Producers, Source};
+use crate::rows::{Producers, Readers, Source};
 use crate::sink::Sink;
 use crate::snapshot::{Leader, SessionOptions, lead};
 
@@ -32,7 +32,7 @@ pub struct Request {
     pub options: DumpOptions,
     /// How to compress.
     pub compression: Compression,
-    /// How many sessions read at once, beside the one that holds the locks.
+    /// How many sessions read at once, beside the one that holds the locks; if it is 1, that one reads.
     pub jobs: usize,
     /// Where to.
     pub sink: Box<dyn Sink>,
@@ -61,11 +61,16 @@ pub async fn dump(
     let prepared = async {
         let leader = connect(&params).await?;
         sink.preflight().await?;
-        let prepared = prepare(leader, params, session, options, jobs).await?;
+        let mut prepared = Box::pin(prepare(leader, params, session, options, jobs)).await?;
+        let reading = prepared.segments.iter().filter(|segment| segment.reads()).count();
+        Box::pin(refuse_too_large(&prepared, sink.as_ref(), compression)).await?;
+        let wanted = reading.min(jobs);
+        let opened = Box::pin(prepared.source.open_readers(wanted)).await?;
+        let jobs = if opened < wanted { opened.max(1) } else { jobs };
         let upload = sink.begin().await?;
-        Ok::<_, Error>((prepared, upload))
+        Ok::<_, Error>((prepared, upload, jobs))
     };
-    let (Prepared { source, segments }, upload) = tokio::select! {
+    let (Prepared { source, segments }, upload, jobs) = tokio::select! {
         biased;
         () = shutdown.cancelled() => {
             return Err(Error::new(ErrorKind::Interrupted(2), "read the catalogs").because("interrupted"));
@@ -83,11 +88,46 @@ pub async fn dump(
     Ok(Dumped { summary, server_version, relations, large_objects })
 }
 
+/// No compression that we have makes SQL smaller than by this factor, but for what repeats itself.
+const BEST_COMPRESSION: u64 = 20;
+
+/// Refuses, before hours are spent, what the place cannot hold by the size of the tables. What might not
+/// fit is begun with a warning: text is as often smaller than its table as it is larger.
+async fn refuse_too_large(prepared: &Prepared, sink: &dyn Sink, compression: Compression) -> Result<()> {
+    let Some(most) = sink.max_bytes() else { return Ok(()) };
+    let Leader { session, catalog, .. } = &prepared.source.leader;
+    let table = |segment: &Segment| match segment {
+        Segment::Rows(data) => Some(catalog.object(catalog.table_data(*data)?.table).catalog_id.oid),
+        Segment::Text(_) | Segment::CompletionTime | Segment::LargeObjects(_) => None,
+    };
+    let tables: Vec<u32> = prepared.segments.iter().filter_map(table).collect();
+    let failed = |error| session.source_failed("ask for the size of the tables", error);
+    let sql = "SELECT coalesce(sum(pg_catalog.pg_table_size(t)), 0)::pg_catalog.int8
+                 FROM pg_catalog.unnest($1::pg_catalog.oid[]) t";
+    let row = session.client.query_one(sql, &[&tables]).await.map_err(failed)?;
+    let bytes = u64::try_from(row.try_get::<_, i64>(0).map_err(failed)?).unwrap_or(0);
+    let least = if compression == Compression::None { bytes } else { bytes / BEST_COMPRESSION };
+    if bytes <= most {
+        return Ok(());
+    }
+    let told =
+        format!("the tables have {bytes} bytes, and an object has at most {most} with parts of this size");
+    if least <= most {
+        tracing::warn!("{}: {told}", sink.location());
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage, format!("prepare to write {}", sink.location())).because(told).hint(
+        "give larger parts by --s3-part-size or destination.part_size, or dump large tables on their own",
+    ))
+}
+
 /// Ends the session that held the locks, now that all producers are gone.
 async fn close(source: Arc<Source>) {
     if let Some(source) = Arc::into_inner(source) {
         let Leader { session, catalog, .. } = source.leader;
-        session.close().await;
+        if let Some(session) = Arc::into_inner(session) {
+            session.close().await;
+        }
         free_aside(catalog);
     }
 }
@@ -164,5 +204,6 @@ async fn prepare(
         Setting { options: &options, server: &leader.server, quoter: &leader.quoter, started: &started };
     let segments = plan(&entries, setting);
     free_aside(entries);
-    Ok(Prepared { source: Source { params, leader, options }, segments })
+    let readers = if jobs == 1 { Readers::Leader } else { Readers::Own(Mutex::default()) };
+    Ok(Prepared { source: Source { params, leader, options, readers }, segments })
 }

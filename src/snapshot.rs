@@ -11,6 +11,7 @@
 //! per transaction.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use futures::future::join_all;
 use tokio_postgres::error::SqlState;
@@ -23,6 +24,10 @@ use crate::pg::error::sqlstate;
 use crate::pg::params::ConnectParams;
 use crate::pg::server::Server;
 use crate::quote::{Quoter, portable_literal, quoted};
+
+/// Before all else in a transaction: the startup packet cannot say it, as it does of the other
+/// timeouts, since servers before 17 refuse it there.
+const NO_TRANSACTION_TIMEOUT: &str = "SET LOCAL transaction_timeout = 0;\n";
 
 /// How often a dump starts over because the schema changed while it was being locked.
 const ATTEMPTS: u32 = 10;
@@ -77,6 +82,9 @@ impl SessionSetup {
             _ => "REPEATABLE READ, READ ONLY",
         };
         let mut sql = format!("BEGIN ISOLATION LEVEL {isolation};\n");
+        if self.found.transaction_timeout {
+            sql.push_str(NO_TRANSACTION_TIMEOUT);
+        }
         if let Some(snapshot) = snapshot {
             sql.push_str(&format!("SET TRANSACTION SNAPSHOT {};\n", portable_literal(snapshot)));
         }
@@ -99,9 +107,6 @@ impl SessionSetup {
             "idle_in_transaction_session_timeout = 0".to_owned(),
             format!("row_security = {}", if o.enable_row_security { "on" } else { "off" }),
         ];
-        if self.found.transaction_timeout {
-            settings.push("transaction_timeout = 0".to_owned());
-        }
         // An application's own GUC of this name can only be set to what it means.
         if self.found.restricts_relation_kind {
             settings.push("restrict_nonsystem_relation_kind = 'view, foreign-table'".to_owned());
@@ -130,7 +135,7 @@ impl SessionSetup {
 /// The dump's first session: it holds the locks and the snapshot until the dump is done.
 pub struct Leader {
     /// The session, inside its transaction.
-    pub session: Session,
+    pub session: Arc<Session>,
     /// How to set up more sessions.
     pub setup: SessionSetup,
     /// The snapshot's name for them.
@@ -150,8 +155,7 @@ const TABLES_WORTH_HELP: usize = 1000;
 const PARALLEL_BY_US: &str = "SET LOCAL max_parallel_workers_per_gather = 0";
 const PARALLEL_BY_ITSELF: &str = "SET LOCAL max_parallel_workers_per_gather TO DEFAULT";
 
-/// More helpers than this don't help: the rest of the work is the leader's. One there is always: the
-/// rows are read in sessions beside the leader's, too.
+/// More helpers than this don't help: the rest of the work is the leader's.
 const MOST_HELPERS: usize = 3;
 
 /// Locks what will be dumped, takes the snapshot, and reads the catalogs: of large databases with
@@ -170,7 +174,7 @@ pub async fn lead(
         match try_lead(&session, params, &setup, dump, jobs).await {
             Ok(led) => {
                 let (snapshot, server, quoter, catalog) = *led;
-                return Ok(Leader { session, setup, snapshot, server, quoter, catalog });
+                return Ok(Leader { session: Arc::new(session), setup, snapshot, server, quoter, catalog });
             }
             Err(error)
                 if attempt < ATTEMPTS && setup.options.snapshot.is_none() && changed_under_us(&error) =>
@@ -203,8 +207,7 @@ async fn try_lead(
     begin(session, setup, None).await?;
     lock(session, setup, &tables).await?;
     let snapshot = export_snapshot(session).await?;
-    let wanted =
-        if tables.len() < TABLES_WORTH_HELP { 0 } else { jobs.saturating_sub(1).clamp(1, MOST_HELPERS) };
+    let wanted = if tables.len() < TABLES_WORTH_HELP { 0 } else { jobs.saturating_sub(1).min(MOST_HELPERS) };
     let helpers = helpers(params, setup, &snapshot, wanted).await;
     for reader in std::iter::once(session).chain(&helpers) {
         run(reader, "set the sessions up for catalogs", PARALLEL_BY_US).await?;
@@ -318,15 +321,22 @@ struct SchemaChanged;
 
 async fn find_out(session: &Session, options: &SessionOptions) -> Result<Found> {
     let sql = "SELECT pg_catalog.current_setting('client_encoding') AS encoding,
-                      pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL AS restricts,
-                      pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL AS timeout";
-    let failed = |e| session.source_failed("read the server's settings", e);
+                      pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL AS restricts";
+    let attempted = "read the server's settings";
+    let failed = |e| session.source_failed(attempted, e);
+    let transaction_timeout = session.version().at_least(17);
+    if transaction_timeout {
+        run(session, attempted, &format!("BEGIN;\n{NO_TRANSACTION_TIMEOUT}")).await?;
+    }
     let row = session.client.query_one(sql, &[]).await.map_err(failed)?;
+    if transaction_timeout {
+        run(session, attempted, "COMMIT").await?;
+    }
     let encoding: String = row.try_get("encoding").map_err(failed)?;
     Ok(Found {
         encoding: options.encoding.clone().unwrap_or(encoding),
         restricts_relation_kind: row.try_get("restricts").map_err(failed)?,
-        transaction_timeout: row.try_get("timeout").map_err(failed)?,
+        transaction_timeout,
     })
 }
 

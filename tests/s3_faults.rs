@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
-use pgsiphon::sink::s3::{PartSizing, RetryPolicy, S3Options, S3Sink};
+use pgsiphon::sink::s3::{PartWish, RetryPolicy, S3Options, S3Sink};
 use pgsiphon::sink::{Published, Sink, Upload};
 use pgsiphon::{Error, ErrorKind};
 use scripted_s3::{Conditions, Fault, Op, Rule, ScriptedS3};
@@ -29,7 +29,7 @@ fn options(server: &ScriptedS3) -> S3Options {
         endpoint_url: Some(server.endpoint_url.clone()),
         region: Some("us-east-1".into()),
         credentials: Some(SharedCredentialsProvider::new(credentials)),
-        part_sizing: Some(PartSizing::Fixed { bytes: PART_BYTES as u64 }),
+        parts: PartWish { bytes: Some(PART_BYTES as u64), equal: Some(true) },
         retry: RetryPolicy {
             attempts: 4,
             first_delay: Duration::from_millis(1),
@@ -436,12 +436,26 @@ async fn an_abort_in_the_middle_is_quick_and_clean() {
     assert!(server.pending_uploads().is_empty());
 }
 
+/// Longer than a tenth of the parts that S3 allows: there, growing parts grow.
+#[tokio::test]
+async fn equal_parts_stay_equal() {
+    for (equal, good) in [(None, false), (Some(true), true)] {
+        let server = ScriptedS3::start(&[]).await;
+        server.want_equal_parts();
+        let sink = sink(S3Options { parts: PartWish { bytes: Some(100), equal }, ..options(&server) }).await;
+        let result = upload(&sink, &text(100 * 1002 + 1)).await;
+        assert_eq!(result.is_ok(), good, "{equal:?}");
+        assert_eq!(server.object(KEY).is_some(), good);
+        assert!(server.pending_uploads().is_empty());
+    }
+}
+
 #[tokio::test]
 async fn parts_below_the_smallest_size_are_never_sent() {
     let server = ScriptedS3::start(&[]).await;
     server.set_min_part_bytes(PART_BYTES);
-    let sizing = Some(PartSizing::Growing { first_bytes: PART_BYTES as u64 });
-    let sink = sink(S3Options { part_sizing: sizing, ..options(&server) }).await;
+    let parts = PartWish { bytes: Some(PART_BYTES as u64), equal: None };
+    let sink = sink(S3Options { parts, ..options(&server) }).await;
     upload(&sink, &text(10 * PART_BYTES + 1)).await.unwrap();
     assert!(server.object(KEY).unwrap().bytes == text(10 * PART_BYTES + 1));
 }

@@ -14,14 +14,15 @@ use futures::StreamExt;
 use pgsiphon::input::Input;
 use pgsiphon::input::s3::S3Input;
 use pgsiphon::sink::s3::{RetryPolicy, S3Options};
+use pgsiphon::store::{S3Store, Store};
 use pgsiphon::{Error, ErrorKind};
 use scripted_s3::{Fault, Op, Rule, ScriptedS3};
 
 const KEY: &str = "nightly/db.sql";
 
-async fn input(server: &ScriptedS3) -> S3Input {
+fn options(server: &ScriptedS3) -> S3Options {
     let credentials = Credentials::new(scripted_s3::ACCESS_KEY, "secret", None, None, "test");
-    let options = S3Options {
+    S3Options {
         endpoint_url: Some(server.endpoint_url.clone()),
         region: Some("us-east-1".into()),
         credentials: Some(SharedCredentialsProvider::new(credentials)),
@@ -32,8 +33,12 @@ async fn input(server: &ScriptedS3) -> S3Input {
             attempt_timeout: Duration::from_secs(2),
         },
         ..S3Options::default()
-    };
-    S3Input::new(format!("s3://{}/{KEY}", scripted_s3::BUCKET).parse().unwrap(), &options).await.unwrap()
+    }
+}
+
+async fn input(server: &ScriptedS3) -> S3Input {
+    let location = format!("s3://{}/{KEY}", scripted_s3::BUCKET).parse().unwrap();
+    S3Input::new(location, &options(server)).await.unwrap()
 }
 
 async fn read(server: &ScriptedS3) -> Result<Vec<u8>, Error> {
@@ -122,4 +127,82 @@ async fn what_is_not_there_or_not_ours_is_told() {
     let error = read(&server).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StorageUnreachable);
     assert!(error.report().contains("s3:GetObject"), "{error:?}");
+}
+
+async fn list(server: &ScriptedS3) -> Result<Vec<String>, Error> {
+    let store = S3Store::new(scripted_s3::BUCKET.into(), options(server)).await.unwrap();
+    Ok(store.list("nightly/").await?.into_iter().map(|object| object.key).collect())
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_read_is_no_list() {
+    for fault in [
+        Fault::Says("text/html", "<!DOCTYPE html><html><body>Please log in</body></html>"),
+        Fault::Says("text/html", "<html><p>unclosed"),
+        Fault::Says("text/plain", "ok"),
+        Fault::Says("application/json", "{}"),
+        Fault::Says("application/xml", "<?xml version=\"1.0\"?><Other></Other>"),
+        Fault::EmptySuccess,
+        Fault::ShortXml,
+        Fault::TruncatedAnswer,
+    ] {
+        let server = ScriptedS3::start(&[Rule::always(Op::ListObjects, fault)]).await;
+        for name in ["a", "b", "c"] {
+            server.put(&format!("nightly/{name}"), b"x");
+        }
+        let error = list(&server).await.expect_err(&format!("{fault:?}"));
+        assert_eq!(error.kind(), ErrorKind::StorageUnreachable, "{fault:?}: {}", error.report());
+        if !matches!(fault, Fault::TruncatedAnswer) {
+            assert!(error.report().contains("not what S3 answers"), "{fault:?}: {}", error.report());
+            assert!(error.report().contains("a proxy or a login page"), "{}", error.report());
+        }
+        // The next one may be good.
+        let server = ScriptedS3::start(&[Rule::once(Op::ListObjects, 0, fault)]).await;
+        server.put("nightly/a", b"x");
+        assert_eq!(list(&server).await.unwrap(), ["nightly/a"], "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_usable_credentials_nothing_is_tried_twice() {
+    use aws_sdk_s3::config::{ProvideCredentials, SharedCredentialsProvider};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[derive(Debug)]
+    struct Counted(Arc<AtomicUsize>, Credentials);
+    impl ProvideCredentials for Counted {
+        fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            aws_credential_types::provider::future::ProvideCredentials::ready(Ok(self.1.clone()))
+        }
+    }
+    let server = ScriptedS3::start(&[]).await;
+    for (key, token) in [("test\n", None), ("te st", None), ("test", Some("a\nb")), ("\u{e9}", None)] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let keys = Credentials::new(key, "secret", token.map(str::to_owned), None, "test");
+        let provider = SharedCredentialsProvider::new(Counted(Arc::clone(&asked), keys));
+        let options = S3Options { credentials: Some(provider), ..options(&server) };
+        let store = S3Store::new(scripted_s3::BUCKET.into(), options).await.unwrap();
+        let report = store.list("").await.unwrap_err().report();
+        assert!(report.contains("that no key has"), "{report}");
+        assert_eq!(asked.load(Ordering::Relaxed), 1, "{report}");
+        assert!(server.log().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_may_have_a_path() {
+    let server = ScriptedS3::start(&[]).await;
+    server.put(KEY, &text());
+    let path = scripted_s3::BELOW.trim_end_matches('/');
+    for end in ["", "/", "//", &format!("/{path}"), &format!("/{path}/")] {
+        let mut below = server.clone();
+        below.endpoint_url.push_str(end);
+        assert!(read(&below).await.unwrap() == text(), "{end:?}");
+        assert_eq!(list(&below).await.unwrap(), [KEY], "{end:?}");
+    }
 }

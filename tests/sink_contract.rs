@@ -15,7 +15,7 @@ use pgsiphon::ErrorKind;
 use pgsiphon::sink::Sink;
 use pgsiphon::sink::file::FileSink;
 use pgsiphon::sink::memory::{MemorySink, MemoryStore};
-use pgsiphon::sink::s3::{PartSizing, S3Options, S3Sink};
+use pgsiphon::sink::s3::{PartWish, S3Options, S3Sink};
 use scripted_s3::ScriptedS3;
 
 /// Somewhere to store one dump, that the test can look into.
@@ -52,7 +52,7 @@ impl Place {
                     endpoint_url: Some(server.endpoint_url.clone()),
                     region: Some("us-east-1".into()),
                     credentials: Some(SharedCredentialsProvider::new(credentials)),
-                    part_sizing: Some(PartSizing::Fixed { bytes: 1000 }),
+                    parts: PartWish { bytes: Some(1000), equal: Some(true) },
                     overwrite,
                     ..S3Options::default()
                 };

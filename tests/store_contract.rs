@@ -9,7 +9,7 @@ mod support;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use pgsiphon::ErrorKind;
-use pgsiphon::sink::s3::{Encryption, PartSizing, S3Options};
+use pgsiphon::sink::s3::{Encryption, PartWish, S3Options};
 use pgsiphon::store::{DirectoryStore, S3Store, Store};
 use support::servers::Servers;
 
@@ -27,7 +27,7 @@ fn s3_options() -> (String, S3Options) {
         endpoint_url: Some(s3.endpoint.clone()),
         region: Some(s3.region.clone()),
         credentials: Some(aws_sdk_s3::config::SharedCredentialsProvider::new(credentials)),
-        part_sizing: Some(PartSizing::Fixed { bytes: 5 << 20 }),
+        parts: PartWish { bytes: Some(5 << 20), equal: Some(true) },
         ..S3Options::default()
     };
     (s3.bucket, options)

@@ -9,6 +9,7 @@ use pgsiphon::error::{Error, Result};
 use pgsiphon::ops::{Outcome, RunReport};
 use pgsiphon::ops::{backup, notify};
 use pgsiphon::pipeline::{Progress, Silent};
+use pgsiphon::store;
 use tokio_util::sync::CancellationToken;
 
 use super::jobs::JobArgs;
@@ -141,13 +142,16 @@ async fn dry_run(jobs: &[&Job], json: bool) -> Result<()> {
     let mut plans = Vec::new();
     for job in jobs {
         let plan = Box::pin(backup::plan(job, Utc::now().trunc_subsecs(0))).await?;
+        let store = store::open(&job.destination.place).await?;
         let backups = plan.backups.iter().map(|(subject, key)| (subject.to_string(), key.clone()));
         let backups: Vec<_> = backups.collect();
         let pending: Vec<_> = plan.pending.iter().map(|upload| upload.key.clone()).collect();
         if json {
             let listed: Vec<_> = backups
                 .iter()
-                .map(|(subject, key)| serde_json::json!({ "database": subject, "key": key }))
+                .map(|(subject, key)| {
+                    serde_json::json!({ "database": subject, "key": key, "location": store.shown(key) })
+                })
                 .collect();
             plans.push(serde_json::json!({ "job": job.name, "backups": listed, "pending_uploads": pending }));
             continue;
@@ -155,11 +159,12 @@ async fn dry_run(jobs: &[&Job], json: bool) -> Result<()> {
         super::print(&format!("job {}, dry run: nothing is written\n", job.name))?;
         super::print(&table(
             &["DATABASE", "WOULD BE STORED AS"],
-            backups.into_iter().map(|(subject, key)| vec![subject, key]),
+            backups.into_iter().map(|(subject, key)| vec![subject, store.shown(&key)]),
         ))?;
         for key in pending {
             super::print(&format!(
-                "would remove the pending upload of {key}, unless another run is at it\n"
+                "would remove the pending upload of {}, unless another run is at it\n",
+                store.shown(&key)
             ))?;
         }
     }

@@ -103,7 +103,7 @@ pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<(
     let connect = args.connection.connect_args(args.dbname.as_deref())?;
     let params = resolve(&connect, &OsEnvironment)?;
     let params_for = cluster.is_some().then(|| params_for(connect)).transpose()?;
-    let sink = args.sink(&target, compression).await?;
+    let sink = Box::pin(args.sink(&target, compression)).await?;
     let jobs =
         args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let show = args.progress.shows(target == "-");

@@ -22,6 +22,7 @@ pub(crate) mod verify;
 use clap::{Parser, Subcommand};
 use pgsiphon::error::{Error, ErrorKind, Result};
 use pgsiphon::ops::warnings::Collect;
+use pgsiphon::pg::conninfo::{Environment, OsEnvironment};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::{FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
@@ -35,11 +36,20 @@ pub(crate) struct Cli {
     /// Print help
     #[arg(long, action = clap::ArgAction::Help, global = true)]
     help: Option<bool>,
-    /// How messages are written to standard error
-    #[arg(long, global = true, value_enum, env = "PGSIPHON_LOG_FORMAT", default_value_t = LogFormat::Text)]
-    log_format: LogFormat,
+    /// How messages are written to standard error [env: PGSIPHON_LOG_FORMAT] [default: text]
+    #[arg(long, global = true, value_enum)]
+    log_format: Option<LogFormat>,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+fn format_of_environment() -> Option<LogFormat> {
+    let value = OsEnvironment.var("PGSIPHON_LOG_FORMAT")?;
+    let format = <LogFormat as clap::ValueEnum>::from_str(&value, true);
+    Some(format.unwrap_or_else(|error| {
+        let said = format!("PGSIPHON_LOG_FORMAT: {error}");
+        <Cli as clap::CommandFactory>::command().error(clap::error::ErrorKind::InvalidValue, said).exit()
+    }))
 }
 
 /// How messages are written.
@@ -88,7 +98,7 @@ impl Cli {
     pub(crate) fn log_format(&self) -> LogFormat {
         match &self.command {
             Command::Schedule(args) if args.jobs.json => LogFormat::Json,
-            _ => self.log_format,
+            _ => self.log_format.or_else(format_of_environment).unwrap_or(LogFormat::Text),
         }
     }
 
@@ -137,7 +147,8 @@ pub(crate) fn start_logging(verbosity: u8, format: LogFormat) {
         1 => "pgsiphon=info",
         _ => "pgsiphon=debug",
     };
-    let filter = EnvFilter::try_from_env("PGSIPHON_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let wanted = OsEnvironment.var("PGSIPHON_LOG").and_then(|filter| EnvFilter::try_new(filter).ok());
+    let filter = wanted.unwrap_or_else(|| EnvFilter::new(default));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(in_colour());
     let lines = match format {
         LogFormat::Text => lines.event_format(OneLine).boxed(),

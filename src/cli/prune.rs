@@ -5,7 +5,7 @@ use clap::Args;
 use pgsiphon::error::{Error, Result};
 use pgsiphon::ops::prune::{self, PrunePlan};
 use pgsiphon::retention::Verdict;
-use pgsiphon::store;
+use pgsiphon::store::{self, Store};
 
 use super::jobs::JobArgs;
 use super::table::table;
@@ -28,7 +28,7 @@ pub(crate) async fn run(args: PruneArgs) -> Result<()> {
         let store = store::open(&job.destination.place).await?;
         let plan = Box::pin(prune::plan(&*store, job, Utc::now())).await?;
         if !args.jobs.json {
-            super::print(&shown(&job.name, &plan))?;
+            super::print(&shown(&job.name, &*store, &plan))?;
         }
         let pruned = match args.yes {
             true => Some(Box::pin(prune::apply(&*store, job, &plan)).await),
@@ -42,6 +42,7 @@ pub(crate) async fn run(args: PruneArgs) -> Result<()> {
                     "database": decision.backup.subject.to_string(),
                     "timestamp": decision.backup.timestamp,
                     "key": decision.backup.key,
+                    "location": store.shown(&decision.backup.key),
                     "keep": decision.verdict == Verdict::Keep,
                     "reasons": decision.reasons,
                 })).collect::<Vec<_>>(),
@@ -68,7 +69,7 @@ pub(crate) async fn run(args: PruneArgs) -> Result<()> {
     failed.map_or(Ok(()), Err)
 }
 
-fn shown(job: &str, plan: &PrunePlan) -> String {
+fn shown(job: &str, store: &dyn Store, plan: &PrunePlan) -> String {
     let rows = plan.decisions.iter().map(|decision| {
         vec![
             job.to_owned(),
@@ -76,17 +77,19 @@ fn shown(job: &str, plan: &PrunePlan) -> String {
             decision.backup.timestamp.format("%Y-%m-%d %H:%M:%S").to_string(),
             if decision.verdict == Verdict::Keep { "keep".to_owned() } else { "remove".to_owned() },
             decision.reasons.join(", "),
+            store.shown(&decision.backup.key),
         ]
     });
-    let mut text = table(&["JOB", "DATABASE", "TIME (UTC)", "", "BECAUSE"], rows);
+    let mut text = table(&["JOB", "DATABASE", "TIME (UTC)", "", "BECAUSE", "BACKUP"], rows);
     for key in &plan.unfinished {
-        text.push_str(&format!("remove {key}: an earlier prune began to\n"));
+        text.push_str(&format!("remove {}: an earlier prune began to\n", store.shown(key)));
     }
     for key in &plan.lonely_manifests {
-        text.push_str(&format!("remove {key}: its backup is gone\n"));
+        text.push_str(&format!("remove {}: its backup is gone\n", store.shown(key)));
     }
     for upload in &plan.stale_uploads {
-        text.push_str(&format!("remove the pending upload of {}: it is older than a day\n", upload.key));
+        let location = store.shown(&upload.key);
+        text.push_str(&format!("remove the pending upload of {location}: it is older than a day\n"));
     }
     text
 }

@@ -7,9 +7,12 @@ use pgsiphon::input::Input;
 use pgsiphon::input::file::{FileInput, StdinInput};
 use pgsiphon::input::s3::S3Input;
 use pgsiphon::ops::Latest;
-use pgsiphon::sink::s3::{Checksum, RetryPolicy, S3Location, S3Options};
+use pgsiphon::pg::conninfo::{Environment, OsEnvironment};
+use pgsiphon::sink::s3::parts::parse_part_bytes;
+use pgsiphon::sink::s3::{Checksum, PartWish, RetryPolicy, S3Location, S3Options};
 
 use super::config::{flag, load_plain};
+use super::content::usage;
 
 #[derive(Args)]
 #[command(next_help_heading = "Storage options")]
@@ -26,8 +29,15 @@ pub(super) struct StorageArgs {
     /// Checksum of each part: crc32, crc64nvme, sha256 or none
     #[arg(long, value_name = "ALGORITHM")]
     s3_checksum: Option<String>,
+    /// Size of each part, or of the first one where they grow, such as 64MiB [default: the provider's]
+    #[arg(long, value_name = "SIZE")]
+    s3_part_size: Option<String>,
+    /// Make all parts but the last equally large [default: where the provider wants it]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    s3_equal_parts: Option<bool>,
     /// How many times to try a request, with growing pauses; twice as often when cleaning up
-    #[arg(long, value_name = "NUM", env = "AWS_MAX_ATTEMPTS", value_parser = clap::value_parser!(u32).range(1..=100))]
+    /// [env: AWS_MAX_ATTEMPTS]
+    #[arg(long, value_name = "NUM", value_parser = clap::value_parser!(u32).range(1..=100))]
     s3_max_attempts: Option<u32>,
 }
 
@@ -68,11 +78,14 @@ impl StorageArgs {
     pub(super) fn settings(&self) -> Vec<(String, String, String)> {
         let mut flags = Vec::new();
         let path_style = self.s3_path_style.map(|value| value.to_string());
+        let equal_parts = self.s3_equal_parts.map(|value| value.to_string());
         let max_attempts = self.s3_max_attempts.map(|value| value.to_string());
         flag(&mut flags, "--s3-endpoint-url", "destination.endpoint_url", self.s3_endpoint_url.clone());
         flag(&mut flags, "--s3-region", "destination.region", self.s3_region.clone());
         flag(&mut flags, "--s3-path-style", "destination.path_style", path_style);
         flag(&mut flags, "--s3-checksum", "destination.checksum", self.s3_checksum.clone());
+        flag(&mut flags, "--s3-part-size", "destination.part_size", self.s3_part_size.clone());
+        flag(&mut flags, "--s3-equal-parts", "destination.equal_parts", equal_parts);
         flag(&mut flags, "--s3-max-attempts", "destination.max_attempts", max_attempts);
         flags
     }
@@ -80,14 +93,32 @@ impl StorageArgs {
     /// The options, as far as they are about the storage rather than about one object.
     pub(super) fn options(&self) -> Result<S3Options> {
         let mut retry = RetryPolicy::default();
-        retry.attempts = self.s3_max_attempts.unwrap_or(retry.attempts);
+        if let Some(attempts) =
+            self.s3_max_attempts.map_or_else(max_attempts_of_environment, |n| Ok(Some(n)))?
+        {
+            retry.attempts = attempts;
+        }
         Ok(S3Options {
             endpoint_url: self.s3_endpoint_url.clone(),
             region: self.s3_region.clone(),
             path_style: self.s3_path_style,
             checksum: self.s3_checksum.as_deref().map(str::parse::<Checksum>).transpose()?,
+            parts: PartWish {
+                bytes: self.s3_part_size.as_deref().map(parse_part_bytes).transpose()?,
+                equal: self.s3_equal_parts,
+            },
             retry,
             ..S3Options::default()
         })
+    }
+}
+
+/// Read only where S3 is: what AWS's other tools need must not keep us from writing a file.
+fn max_attempts_of_environment() -> Result<Option<u32>> {
+    let Some(value) = OsEnvironment.var("AWS_MAX_ATTEMPTS") else { return Ok(None) };
+    match value.trim().parse() {
+        Ok(attempts) if attempts > 0 => Ok(Some(attempts)),
+        _ => Err(usage(format!("AWS_MAX_ATTEMPTS is \"{value}\", and not a whole number from 1"))
+            .hint("unset it, or give --s3-max-attempts")),
     }
 }

@@ -17,7 +17,8 @@ use crate::pg::conninfo::{ConnectArgs, Environment, resolve};
 use crate::pg::params::{ConnectParams, PasswordPrompt, PromptPolicy};
 use crate::pg::secret::Secret;
 use crate::retention::Policy;
-use crate::sink::s3::{Checksum, Encryption, ObjectLock, RetryPolicy, S3Options};
+use crate::sink::s3::parts::parse_part_bytes;
+use crate::sink::s3::{Checksum, Encryption, ObjectLock, PartWish, RetryPolicy, S3Options};
 
 /// How long a password command may take.
 const PASSWORD_COMMAND_TIME: Duration = Duration::from_secs(60);
@@ -413,6 +414,12 @@ fn destination(s: &Settings, job: &str) -> Result<Destination> {
         }
         None => {
             let path = url.strip_prefix("file://").unwrap_or(&url);
+            // A bucket's name without s3:// would quietly become a directory that nobody looks into.
+            if !is_path(path) {
+                return Err(s
+                    .wrong("destination.url", format!("\"{path}\" may be a bucket or a directory"))
+                    .hint(format!("write s3://{path} for a bucket, or ./{path} for a directory")));
+            }
             (Place::Directory(Path::new(path).to_owned()), more)
         }
     };
@@ -432,6 +439,11 @@ fn destination(s: &Settings, job: &str) -> Result<Destination> {
         time_zone(s, "destination.time_zone")?,
     )?;
     Ok(Destination { place, naming })
+}
+
+/// Whether a text can only be a path: absolute, or beginning with `.` or `..`.
+fn is_path(text: &str) -> bool {
+    text.starts_with('/') || matches!(text.split('/').next(), Some("." | ".."))
 }
 
 fn s3_options(s: &Settings) -> Result<S3Options> {
@@ -485,6 +497,12 @@ fn s3_options(s: &Settings) -> Result<S3Options> {
         }
         None => None,
     };
+    let part_bytes = match s.text("destination.part_size") {
+        Some(text) => {
+            Some(parse_part_bytes(&text).map_err(|error| s.wrong("destination.part_size", error.report()))?)
+        }
+        None => None,
+    };
     let attempts = at_least_1(s, "destination.max_attempts")?;
     Ok(S3Options {
         endpoint_url: s.text("destination.endpoint_url"),
@@ -493,6 +511,7 @@ fn s3_options(s: &Settings) -> Result<S3Options> {
         credentials,
         path_style: s.boolean("destination.path_style")?,
         checksum,
+        parts: PartWish { bytes: part_bytes, equal: s.boolean("destination.equal_parts")? },
         storage_class: s.text("destination.storage_class"),
         encryption,
         tags: s.map("destination.tags"),

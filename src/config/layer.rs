@@ -122,13 +122,19 @@ impl Layer {
                     continue;
                 }
                 let variable = format!("{}{}", setting.variable(), suffix.to_ascii_uppercase());
-                // Compose files and charts set variables to nothing when they mean none.
-                let Some(value) = env.var(&variable).filter(|value| !value.is_empty()) else { continue };
+                let Some(value) = env.var(&variable) else { continue };
                 let kind = if suffix.is_empty() { setting.kind } else { Kind::Text };
                 let origin = Origin::Variable(variable);
                 let raw = from_text(kind, &value, setting.key, &origin)?;
                 layer.insert(&format!("{}{suffix}", setting.key), raw, origin)?;
             }
+        }
+        // The one variable of AWS's that is not left to the SDK, since the retries are ours.
+        let attempts = ("destination.max_attempts", "AWS_MAX_ATTEMPTS");
+        if !layer.0.contains_key(attempts.0)
+            && let Some(value) = env.var(attempts.1)
+        {
+            layer.insert(attempts.0, Raw::Scalar(Secret::new(value)), Origin::Variable(attempts.1.into()))?;
         }
         Ok(layer)
     }

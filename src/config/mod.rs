@@ -48,9 +48,7 @@ impl Config {
     /// # Errors
     /// `Usage`, saying where what is wrong was given.
     pub fn load(file: Option<&Path>, flags: Layer, env: &dyn Environment) -> Result<Self> {
-        let named = file
-            .map(Path::to_owned)
-            .or_else(|| env.var(FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from));
+        let named = file.map(Path::to_owned).or_else(|| env.var(FILE_VARIABLE).map(PathBuf::from));
         let path = named.or_else(|| FILES.iter().map(PathBuf::from).find(|path| path.exists()));
         let read = path.as_deref().map(File::read).transpose()?;
         Config::resolve(path, read, flags, env)

@@ -9,7 +9,7 @@ use crate::pg::secret::Secret;
 struct Env(HashMap<String, String>);
 
 impl Environment for Env {
-    fn var(&self, name: &str) -> Option<String> {
+    fn raw(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()
     }
 
@@ -141,6 +141,30 @@ fn jobs_override_what_is_common() {
     assert_eq!(config.jobs[0].destination.naming.common_prefix(), "p/a-");
     assert!(config.select(&["b".into()]).is_ok());
     assert!(config.select(&["c".into()]).is_err_and(|e| e.report().contains("configured: a, b")));
+}
+
+#[test]
+fn a_bucket_without_its_scheme_is_no_directory() {
+    for text in ["bucket", "bucket/prefix", "my.bucket", "...", "file://bucket", "~/backups", "S3:/bucket"] {
+        let report = complaint(&format!("[destination]\nurl = \"{text}\"\n"));
+        assert!(report.contains("destination.url") && report.contains("s3://"), "{text}: {report}");
+        let report = load("", &env(&[("PGSIPHON_DESTINATION_URL", text)]), &[]).err().unwrap().report();
+        assert!(report.contains("PGSIPHON_DESTINATION_URL"), "{report}");
+    }
+    for text in ["/backups", "./backups", "../backups", ".", "..", "file:///backups"] {
+        let config = load("", &env(&[("PGSIPHON_DESTINATION_URL", text)]), &[]).unwrap();
+        assert!(matches!(config.jobs[0].destination.place, Place::Directory(_)), "{text}");
+    }
+}
+
+#[test]
+fn parts_are_as_wished() {
+    let file = "[destination]\nurl = \"s3://b\"\npart_size = \"16MiB\"\nequal_parts = true\n";
+    let config = load(file, &env(&[]), &[]).unwrap();
+    let Place::S3 { options, .. } = &config.jobs[0].destination.place else { panic!("no bucket") };
+    assert_eq!((options.parts.bytes, options.parts.equal), (Some(16 << 20), Some(true)));
+    let report = complaint("[destination]\nurl = \"s3://b\"\npart_size = \"1MiB\"\n");
+    assert!(report.contains("part_size") && report.contains("5 MiB"), "{report}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::report::RunReport;
 use crate::config::Notify;
 use crate::error::ErrorKind;
 use crate::pg::secret::Secret;
+use crate::pg::tls::provider::provider;
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -91,7 +92,10 @@ fn ping(url: &Secret, end: &str) -> Secret {
 fn agent() -> &'static Agent {
     static AGENT: OnceLock<Agent> = OnceLock::new();
     AGENT.get_or_init(|| {
-        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::PlatformVerifier)
+            .unversioned_rustls_crypto_provider(provider())
+            .build();
         let config = Agent::config_builder().timeout_global(Some(PATIENCE)).tls_config(tls);
         config.user_agent(concat!("pgsiphon/", env!("CARGO_PKG_VERSION"))).build().into()
     })

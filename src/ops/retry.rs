@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::pg::error::{is_connection_lost, sqlstate};
+use crate::pg::failure::is_refused;
 
 /// SQLSTATEs of a server that is going down, coming up, or busy, and of conflicts with others
 /// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>): classes 08 and 40, and
@@ -17,6 +18,7 @@ pub(super) fn may_pass(error: &Error) -> bool {
     }
     match sqlstate(error) {
         Some(state) => PASSING.iter().any(|passing| state.code().starts_with(passing)),
+        None if is_refused(error) => false,
         None => is_connection_lost(error) || error.kind() == ErrorKind::SourceUnreachable,
     }
 }

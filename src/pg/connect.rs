@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rand::seq::SliceRandom;
@@ -11,6 +12,7 @@ use tokio_postgres::tls::TlsConnect;
 
 pub use super::copy_in::CopyIn;
 use super::copy_in::CopySlot;
+use super::error::cause_of;
 use super::failure::{Attempt, Failures, Reason};
 use super::login::LoginWatch;
 use super::params::{
@@ -99,13 +101,23 @@ async fn try_host(
     for address in addresses {
         let encryptions = encryptions(params, host, &address)?;
         let several = encryptions.len() > 1;
+        let mut tls_failure: Option<String> = None;
         for encryption in encryptions {
             let target = Target { params, host, address: &address, encryption: &encryption };
             match target.attempt(wanted).await {
-                Ok(session) => return Ok(Some(session)),
+                Ok(session) => {
+                    if let Some(failure) = tls_failure.filter(|_| !session.is_tls()) {
+                        tell_plaintext(params, &failure);
+                    }
+                    return Ok(Some(session));
+                }
                 Err((reason, over_tls)) => {
                     let retry = several && is_about_encryption(&reason, over_tls);
-                    failures.push(Attempt::new(host, Some(&address), over_tls, reason));
+                    let attempt = Attempt::new(host, Some(&address), over_tls, reason);
+                    if over_tls {
+                        tls_failure = Some(attempt.to_string());
+                    }
+                    failures.push(attempt);
                     if !retry {
                         break;
                     }
@@ -117,6 +129,13 @@ async fn try_host(
         }
     }
     Ok(None)
+}
+
+/// Says once, not for each session, that a connection goes on without TLS.
+fn tell_plaintext(params: &ConnectParams, tls_failure: &str) {
+    if !params.plaintext_told.swap(true, Ordering::Relaxed) {
+        tracing::warn!("the connection is not encrypted, because TLS failed: {tls_failure}");
+    }
 }
 
 /// All addresses of the host, in the resolver's order or shuffled.
@@ -222,7 +241,26 @@ impl Target<'_> {
         }
     }
 
+    /// Some poolers take no startup parameters but those that they know: they get none of ours.
     async fn login(&self, wanted: TargetSessionAttrs) -> Result<Session, (Reason, bool)> {
+        let plain = &self.params.refuses_startup_timeouts;
+        if !plain.load(Ordering::Relaxed) {
+            match self.login_with(startup_timeouts(self.params), wanted).await {
+                Err((Reason::Login(error), _)) if is_about_parameters(&error) => {
+                    tracing::debug!("no timeouts are set at startup: {}", cause_of(error).0);
+                    plain.store(true, Ordering::Relaxed);
+                }
+                outcome => return outcome,
+            }
+        }
+        self.login_with(Vec::new(), wanted).await
+    }
+
+    async fn login_with(
+        &self,
+        timeouts: Vec<(&'static str, String)>,
+        wanted: TargetSessionAttrs,
+    ) -> Result<Session, (Reason, bool)> {
         let wants_tls = matches!(self.encryption, Encryption::Tls { .. });
         let transport = Transport::open(self.address, self.encryption, self.params)
             .await
@@ -231,7 +269,7 @@ impl Target<'_> {
         let password = self.params.prompt.answer().or_else(|| self.host.password.clone());
         let watch = LoginWatch::new(self.params.require_auth.clone(), password.is_some());
         let copies = CopySlot::default();
-        let stream = LosslessStream::new(transport, startup_edits(self.params), Some(watch))
+        let stream = LosslessStream::new(transport, startup_edits(self.params, timeouts), Some(watch))
             .with_copies(copies.clone());
         let config = startup_config(self.params, password.as_ref());
         let (client, connection) =
@@ -252,12 +290,40 @@ impl Target<'_> {
     }
 }
 
-fn startup_edits(params: &ConnectParams) -> StartupEdits {
+/// The timeouts that a role or a database may have, and that would end even the first statement. What
+/// the user's own options say holds.
+fn startup_timeouts(params: &ConnectParams) -> Vec<(&'static str, String)> {
+    let options = params.options.as_deref().unwrap_or_default();
+    ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
+        .into_iter()
+        .filter(|name| !options.contains(name))
+        .map(|name| (name, "0".to_owned()))
+        .collect()
+}
+
+/// Whether a login failed because of what it asked for beside user and database: PgBouncer says 08P01,
+/// others that the feature or the parameter is unknown.
+fn is_about_parameters(error: &tokio_postgres::Error) -> bool {
+    let codes = [
+        SqlState::PROTOCOL_VIOLATION,
+        SqlState::FEATURE_NOT_SUPPORTED,
+        SqlState::UNDEFINED_OBJECT,
+        SqlState::INVALID_PARAMETER_VALUE,
+        SqlState::CANT_CHANGE_RUNTIME_PARAM,
+    ];
+    error.code().is_some_and(|code| codes.contains(code))
+}
+
+fn startup_edits(params: &ConnectParams, timeouts: Vec<(&'static str, String)>) -> StartupEdits {
     let edits = [("client_encoding", &params.client_encoding), ("TimeZone", &params.timezone)];
     StartupEdits {
         // tokio-postgres would ask for UTF8.
         remove: vec!["client_encoding"],
-        add: edits.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect(),
+        add: edits
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.clone()?)))
+            .chain(timeouts)
+            .collect(),
     }
 }
 

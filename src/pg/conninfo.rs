@@ -2,13 +2,15 @@
 //!
 //! From strong to weak: the connection string, the command line's options (pg_dump's manual:
 //! "connection string parameters will override any conflicting command line options"), the
-//! service file, the `PG*` environment, then `DATABASE_URL`, if nothing so far names a host or
-//! a database, then the defaults.
+//! service file, the `PG*` environment, then `DATABASE_URL`, then the defaults. Of `DATABASE_URL`
+//! only what it demands of TLS and authentication is taken if anything before names a host or a
+//! database: the rest is about another server.
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -51,8 +53,15 @@ pub struct ConnectArgs {
 
 /// The world around us, as far as it decides about a connection.
 pub trait Environment: Sync {
-    /// An environment variable. Bytes that are not UTF-8 come as [`text::decode`] holds them.
-    fn var(&self, name: &str) -> Option<String>;
+    /// An environment variable as it is, perhaps empty. Bytes that are not UTF-8 come as
+    /// [`text::decode`] holds them.
+    fn raw(&self, name: &str) -> Option<String>;
+
+    /// An environment variable that is set. Compose files and charts set variables to nothing when
+    /// they mean none, so an empty one is not set: this decides it for all of `PG*`, `AWS_*` and ours.
+    fn var(&self, name: &str) -> Option<String> {
+        self.raw(name).filter(|value| !value.is_empty())
+    }
 
     /// The operating system's name of the effective user.
     fn os_user(&self) -> Option<String> {
@@ -61,7 +70,7 @@ pub trait Environment: Sync {
 
     /// The user's home directory.
     fn home_dir(&self) -> Option<PathBuf> {
-        self.var("HOME").filter(|home| !home.is_empty()).map(|home| path_from(&home))
+        self.var("HOME").map(|home| path_from(&home))
     }
 
     /// Directories where servers have their sockets by default; the first one that holds the
@@ -81,7 +90,7 @@ pub trait Environment: Sync {
 pub struct OsEnvironment;
 
 impl Environment for OsEnvironment {
-    fn var(&self, name: &str) -> Option<String> {
+    fn raw(&self, name: &str) -> Option<String> {
         std::env::var_os(name).map(|value| text::decode(Zeroizing::new(value.into_vec()).as_slice()))
     }
 
@@ -128,7 +137,7 @@ pub fn resolve(args: &ConnectArgs, env: &dyn Environment) -> Result<ConnectParam
             .unwrap_or(APPLICATION_NAME)
             .to_owned(),
         options: settings.get("options").map(str::to_owned),
-        timezone: env.var("PGTZ").filter(|zone| !zone.is_empty()),
+        timezone: env.var("PGTZ"),
         // "auto" means the locale's, and ours is the same everywhere: none.
         client_encoding: settings.get("client_encoding").filter(|e| *e != "auto").map(str::to_owned),
         connect_timeout: duration(&settings, "connect_timeout", Duration::from_secs)?,
@@ -147,6 +156,8 @@ pub fn resolve(args: &ConnectArgs, env: &dyn Environment) -> Result<ConnectParam
         channel_binding: choice(&settings, "channel_binding", CHANNEL_BINDING)?,
         require_auth: require_auth(&settings)?,
         prompt: args.password_prompt.clone(),
+        plaintext_told: Arc::default(),
+        refuses_startup_timeouts: Arc::default(),
         user,
         dbname,
     })
@@ -206,6 +217,7 @@ fn gather(args: &ConnectArgs, env: &dyn Environment) -> Result<Settings> {
     set(&mut settings, "host", args.host.as_deref());
     set(&mut settings, "port", args.port.as_deref());
     set(&mut settings, "user", args.username.as_deref());
+    args.dbname.as_deref().map_or(Ok(()), connstring::refuse_other_url)?;
     match args.dbname.as_deref() {
         Some(string) if connstring::is_connection_string(string) => {
             settings.override_with(connstring::parse(string)?);
@@ -215,10 +227,11 @@ fn gather(args: &ConnectArgs, env: &dyn Environment) -> Result<Settings> {
     for (name, value) in &args.overrides {
         set(&mut settings, name, Some(value));
     }
-    let variable = |name: &str| env.var(name).filter(|value| !value.is_empty());
+    let variable = |name: &str| env.var(name);
     if let Some(service) = settings.get("service").map(str::to_owned).or_else(|| variable("PGSERVICE")) {
         settings.fill_from(service_files(&settings, env).find(&service)?);
     }
+    variable("PGDATABASE").as_deref().map_or(Ok(()), connstring::refuse_other_url)?;
     for keyword in KEYWORDS {
         if let Some(value) = keyword.env.and_then(variable) {
             settings.set_if_absent(keyword, Zeroizing::new(value));
@@ -230,11 +243,35 @@ fn gather(args: &ConnectArgs, env: &dyn Environment) -> Result<Settings> {
         set(&mut settings, "sslmode", Some("require"));
     }
     let is_named = ["host", "hostaddr", "dbname"].iter().any(|name| settings.get(name).is_some());
-    if !is_named && let Some(url) = variable("DATABASE_URL") {
-        settings.fill_from(connstring::parse_database_url(&url)?);
+    match variable("DATABASE_URL") {
+        Some(url) if !is_named => settings.fill_from(connstring::parse_database_url(&url)?),
+        Some(url) if connstring::is_postgres_url(&url) => fill_protection(&mut settings, &url)?,
+        Some(_) | None => {}
     }
     set(&mut settings, "dbname", args.database.as_deref());
     Ok(settings)
+}
+
+/// Takes from a DATABASE_URL what it asks for about encryption and authentication, and nothing else, since
+/// something stronger names the server or the database: it may be another one, but an URL that wants TLS
+/// must not end in plain text.
+fn fill_protection(settings: &mut Settings, url: &str) -> Result<()> {
+    let from_url = connstring::parse_database_url(url)?;
+    let is_strict = |name: &str, value: &str| match name {
+        "sslmode" => matches!(value, "require" | "verify-ca" | "verify-full"),
+        "channel_binding" => value == "require",
+        _ => name.starts_with("ssl") || name == "require_auth",
+    };
+    for keyword in KEYWORDS {
+        let wanted = from_url.get(keyword.name).filter(|value| is_strict(keyword.name, value));
+        if let Some(value) = wanted
+            && settings.get(keyword.name).is_none()
+        {
+            tracing::info!("{} is taken from DATABASE_URL", keyword.name);
+            settings.set(keyword, Zeroizing::new(value.to_owned()));
+        }
+    }
+    Ok(())
 }
 
 fn set(settings: &mut Settings, name: &str, value: Option<&str>) {

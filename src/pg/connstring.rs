@@ -19,6 +19,20 @@ pub(crate) fn is_connection_string(dbname: &str) -> bool {
     strip_scheme(dbname, &SCHEMES).is_some() || dbname.contains('=')
 }
 
+/// Refuses what is a URL of something else (`mysql://`, `jdbc:postgresql://`): it is no database's name,
+/// and it may hold a password, so that only its scheme is told.
+pub(crate) fn refuse_other_url(dbname: &str) -> Result<()> {
+    let Some((scheme, _)) = dbname.split_once("://") else { return Ok(()) };
+    let fits = |c: char| c.is_ascii_alphanumeric() || "+-.:_".contains(c);
+    if SCHEMES.iter().any(|known| dbname.starts_with(known)) || scheme.is_empty() || !scheme.chars().all(fits)
+    {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage, "read the connection URL")
+        .because(format!("{scheme}:// is not PostgreSQL's"))
+        .hint("it begins with postgresql:// or postgres://"))
+}
+
 /// What to do with a parameter that libpq doesn't know.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unknown {
@@ -33,6 +47,11 @@ pub(crate) fn parse(string: &str) -> Result<Settings> {
         Some(rest) => parse_url(rest, Unknown::Refuse),
         None => parse_pairs(string),
     }
+}
+
+/// Whether the value of DATABASE_URL is about PostgreSQL at all.
+pub(crate) fn is_postgres_url(string: &str) -> bool {
+    strip_scheme(string, &SCHEMES).or_else(|| strip_scheme(string, &FRAMEWORK_SCHEMES)).is_some()
 }
 
 /// Reads the value of DATABASE_URL, an URL with perhaps a framework's scheme and parameters.

@@ -31,6 +31,21 @@ pub(crate) enum Reason {
     Version(String),
 }
 
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Lookup(error) | Reason::Socket(error) | Reason::Tls(error) => error.fmt(f),
+            Reason::Login(error) => {
+                error.fmt(f)?;
+                error.source().map_or(Ok(()), |cause| write!(f, ": {cause}"))
+            }
+            Reason::Timeout(limit) => write!(f, "no answer within {} s", limit.as_secs_f32()),
+            Reason::WrongKind(wanted) => f.write_str(wrong_kind(*wanted)),
+            Reason::Version(text) => write!(f, "the server's version \"{text}\" makes no sense"),
+        }
+    }
+}
+
 impl Reason {
     /// Tells TLS from the socket in what `Transport::open` returns.
     pub(crate) fn of_open(error: io::Error) -> Self {
@@ -76,6 +91,21 @@ impl Reason {
             || self.sqlstate().is_some_and(|code| *code != SqlState::CANNOT_CONNECT_NOW)
     }
 
+    /// Whether the same attempt fails the same way tomorrow, unless somebody changes something: what is
+    /// asked for is refused, not unavailable.
+    fn is_permanent(&self) -> bool {
+        if let Some(code) = self.sqlstate() {
+            // Classes of a connection that fails, and of servers that are full, starting or stopping.
+            return !["08", "53", "57"].iter().any(|class| code.code().starts_with(class));
+        }
+        let tls = || self.io().and_then(io::Error::get_ref);
+        self.login_refused().is_some()
+            || tls().is_some_and(|inner| {
+                inner.downcast_ref() == Some(&TlsRefused::NotSupported)
+                    || matches!(inner.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
+            })
+    }
+
     fn into_cause(self) -> (Box<dyn StdError + Send + Sync>, Option<String>) {
         let hint = self.hint().map(str::to_owned);
         let cause = match self {
@@ -84,9 +114,9 @@ impl Reason {
                 let (cause, server_hint) = cause_of(error);
                 return (cause, server_hint.or(hint));
             }
-            Reason::Timeout(limit) => format!("no answer within {} s", limit.as_secs_f32()).into(),
-            Reason::WrongKind(wanted) => wrong_kind(wanted).into(),
-            Reason::Version(text) => format!("the server's version \"{text}\" makes no sense").into(),
+            reason @ (Reason::Timeout(_) | Reason::WrongKind(_) | Reason::Version(_)) => {
+                reason.to_string().into()
+            }
         };
         (cause, hint)
     }
@@ -179,6 +209,12 @@ impl Attempt {
     }
 }
 
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.reason)
+    }
+}
+
 /// All attempts of one pass.
 #[derive(Debug, Default)]
 pub(crate) struct Failures(Vec<Attempt>);
@@ -208,15 +244,21 @@ impl Failures {
             |place: &str| Error::new(ErrorKind::SourceUnreachable, format!("connect to {place} {who}"));
         let Some(last) = self.0.pop() else { return error("no host") };
         if self.0.is_empty() {
+            let is_refused = last.reason.is_permanent() && last.reason.sqlstate().is_none();
             let (cause, hint) = last.reason.into_cause();
-            return with_hint(error(&last.place).because(cause), hint);
+            let error = error(&last.place);
+            return with_hint(
+                if is_refused { error.because(Refused(cause)) } else { error.because(cause) },
+                hint,
+            );
         }
         self.0.push(last);
-        let mut list = AttemptsFailed(Vec::new());
+        let is_permanent = self.0.iter().all(|attempt| attempt.reason.is_permanent());
+        let mut list = AttemptsFailed { attempts: Vec::new(), is_permanent };
         let mut last_hint = None;
         for attempt in self.0 {
             let (cause, hint) = attempt.reason.into_cause();
-            list.0.push((attempt.place, cause));
+            list.attempts.push((attempt.place, cause));
             last_hint = hint;
         }
         with_hint(error("any server").because(list), last_hint)
@@ -232,11 +274,25 @@ fn with_hint(error: Error, hint: Option<String>) -> Error {
 
 /// The causes of several attempts, with their places.
 #[derive(Debug)]
-struct AttemptsFailed(Vec<(String, Box<dyn StdError + Send + Sync>)>);
+struct AttemptsFailed {
+    attempts: Vec<(String, Box<dyn StdError + Send + Sync>)>,
+    is_permanent: bool,
+}
+
+/// A refusal that has no SQLSTATE to show that it is one.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Refused(Box<dyn StdError + Send + Sync>);
+
+/// Whether trying to connect again is in vain, as far as SQLSTATEs don't say so already.
+pub(crate) fn is_refused(error: &Error) -> bool {
+    let Some(cause) = error.source() else { return false };
+    cause.is::<Refused>() || cause.downcast_ref::<AttemptsFailed>().is_some_and(|list| list.is_permanent)
+}
 
 impl fmt::Display for AttemptsFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (place, cause)) in self.0.iter().enumerate() {
+        for (i, (place, cause)) in self.attempts.iter().enumerate() {
             let separator = if i == 0 { "" } else { "; " };
             write!(f, "{separator}{place}: {cause}")?;
             let mut below = cause.source();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,6 +49,17 @@ pub struct ConnectParams {
     pub require_auth: RequireAuth,
     /// Asks the user for a password.
     pub prompt: PasswordPrompt,
+    /// Whether it was told that connections go on without TLS; shared by all clones.
+    pub(crate) plaintext_told: Arc<AtomicBool>,
+    /// Whether it is known that timeouts must not be set at startup; shared by all clones.
+    pub(crate) refuses_startup_timeouts: Arc<AtomicBool>,
+}
+
+impl ConnectParams {
+    /// Leaves the timeouts as the role and the database have them, to look at them.
+    pub fn with_ambient_timeouts(self) -> Self {
+        ConnectParams { refuses_startup_timeouts: Arc::new(AtomicBool::new(true)), ..self }
+    }
 }
 
 /// One entry of `host`, `hostaddr` and `port`.

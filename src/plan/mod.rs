@@ -32,6 +32,16 @@ pub enum Segment {
     CompletionTime,
 }
 
+impl Segment {
+    /// Whether it takes a session to produce.
+    pub fn reads(&self) -> bool {
+        match self {
+            Segment::Rows(_) | Segment::LargeObjects(_) => true,
+            Segment::Text(_) | Segment::CompletionTime => false,
+        }
+    }
+}
+
 /// Everything that the text around the entries depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting<'a> {

@@ -3,9 +3,10 @@
 mod insert;
 mod large_object;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
+use futures::future::join_all;
 use tokio_postgres::error::SqlState;
 
 use crate::catalog::{DumpId, RelKind, Relation, TableData};
@@ -28,6 +29,45 @@ pub struct Source {
     pub leader: Leader,
     /// What was asked for.
     pub options: DumpOptions,
+    /// The sessions that read rows.
+    pub readers: Readers,
+}
+
+/// In which sessions the rows are read.
+pub enum Readers {
+    /// In the leader's: there is one connection, and one producer.
+    Leader,
+    /// In one of each producer's own: these, as long as there are some, then new ones.
+    Own(Mutex<Vec<Session>>),
+}
+
+impl Source {
+    /// Opens sessions for so many producers, at most, and says for how many there is room. Where the
+    /// server's limit of connections leaves none, the leader reads, too.
+    ///
+    /// # Errors
+    /// `SourceUnreachable`, if it is not the limit.
+    pub async fn open_readers(&mut self, wanted: usize) -> Result<usize> {
+        let Readers::Own(sessions) = &mut self.readers else { return Ok(1) };
+        let sessions = sessions.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for opened in join_all((0..wanted).map(|_| connect(&self.params))).await {
+            match opened {
+                Ok(session) => sessions.push(session),
+                Err(error) if sqlstate(&error) == Some(&SqlState::TOO_MANY_CONNECTIONS) => {
+                    tracing::debug!("one session less: {}", error.report());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let opened = sessions.len();
+        if opened < wanted {
+            tracing::info!("the limit of connections leaves room for {} of {wanted} readers", opened.max(1));
+        }
+        if opened == 0 && wanted > 0 {
+            self.readers = Readers::Leader;
+        }
+        Ok(opened)
+    }
 }
 
 /// Makes the producers of one dump.
@@ -112,7 +152,7 @@ impl Produce<Segment> for Producer {
         let session = match self.active {
             Active::None => return,
             Active::Own => self.session.as_deref(),
-            Active::Leaders => Some(&self.source.leader.session),
+            Active::Leaders => Some(&*self.source.leader.session),
         };
         if let Some(session) = session
             && let Err(error) = session.cancel().await
@@ -138,10 +178,19 @@ impl Producer {
         if let Some(session) = &self.session {
             return Ok(Arc::clone(session));
         }
-        let session = connect(&self.source.params).await?;
         let leader = &self.source.leader;
-        begin(&session, &leader.setup, Some(&leader.snapshot)).await?;
-        let session = Arc::new(session);
+        let session = match &self.source.readers {
+            Readers::Leader => Arc::clone(&leader.session),
+            Readers::Own(sessions) => {
+                let opened = sessions.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let session = match opened {
+                    Some(session) => session,
+                    None => connect(&self.source.params).await?,
+                };
+                begin(&session, &leader.setup, Some(&leader.snapshot)).await?;
+                Arc::new(session)
+            }
+        };
         session
             .client
             .batch_execute("SAVEPOINT table_lock")

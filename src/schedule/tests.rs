@@ -98,7 +98,7 @@ impl Runner for Pretended<'_> {
 struct NoEnvironment;
 
 impl crate::pg::conninfo::Environment for NoEnvironment {
-    fn var(&self, _: &str) -> Option<String> {
+    fn raw(&self, _: &str) -> Option<String> {
         None
     }
 }

@@ -28,6 +28,11 @@ pub trait Sink: Send + Sync {
     /// The path or URL, for messages: `s3://bucket/key`.
     fn location(&self) -> String;
 
+    /// How many bytes fit, if there is a limit that is known.
+    fn max_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Proves, before any work is done, that the upload has a chance: the storage answers and lets
     /// us in, and nothing is there already that must not be overwritten.
     ///

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::support::servers::clean_command;
-use crate::world::{World, ends, json, stderr};
+use crate::world::{Place, World, ends, json, stderr};
 
 fn pgsiphon(folder: &tempfile::TempDir, arguments: &[&str]) -> Command {
     let mut command = clean_command(env!("CARGO_BIN_EXE_pgsiphon"));
@@ -87,4 +87,88 @@ fn a_job_is_chosen_by_name() {
     ends(run(&format!("two-{}", one.job())), 0);
     assert_eq!((one.names().len(), two.names().len()), (0, 2));
     assert!(stderr(&ends(run("three"), 2)).contains("find job \"three\": it is not configured"));
+}
+
+/// What containers and AWS's own tools leave in the environment is no reason to fail.
+#[test]
+fn empty_and_strange_variables_are_as_if_not_there() {
+    let world = World::new();
+    let place = world.bucket();
+    let database = world.database("variables", "CREATE TABLE t ()");
+    let Place::S3 { s3, .. } = &place else { unreachable!() };
+    let folder = tempfile::tempdir().unwrap();
+    let dump = |variables: &[(&str, &str)]| {
+        let file = format!("{}variables.sql", place.url());
+        let mut dump = world.command(&place, database.name(), &["dump", "--overwrite", "-f", &file]);
+        dump.arg(database.name())
+            .envs([("AWS_ACCESS_KEY_ID", &s3.access_key), ("AWS_SECRET_ACCESS_KEY", &s3.secret_key)])
+            .env("AWS_ENDPOINT_URL", &s3.endpoint)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("HOME", folder.path())
+            .envs(variables.iter().copied());
+        dump
+    };
+    for name in [
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_PROFILE",
+        "AWS_SESSION_TOKEN",
+        "AWS_MAX_ATTEMPTS",
+        "AWS_RETRY_MODE",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "AWS_REQUEST_CHECKSUM_CALCULATION",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_ROLE_ARN",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "PGSSLMODE",
+        "PGOPTIONS",
+        "PGTZ",
+        "PGSERVICE",
+        "PGSERVICEFILE",
+        "PGSYSCONFDIR",
+        "PGPASSFILE",
+        "DATABASE_URL",
+        "PGSIPHON_CONFIG",
+        "PGSIPHON_LOG",
+        "PGSIPHON_LOG_FORMAT",
+        "PGSIPHON_DESTINATION_MAX_ATTEMPTS",
+    ] {
+        let output = ends(dump(&[(name, "")]), 0);
+        assert_eq!(stderr(&output), "", "{name}");
+    }
+    for (name, value) in [
+        ("AWS_RETRY_MODE", "legacy"),
+        ("AWS_RETRY_MODE", "nonsense"),
+        ("AWS_REQUEST_CHECKSUM_CALCULATION", "nonsense"),
+        ("AWS_SDK_UA_APP_ID", "no app, but \u{e9}"),
+        ("AWS_USE_FIPS_ENDPOINT", "perhaps"),
+    ] {
+        ends(dump(&[(name, value)]), 0);
+    }
+    for line in ["retry_mode = legacy", "retry_mode =", "max_attempts = 0", "max_attempts = many"] {
+        let file = folder.path().join("aws");
+        std::fs::write(&file, format!("[default]\n{line}\n")).unwrap();
+        ends(dump(&[("AWS_CONFIG_FILE", file.to_str().unwrap())]), 0);
+    }
+    // What is wrong is told, where it matters.
+    for value in ["0", "-1", "many", "99999999999"] {
+        assert!(stderr(&ends(dump(&[("AWS_MAX_ATTEMPTS", value)]), 2)).contains("AWS_MAX_ATTEMPTS"));
+        let mut elsewhere = world.command(&world.directory(), database.name(), &["dump", database.name()]);
+        ends(
+            {
+                elsewhere.env("AWS_MAX_ATTEMPTS", value);
+                elsewhere
+            },
+            0,
+        );
+        let mut backup = world.command(&place, database.name(), &["backup"]);
+        backup.env("AWS_MAX_ATTEMPTS", value);
+        assert!(stderr(&ends(backup, 2)).contains("AWS_MAX_ATTEMPTS"));
+    }
+    for (name, value) in [("AWS_ACCESS_KEY_ID", "key\n"), ("AWS_SESSION_TOKEN", "a b")] {
+        let told = stderr(&ends(dump(&[(name, value)]), 5));
+        assert!(told.contains("that no key has") && told.lines().count() == 1, "{told}");
+    }
 }

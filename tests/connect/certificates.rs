@@ -57,6 +57,61 @@ impl Authority {
         Pair::new(&params.signed_by(&key, &self.0).unwrap(), &key)
     }
 
+    /// A server's certificate of X.509 version 1, as `openssl x509 -req` makes it without extensions.
+    pub(crate) fn server_version_1(&self, common_name: &str) -> Pair {
+        self.signed_again(&self.server(common_name, &[]), |certificate| {
+            certificate.tbs_certificate.version = x509_cert::Version::V1;
+            certificate.tbs_certificate.extensions = None;
+        })
+    }
+
+    /// A server's certificate with a key of this algorithm.
+    pub(crate) fn server_with(&self, name: &str, algorithm: &'static SignatureAlgorithm) -> Pair {
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        Pair::new(&params(name, &[name]).signed_by(&key, &self.0).unwrap(), &key)
+    }
+
+    /// A server's certificate with a key that is for RSA-PSS only, as `openssl genpkey -algorithm
+    /// rsa-pss` makes it.
+    pub(crate) fn server_rsa_pss(&self, name: &str) -> Pair {
+        let pair = self.server_with(name, &rcgen::PKCS_RSA_SHA256);
+        let oid = x509_cert::der::asn1::ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
+        let signed = self.signed_again(&pair, |certificate| {
+            let algorithm = &mut certificate.tbs_certificate.subject_public_key_info.algorithm;
+            *algorithm = x509_cert::spki::AlgorithmIdentifierOwned { oid, parameters: None };
+        });
+        // PKCS #8: a version, the algorithm with its parameters (NULL), the key.
+        let any_rsa = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+        let only_pss = b"\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
+        let der = KeyPair::from_pem(&pair.key).unwrap().serialize_der();
+        let [0x30, 0x82, high, low, body @ ..] = &der[..] else { panic!("no PKCS #8") };
+        let at = body.windows(any_rsa.len()).position(|bytes| bytes == any_rsa).unwrap();
+        let length = (u16::from_be_bytes([*high, *low]) - 2).to_be_bytes();
+        let head = [&[0x30, 0x82][..], &length, &body[..at], only_pss].concat();
+        let key = [&head[..], &body[at + any_rsa.len()..]].concat();
+        Pair { key: pem("PRIVATE KEY", &key), ..signed }
+    }
+
+    /// Changes a certificate and signs it anew.
+    fn signed_again(&self, pair: &Pair, change: impl FnOnce(&mut x509_cert::Certificate)) -> Pair {
+        let mut certificate = x509_cert::Certificate::from_der(&pair.der).unwrap();
+        change(&mut certificate);
+        let signed = certificate.tbs_certificate.to_der().unwrap();
+        certificate.signature = BitString::from_bytes(&self.0.key().sign(&signed).unwrap()).unwrap();
+        let der = certificate.to_der().unwrap();
+        Pair { certificate: pem("CERTIFICATE", &der), key: pair.key.clone(), der }
+    }
+
+    /// Itself, as an authority of X.509 version 1.
+    pub(crate) fn pem_version_1(&self) -> String {
+        let itself = Pair { certificate: self.pem(), key: String::new(), der: self.0.der().to_vec() };
+        let old = self.signed_again(&itself, |certificate| {
+            certificate.tbs_certificate.version = x509_cert::Version::V1;
+            certificate.tbs_certificate.extensions = None;
+        });
+        old.certificate
+    }
+
     /// The certificate of the role `user`.
     pub(crate) fn client(&self, user: &str) -> Pair {
         let key = KeyPair::generate().unwrap();

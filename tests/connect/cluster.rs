@@ -116,6 +116,17 @@ impl Cluster {
         self.start();
     }
 
+    /// Starts anew with further settings, which hold until the next call.
+    pub(crate) fn use_settings(&self, settings: &str) {
+        self.stop();
+        self.write("odd.conf", settings);
+        let main = fs::read_to_string(self.data().join("postgresql.conf")).unwrap();
+        if !main.contains("odd.conf") {
+            self.write("postgresql.conf", &format!("{main}\ninclude_if_exists = 'odd.conf'\n"));
+        }
+        self.start();
+    }
+
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bindir.join(program));
         command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin").current_dir("/");

@@ -9,6 +9,7 @@
 mod certificates;
 mod cluster;
 mod fakes;
+mod limits;
 mod logins;
 mod sessions;
 mod tls;
@@ -30,7 +31,16 @@ const TESTS: &[(&str, Test)] = &[
     ("logins::failures_say_what_and_never_the_password", logins::failures_say_what_and_never_the_password),
     ("logins::the_user_is_asked_once", logins::the_user_is_asked_once),
     ("tls::certificates_are_checked_as_asked", tls::certificates_are_checked_as_asked),
+    ("limits::one_connection_is_enough", limits::one_connection_is_enough),
+    (
+        "limits::timeouts_of_roles_and_databases_do_not_count",
+        limits::timeouts_of_roles_and_databases_do_not_count,
+    ),
+    ("limits::poolers_that_refuse_parameters_serve_too", limits::poolers_that_refuse_parameters_serve_too),
+    ("limits::what_is_refused_for_good_is_tried_once", limits::what_is_refused_for_good_is_tried_once),
     ("tls::odd_certificates", tls::odd_certificates),
+    ("tls::certificates_that_openssl_takes", tls::certificates_that_openssl_takes),
+    ("tls::what_cannot_be_encrypted_is_told", tls::what_cannot_be_encrypted_is_told),
     ("tls::client_certificates", tls::client_certificates),
     ("tls::versions_and_direct_negotiation", tls::versions_and_direct_negotiation),
     ("sessions::startup_parameters_arrive", sessions::startup_parameters_arrive),

@@ -131,6 +131,88 @@ pub(crate) fn odd_certificates(world: &World) {
     });
 }
 
+/// What libpq connects to by way of OpenSSL, and rustls by itself does not.
+pub(crate) fn certificates_that_openssl_takes(world: &World) {
+    let files = Files::default();
+    let authority = world.authority();
+    let ca = world.ca_file();
+    let p521 = Authority::with("P-521", &rcgen::PKCS_ECDSA_P521_SHA512);
+    let p521_file = files.write("p521.crt", &p521.pem());
+    let old_root = files.write("old-root.crt", &authority.pem_version_1());
+    let stranger = files.write("stranger.crt", &Authority::new("the authority").pem());
+    let first = authority.server_version_1("localhost");
+    let cluster = cluster(&first, &authority.pem());
+    let string = |host: &str, mode: &str, root: &str, rest: &str| {
+        format!(
+            "host={host} hostaddr=127.0.0.1 port={} dbname=postgres user=trusted sslmode={mode} \
+             sslrootcert={root} {rest}",
+            cluster.port
+        )
+    };
+    let is_encrypted = async |string: &str| {
+        assert!(connected(string).await.is_tls(), "{string}");
+    };
+    block_on(async {
+        for (what, pair, root) in [
+            ("version 1", &first, &ca),
+            ("P-521", &p521.server_with("localhost", &rcgen::PKCS_ECDSA_P521_SHA512), &p521_file),
+            ("RSA-PSS", &authority.server_rsa_pss("localhost"), &ca),
+            ("version 1 below version 1", &first, &old_root),
+            ("version 3 below version 1", &authority.server("localhost", &["localhost"]), &old_root),
+        ] {
+            cluster.use_certificate(pair);
+            for mode in ["prefer", "require", "verify-ca", "verify-full"] {
+                is_encrypted(&string("localhost", mode, root, "")).await;
+            }
+            // A root of the same name that did not sign it, and another name.
+            for (mode, host, root) in
+                [("verify-ca", "localhost", &stranger), ("verify-full", "other.example", root)]
+            {
+                let report = failure(&string(host, mode, root, "")).await;
+                assert!(report.contains("certificate"), "{what}: {report}");
+            }
+            if what != "RSA-PSS" {
+                is_encrypted(&string("localhost", "verify-full", root, "ssl_max_protocol_version=TLSv1.2"))
+                    .await;
+            }
+        }
+        cluster.use_settings("ssl_ecdh_curve = 'secp521r1'");
+        for rest in ["", "ssl_max_protocol_version=TLSv1.2"] {
+            is_encrypted(&string("localhost", "verify-full", &old_root, rest)).await;
+        }
+    });
+}
+
+/// A handshake that we cannot make is an error, and where prefer goes on without TLS it says why.
+pub(crate) fn what_cannot_be_encrypted_is_told(world: &World) {
+    let authority = world.authority();
+    let rsa = authority.server_with("localhost", &rcgen::PKCS_RSA_SHA256);
+    let cluster = cluster(&rsa, &authority.pem());
+    for ciphers in ["AES256-SHA256", "ECDHE-RSA-AES256-SHA384"] {
+        cluster.use_settings(&format!("ssl_max_protocol_version = 'TLSv1.2'\nssl_ciphers = '{ciphers}'"));
+        let run = |mode: &str| {
+            let string =
+                format!("host=127.0.0.1 port={} dbname=postgres user=trusted sslmode={mode}", cluster.port);
+            assert_cmd::Command::new(env!("CARGO_BIN_EXE_pgsiphon"))
+                .args(["dump", "-j", "4", &string])
+                .env_clear()
+                .output()
+                .unwrap()
+        };
+        let required = run("require");
+        assert_eq!(required.status.code(), Some(3), "{ciphers}");
+        let preferred = run("prefer");
+        let told = String::from_utf8(preferred.stderr).unwrap();
+        assert!(preferred.status.success(), "{ciphers}: {told}");
+        assert_eq!(told.matches("not encrypted, because TLS failed").count(), 1, "{ciphers}: {told}");
+        assert!(told.contains("HandshakeFailure"), "{ciphers}: {told}");
+        // What was asked for is no cause for a warning.
+        for mode in ["disable", "allow"] {
+            assert!(run(mode).stderr.is_empty(), "{mode}");
+        }
+    }
+}
+
 pub(crate) fn client_certificates(world: &World) {
     let files = Files::default();
     let good = files.write_pair("good", &world.authority().client("cert"));

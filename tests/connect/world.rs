@@ -104,7 +104,7 @@ impl Files {
 struct Closed(HashMap<String, String>);
 
 impl Environment for Closed {
-    fn var(&self, name: &str) -> Option<String> {
+    fn raw(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()
     }
 }

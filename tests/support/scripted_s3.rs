@@ -22,6 +22,8 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
+/// The server serves below this path, too.
+pub const BELOW: &str = "storage/v1/s3/";
 pub const BUCKET: &str = "bucket";
 pub const ACCESS_KEY: &str = "test";
 
@@ -58,6 +60,10 @@ pub enum Fault {
     ErrorInSuccess(&'static str),
     /// Status 200 without a body, and nothing was done.
     EmptySuccess,
+    /// Status 200 with this body, and nothing was done.
+    Says(&'static str, &'static str),
+    /// The answer's XML ends before its last element, as far as HTTP knows whole; all was done.
+    ShortXml,
     /// All is done, but late.
     Delay(Duration),
     /// A bit of the body changes on its way to the server.
@@ -109,6 +115,7 @@ struct State {
     log: Vec<Op>,
     next_upload: u32,
     min_part_bytes: usize,
+    wants_equal_parts: bool,
     conditions: Conditions,
 }
 
@@ -180,6 +187,11 @@ impl ScriptedS3 {
         self.lock().min_part_bytes = bytes;
     }
 
+    /// No part may be larger than the first, as some providers have it.
+    pub fn want_equal_parts(&self) {
+        self.lock().wants_equal_parts = true;
+    }
+
     pub fn set_conditions(&self, conditions: Conditions) {
         self.lock().conditions = conditions;
     }
@@ -206,6 +218,13 @@ impl ScriptedS3 {
         match fault {
             Some(Fault::Reject(status, code)) => return Ok(Answer::error(status, code).into_response()),
             Some(Fault::ErrorInSuccess(code)) => return Ok(Answer::error(200, code).into_response()),
+            Some(Fault::Says(kind, body)) => {
+                let mut answer = Answer::new(200);
+                answer.body = body.to_owned();
+                let mut response = answer.into_response();
+                response.headers_mut().insert("content-type", kind.parse().unwrap());
+                return Ok(response);
+            }
             Some(Fault::EmptySuccess) => return Ok(Answer::new(200).into_response()),
             Some(Fault::FlipBit) if !body.is_empty() => body[0] ^= 1,
             _ => {}
@@ -215,6 +234,12 @@ impl ScriptedS3 {
             Some(Fault::RejectAfterActing(status, code)) => Ok(Answer::error(status, code).into_response()),
             Some(Fault::ResetAfter) => Err(io::Error::other("scripted reset")),
             Some(Fault::TruncatedAnswer) => Ok(answer.into_truncated_response()),
+            Some(Fault::ShortXml) => {
+                let mut answer = answer;
+                let cut = answer.body.len() - 30;
+                answer.body.truncate(cut);
+                Ok(answer.into_response())
+            }
             _ => Ok(answer.into_response()),
         }
     }
@@ -234,7 +259,8 @@ impl Call {
         if !authorization.contains(&format!("Credential={ACCESS_KEY}/")) {
             return Err(Answer::error(403, "InvalidAccessKeyId"));
         }
-        let path = path.trim_start_matches('/');
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let path = path.strip_prefix(BELOW).unwrap_or(path);
         let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
         if bucket != BUCKET {
             return Err(Answer::error(404, "NoSuchBucket"));
@@ -420,6 +446,10 @@ impl State {
         }
         let answer = Answer::new(200).header("etag", &etag(&body));
         if let Some(pending) = self.pending.get_mut(call.upload_id()) {
+            let first = pending.parts.values().next().map_or(body.len(), Vec::len);
+            if self.wants_equal_parts && body.len() > first {
+                return Err(Answer::error(400, "InvalidPart"));
+            }
             pending.parts.insert(number, body);
         }
         Ok(answer)

@@ -300,7 +300,7 @@ async fn lifecycle(job: &Job, probe: &Probe, findings: &mut Findings) {
 fn provider(probe: &Probe, options: &S3Options, largest: Option<&(String, u64)>, findings: &mut Findings) {
     const CHECK: &str = "limits";
     let provider = probe.provider();
-    let sizing = options.part_sizing.unwrap_or(provider.part_sizing);
+    let sizing = provider.part_sizing.with(options.parts);
     let most = sizing.max_object_bytes(provider.max_parts);
     let mut told = match sizing {
         PartSizing::Growing { first_bytes } => {
@@ -316,7 +316,7 @@ fn provider(probe: &Probe, options: &S3Options, largest: Option<&(String, u64)>,
         Some((name, bytes)) if *bytes > most => findings.warn(
             CHECK,
             format!("{told}; {name} has {} on disk, and may not fit", size(*bytes)),
-            "dump large tables by a job of their own, or use another provider",
+            "give larger parts by destination.part_size, or dump large tables by a job of their own",
         ),
         _ => findings.ok(CHECK, told),
     };

@@ -54,7 +54,9 @@ async fn look(
     facts: &mut Facts,
 ) -> Result<(), (&'static str, Error)> {
     let params = connector.params(None, &OsEnvironment).map_err(|error| ("connection", error))?;
-    let session = Box::pin(connect(&params)).await.map_err(|error| ("connection", error))?;
+    let session = Box::pin(connect(&params.clone().with_ambient_timeouts()))
+        .await
+        .map_err(|error| ("connection", error))?;
     findings.ok(
         "connection",
         format!("{}, database \"{}\", as \"{}\"", session.host(), params.dbname, params.user),

@@ -22,7 +22,7 @@ impl World {
 }
 
 impl Environment for World {
-    fn var(&self, name: &str) -> Option<String> {
+    fn raw(&self, name: &str) -> Option<String> {
         self.variables.get(name).cloned()
     }
     fn os_user(&self) -> Option<String> {
@@ -123,6 +123,60 @@ fn database_url_counts_only_if_nothing_else_names_a_server() {
         let params = resolve(&ConnectArgs::default(), &World::new(&[url, (variable, "x")])).unwrap();
         assert_eq!(params.hosts[0].port, 5432, "{variable}");
     }
+}
+
+#[test]
+fn what_database_url_demands_of_tls_is_never_lost() {
+    let url = |query: &str| format!("postgres://u:p@url:9/d?{query}");
+    for (variables, dbname) in [
+        (vec![("PGHOST", "x")], None),
+        (vec![("PGHOSTADDR", "10.0.0.1")], None),
+        (vec![("PGDATABASE", "x")], None),
+        (vec![], Some("named")),
+        (vec![], Some("postgres://other/x")),
+        (vec![], Some("host=other")),
+    ] {
+        let resolved = |query: &str, more: &[(&str, &str)]| {
+            let url = url(query);
+            let mut variables = variables.clone();
+            variables.push(("DATABASE_URL", &url));
+            variables.extend(more);
+            let args = ConnectArgs { dbname: dbname.map(str::to_owned), ..ConnectArgs::default() };
+            resolve(&args, &World::new(&variables)).unwrap()
+        };
+        let params = resolved("sslmode=verify-full&sslrootcert=/ca.crt&require_auth=scram-sha-256", &[]);
+        assert_eq!(params.tls.mode, SslMode::VerifyFull, "{variables:?} {dbname:?}");
+        assert_eq!(params.tls.root_cert, RootCert::File("/ca.crt".into()));
+        assert_ne!(params.require_auth, RequireAuth::Any);
+        assert_eq!(params.user, "os");
+        assert_eq!(params.hosts[0].password, None);
+        // What is given elsewhere is stronger, and what would only weaken the default is not taken.
+        assert_eq!(resolved("sslmode=require", &[("PGSSLMODE", "disable")]).tls.mode, SslMode::Disable);
+        assert_eq!(resolved("sslmode=disable", &[]).tls.mode, SslMode::Prefer);
+    }
+    // Not about PostgreSQL at all.
+    for url in ["mysql://u:p@h/d", "sqlite3:db/x.sqlite3"] {
+        assert_eq!(resolved("named", &[("DATABASE_URL", url)]).tls.mode, SslMode::Prefer);
+    }
+}
+
+#[test]
+fn urls_of_others_are_no_database_names() {
+    for url in [
+        "mysql://u:hunter2@h/d",
+        "mysql://u:hunter2@h/d?a=b",
+        "jdbc:postgresql://h/d?password=hunter2",
+        "postgresql+psycopg2://u:hunter2@h/d",
+        "POSTGRES://u:hunter2@h/d",
+        "s3://bucket/hunter2",
+        "ecto://u:hunter2@h/d",
+    ] {
+        for report in [refusal(url, &[]), refusal("", &[("PGDATABASE", url)])] {
+            assert!(report.contains(url.split_once("://").unwrap().0), "{report}");
+            assert!(!report.contains("hunter2"), "{report}");
+        }
+    }
+    assert_eq!(resolved("a b://c", &[]).dbname, "a b://c");
 }
 
 #[test]

@@ -1,22 +1,26 @@
 //! The client, as the options, the environment, the profile and the provider make it.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::future;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Region, RequestChecksumCalculation, SharedCredentialsProvider, StalledStreamProtectionConfig,
+    ProvideCredentials, Region, RequestChecksumCalculation, SharedCredentialsProvider,
+    StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::tls;
+use futures::FutureExt;
 
 use super::{Checksum, Provider, S3Options};
 use crate::error::{Error, ErrorKind, Result};
+use crate::pg::conninfo::{Environment, OsEnvironment};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,6 +28,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a body may stand still; the SDK's own 5 s are too short for a busy uplink
 /// (<https://github.com/awslabs/aws-sdk-rust/issues/1146>).
 const STALL_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// Keeps the SDK from asking EC2's metadata service
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html>).
+const NO_EC2: &str = "AWS_EC2_METADATA_DISABLED";
 
 #[derive(Clone)]
 pub(crate) struct Connected {
@@ -36,11 +44,18 @@ pub(crate) struct Connected {
 /// Makes a client.
 pub(crate) async fn connect(options: &S3Options) -> Result<Connected> {
     let given = options.endpoint_url.clone().or_else(endpoint_of_environment);
-    let shared = load(options, given.is_some()).await;
-    let endpoint_url = given.or_else(|| shared.endpoint_url().map(str::to_owned));
+    let mut environment = environment();
+    // What files and variables say is asked first, without what only EC2 could answer.
+    environment.insert(NO_EC2.into(), "true".into());
+    let offline = load(options, environment.clone(), options.region.clone()).await?;
+    let endpoint_url = given.or_else(|| offline.endpoint_url().map(str::to_owned));
     let host = endpoint_url.as_deref().map(host_of).transpose()?;
     let provider = Provider::for_host(host);
-    let region = shared.region().cloned().or_else(|| host.map(|_| Region::from_static("us-east-1")));
+    let region = options.region.clone().or_else(|| offline.region().map(ToString::to_string));
+    // With an endpoint, EC2 would be waited for in vain.
+    let region = region.or_else(|| host.map(|_| "us-east-1".to_owned()));
+    let shared = load(options, self::environment(), region).await?;
+    let region = shared.region().cloned();
     let region = region.ok_or_else(|| {
         Error::new(ErrorKind::Usage, "find the bucket's region")
             .because("none is configured")
@@ -49,6 +64,7 @@ pub(crate) async fn connect(options: &S3Options) -> Result<Connected> {
 
     let mut config = aws_sdk_s3::config::Builder::from(&shared)
         .region(region)
+        .interceptor(super::whole::WholeAnswers)
         .force_path_style(options.path_style.unwrap_or_else(|| path_style(host, &provider)))
         // Retries are ours, see `retry`.
         .retry_config(RetryConfig::disabled())
@@ -63,49 +79,90 @@ pub(crate) async fn connect(options: &S3Options) -> Result<Connected> {
         config = config.request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
     }
     if let Some(url) = &endpoint_url {
-        config = config.endpoint_url(url);
+        config = config.endpoint_url(with_slash(url));
     }
     tracing::debug!(provider = provider.name, "made an S3 client");
-    Ok(Connected {
-        client: Client::from_conf(config.build()),
-        credentials: shared.credentials_provider(),
-        provider,
-        endpoint_url,
-    })
+    let credentials =
+        shared.credentials_provider().map(|chain| SharedCredentialsProvider::new(Sendable(chain)));
+    if let Some(credentials) = &credentials {
+        config = config.credentials_provider(credentials.clone());
+    }
+    Ok(Connected { client: Client::from_conf(config.build()), credentials, provider, endpoint_url })
 }
 
-async fn load(options: &S3Options, has_endpoint: bool) -> SdkConfig {
+/// The environment as the SDK is to see it: to some of its parts an empty variable is a value.
+fn environment() -> HashMap<String, String> {
+    let named = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    named.filter_map(|name| OsEnvironment.var(&name).map(|value| (name, value))).collect()
+}
+
+/// Reads the SDK's settings from files and this environment.
+///
+/// Its own settings for retries are not read: we have none of them, and it panics at wrong ones. For
+/// what else may make it panic one day there is an error, too.
+async fn load(
+    options: &S3Options,
+    environment: HashMap<String, String>,
+    region: Option<String>,
+) -> Result<SdkConfig> {
     let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
         .build_https();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .env(environment.into())
+        .retry_config(RetryConfig::standard());
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
     }
     if let Some(credentials) = &options.credentials {
         loader = loader.credentials_provider(credentials.clone());
     }
-    if let Some(region) = &options.region {
-        loader = loader.region(Region::new(region.clone()));
-    } else if has_endpoint {
-        // The default chain would end with asking EC2, and wait for an answer that nobody gives.
-        let profile = match &options.profile {
-            Some(name) => ProfileFileRegionProvider::builder().profile_name(name).build(),
-            None => ProfileFileRegionProvider::new(),
-        };
-        loader = loader.region(
-            RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(profile),
-        );
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region));
     }
-    loader.load().await
+    AssertUnwindSafe(loader.load()).catch_unwind().await.map_err(|_| {
+        Error::new(ErrorKind::Usage, "read AWS's settings")
+            .because("AWS's library broke off while it read them")
+            .hint("look for wrong values in AWS_ variables and in ~/.aws/config")
+    })
+}
+
+/// The SDK puts the bucket's name right behind the endpoint's path, and no slash between them.
+fn with_slash(url: &str) -> String {
+    format!("{}/", url.trim_end_matches('/'))
+}
+
+/// Credentials, if they can be sent: with a line feed in a key, as out of a file, the SDK panics.
+#[derive(Debug)]
+struct Sendable(SharedCredentialsProvider);
+
+impl ProvideCredentials for Sendable {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let credentials = AssertUnwindSafe(self.0.provide_credentials()).catch_unwind().await;
+            let credentials = credentials
+                .unwrap_or_else(|_| Err(CredentialsError::unhandled("AWS's library broke off")))?;
+            let token = credentials.session_token().unwrap_or_default();
+            for (name, text) in [("access key", credentials.access_key_id()), ("session token", token)] {
+                if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    let what =
+                        format!("the {name} has a space, a line feed or another character that no key has");
+                    return Err(CredentialsError::invalid_configuration(what));
+                }
+            }
+            Ok(credentials)
+        })
+    }
 }
 
 /// Names in the order in which the SDKs look at them
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
 fn endpoint_of_environment() -> Option<String> {
-    ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()))
+    ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].into_iter().find_map(|name| OsEnvironment.var(name))
 }
 
 /// The host of an endpoint's URL. The URL itself stays out of the error: it may hold a password.
@@ -127,7 +184,20 @@ fn host_of(url: &str) -> Result<&str> {
         Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
     };
-    if host.is_empty() { Err(wrong("it names no host")) } else { Ok(host) }
+    if host.is_empty() {
+        return Err(wrong("it names no host"));
+    }
+    let has_wrong_port = |parsed: &hyper::Uri| {
+        parsed.authority().is_some_and(|authority| {
+            authority.port_u16().is_none() && authority.as_str().len() != authority.host().len()
+        })
+    };
+    match url.parse::<hyper::Uri>() {
+        Ok(parsed) if has_wrong_port(&parsed) => Err(wrong("its port is not a number from 1 to 65535")),
+        Ok(parsed) if parsed.query().is_none() && !url.contains('#') => Ok(host),
+        Ok(_) => Err(wrong("it has something behind its path")),
+        Err(error) => Err(wrong(&error.to_string())),
+    }
 }
 
 /// An IP address cannot have a bucket in front of it, and a name without a dot seldom does.
@@ -148,10 +218,23 @@ mod tests {
             ("http://127.0.0.1:8333", "127.0.0.1"),
             ("https://s3.example.org/", "s3.example.org"),
             ("http://[::1]:9000/x", "::1"),
+            ("https://ref.supabase.co/storage/v1/s3", "ref.supabase.co"),
         ] {
             assert_eq!(host_of(url).unwrap(), host);
         }
-        for url in ["", "localhost:9000", "ftp://h", "http://", "https://:80", "https://u:secret@h"] {
+        for url in [
+            "",
+            "localhost:9000",
+            "ftp://h",
+            "http://",
+            "https://:80",
+            "https://u:secret@h",
+            "http://a b/",
+            "http://h:99999",
+            "http://[::1",
+            "http://h?secret=x",
+            "http://h/#secret",
+        ] {
             let error = host_of(url).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Usage, "{url}");
             assert!(!error.report().contains("secret"));

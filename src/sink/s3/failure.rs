@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
@@ -22,6 +23,10 @@ pub(crate) struct S3Failure {
     region: Option<String>,
     /// The server's clock, as it writes it.
     date: Option<String>,
+    /// Nothing was sent, and nothing would be the next time: no credentials, an impossible request.
+    is_unsendable: bool,
+    /// The answer cannot be read as S3's.
+    is_unreadable: bool,
 }
 
 /// Codes that may go away by trying again although their status says that it is our fault.
@@ -51,6 +56,9 @@ impl S3Failure {
 
     /// Whether the same request may succeed when it is sent again.
     pub(crate) fn is_retryable(&self) -> bool {
+        if self.is_unsendable {
+            return false;
+        }
         match (self.status, self.code.as_deref()) {
             (_, Some(code)) if RETRYABLE_CODES.contains(&code) => true,
             (Some(501), _) => false,
@@ -68,7 +76,7 @@ impl S3Failure {
 
     /// Whether the request may have been carried out although it failed.
     pub(crate) fn is_ambiguous(&self) -> bool {
-        self.status.is_none_or(|status| !(300..500).contains(&status))
+        !self.is_unsendable && self.status.is_none_or(|status| !(300..500).contains(&status))
     }
 
     pub(crate) fn is_code(&self, code: &str) -> bool {
@@ -139,6 +147,10 @@ impl S3Failure {
     pub(crate) fn into_error(self, kind: ErrorKind, attempted: impl Into<String>) -> Error {
         let advice = match (self.status, self.advice()) {
             (_, Some(advice)) => Some(advice),
+            _ if self.is_unsendable => Some("check the credentials and AWS_ variables".to_owned()),
+            _ if self.is_unreadable => Some(
+                "does a proxy or a login page answer in the storage's place? check the endpoint".to_owned(),
+            ),
             (None, None) => Some("is the endpoint right, and reachable from here?".to_owned()),
             (Some(_), None) => None,
         };
@@ -161,7 +173,9 @@ where
             failure.read_response(response);
             request_id = response.headers().get("x-amz-request-id");
         }
-        match error.as_service_error() {
+        // Under a status that says success, an error without a code is just something unknown.
+        let is_success = failure.status.is_some_and(|status| status < 300);
+        match error.as_service_error().filter(|service| !is_success || service.code().is_some()) {
             Some(service) => {
                 failure.code = service.code().map(str::to_owned);
                 let message = service.message().map(str::to_owned);
@@ -172,8 +186,18 @@ where
             }
             None => {
                 // An answer that cannot be read proves nothing, whatever its status says.
-                failure.status = None;
-                failure.message = Some(innermost(&error));
+                let status = failure.status.take();
+                failure.is_unsendable =
+                    matches!(error, SdkError::ConstructionFailure(_)) || lacks_credentials(&error);
+                failure.is_unreadable = status.is_some();
+                failure.message = Some(match status {
+                    Some(status) => {
+                        let kind = error.raw_response().and_then(|r| r.headers().get("content-type"));
+                        let kind = kind.unwrap_or("of no type").escape_debug();
+                        format!("status {status}, {kind}, but not what S3 answers: {}", innermost(&error))
+                    }
+                    None => innermost(&error),
+                });
             }
         }
         failure
@@ -187,6 +211,16 @@ impl S3Failure {
         self.region = header("x-amz-bucket-region").or_else(|| region_in(response.body().bytes()?));
         self.date = header("date");
     }
+}
+
+/// Whether there are none, or wrong ones; not that those who have them did not answer.
+fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| (*error).source()).any(|error| {
+        matches!(
+            error.downcast_ref(),
+            Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_))
+        )
+    })
 }
 
 /// `AuthorizationHeaderMalformed` names the right region in its body only.

@@ -20,6 +20,7 @@ pub mod parts;
 pub mod provider;
 pub(crate) mod retry;
 mod upload;
+mod whole;
 
 use std::fmt;
 use std::str::FromStr;
@@ -32,7 +33,7 @@ use futures::future::{BoxFuture, FutureExt};
 use super::{Sink, Upload};
 use crate::error::{Error, ErrorKind, Result};
 use failure::S3Failure;
-pub use parts::PartSizing;
+pub use parts::{PartSizing, PartWish};
 pub use provider::{Checksum, Provider};
 pub use retry::RetryPolicy;
 use upload::S3Upload;
@@ -111,8 +112,8 @@ pub struct S3Options {
     pub path_style: Option<bool>,
     /// The checksum to send with each part.
     pub checksum: Option<Checksum>,
-    /// The sizes of parts.
-    pub part_sizing: Option<PartSizing>,
+    /// The sizes of parts; else as the provider wants them.
+    pub parts: PartWish,
     /// Whether to replace an object at the key.
     pub overwrite: bool,
     /// The storage class, as `STANDARD_IA`.
@@ -142,7 +143,7 @@ impl Default for S3Options {
             credentials: None,
             path_style: None,
             checksum: None,
-            part_sizing: None,
+            parts: PartWish::default(),
             overwrite: false,
             storage_class: None,
             encryption: None,
@@ -207,9 +208,12 @@ impl Target {
         self.options.checksum.unwrap_or(self.provider.checksum)
     }
 
+    fn part_sizing(&self) -> PartSizing {
+        self.provider.part_sizing.with(self.options.parts)
+    }
+
     fn part_bytes(&self, part_number: u32) -> Option<u64> {
-        let sizing = self.options.part_sizing.unwrap_or(self.provider.part_sizing);
-        sizing.part_bytes(part_number, self.provider.max_parts)
+        self.part_sizing().part_bytes(part_number, self.provider.max_parts)
     }
 
     /// How many parts of this size may be under way while another one is filled.
@@ -329,6 +333,10 @@ enum Access {
 impl Sink for S3Sink {
     fn location(&self) -> String {
         self.target.location.to_string()
+    }
+
+    fn max_bytes(&self) -> Option<u64> {
+        Some(self.target.part_sizing().max_object_bytes(self.target.provider.max_parts))
     }
 
     fn preflight(&self) -> BoxFuture<'_, Result<()>> {

@@ -1,5 +1,7 @@
 //! How large each part of a multipart upload is.
 
+use crate::error::{Error, ErrorKind, Result};
+
 /// The largest part that S3 takes: 5 GiB
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
 pub const MAX_PART_BYTES: u64 = 5 << 30;
@@ -9,6 +11,9 @@ pub const MIN_PART_BYTES: u64 = 5 << 20;
 
 /// How many parts S3 takes (same page).
 pub const MAX_PARTS: u32 = 10_000;
+
+/// The size of the first of growing parts, if nobody says another.
+pub const GROWING_PART_BYTES: u64 = 8 << 20;
 
 /// How many times a growing plan doubles on its way to the last part.
 const STEPS: u32 = 10;
@@ -33,7 +38,60 @@ pub enum PartSizing {
     },
 }
 
+/// What a user wants of the sizes of parts, in place of what suits the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PartWish {
+    /// The size of the first part, or of each if they are equal, in bytes.
+    pub bytes: Option<u64>,
+    /// Whether all have the same size, but for the last one.
+    pub equal: Option<bool>,
+}
+
+/// The size of equal parts, if nobody says another: 10,000 of them hold 625 GiB.
+pub const EQUAL_PART_BYTES: u64 = 64 << 20;
+
+/// A size as a user writes it: a number of bytes, or with `KiB`, `MiB` or `GiB` (also `K`, `M`, `G`).
+///
+/// # Errors
+/// `Usage`, if it is none, or none that S3 takes for a part.
+pub fn parse_part_bytes(text: &str) -> Result<u64> {
+    let wrong = |reason: &str| {
+        Error::new(ErrorKind::Usage, format!("read the part size \"{text}\""))
+            .because(reason.to_owned())
+            .hint("write a size from 5MiB to 5GiB, such as 64MiB")
+    };
+    let trimmed = text.trim();
+    let digits = trimmed.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit: u64 = match trimmed[digits.len()..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        _ => return Err(wrong("its unit is not one of KiB, MiB and GiB")),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    match bytes {
+        Some(bytes) if (MIN_PART_BYTES..=MAX_PART_BYTES).contains(&bytes) => Ok(bytes),
+        Some(_) => Err(wrong("S3 takes parts from 5 MiB to 5 GiB")),
+        None => Err(wrong("it is no whole number of bytes")),
+    }
+}
+
 impl PartSizing {
+    /// What holds for a user with a wish.
+    pub fn with(self, wish: PartWish) -> Self {
+        let (bytes, is_equal) = match self {
+            PartSizing::Growing { first_bytes } => (first_bytes, false),
+            PartSizing::Fixed { bytes } => (bytes, true),
+        };
+        match (wish.equal.unwrap_or(is_equal), wish.bytes) {
+            (true, None) => PartSizing::Fixed { bytes: if is_equal { bytes } else { EQUAL_PART_BYTES } },
+            (true, Some(bytes)) => PartSizing::Fixed { bytes },
+            (false, None) if is_equal => PartSizing::Growing { first_bytes: GROWING_PART_BYTES },
+            (false, wanted) => PartSizing::Growing { first_bytes: wanted.unwrap_or(bytes) },
+        }
+    }
+
     /// The size in bytes of part `part_number`, counted from 1, where `max_parts` are allowed.
     /// `None` if there can be no such part.
     pub fn part_bytes(self, part_number: u32, max_parts: u32) -> Option<u64> {
@@ -87,6 +145,50 @@ mod tests {
     fn a_thousand_parts_grow_faster() {
         let growing = PartSizing::Growing { first_bytes: 8 << 20 };
         assert_eq!(growing.max_object_bytes(1000), (8 << 20) * 100 * 1023);
+    }
+
+    #[test]
+    fn wishes_are_heard() {
+        let growing = PartSizing::Growing { first_bytes: 8 << 20 };
+        let fixed = PartSizing::Fixed { bytes: 32 << 20 };
+        let with = |sizing: PartSizing, bytes, equal| sizing.with(PartWish { bytes, equal });
+        for sizing in [growing, fixed] {
+            assert_eq!(with(sizing, None, None), sizing);
+            assert_eq!(with(sizing, Some(9 << 20), Some(true)), PartSizing::Fixed { bytes: 9 << 20 });
+            let first_bytes = 9 << 20;
+            assert_eq!(with(sizing, Some(first_bytes), Some(false)), PartSizing::Growing { first_bytes });
+        }
+        assert_eq!(with(growing, None, Some(true)), PartSizing::Fixed { bytes: EQUAL_PART_BYTES });
+        assert_eq!(with(fixed, None, Some(false)), growing);
+        assert_eq!(with(growing, Some(16 << 20), None), PartSizing::Growing { first_bytes: 16 << 20 });
+        assert_eq!(with(fixed, Some(16 << 20), None), PartSizing::Fixed { bytes: 16 << 20 });
+    }
+
+    #[test]
+    fn sizes_are_read_and_kept_within_the_limits_of_s3() {
+        for (text, bytes) in [
+            ("5242880", 5 << 20),
+            ("64MiB", 64 << 20),
+            ("64 m", 64 << 20),
+            ("5GiB", 5 << 30),
+            ("6144K", 6 << 20),
+        ] {
+            assert_eq!(parse_part_bytes(text).unwrap(), bytes, "{text}");
+        }
+        for text in [
+            "",
+            "MiB",
+            "64MB",
+            "-5MiB",
+            "1.5GiB",
+            "4MiB",
+            "6GiB",
+            "0",
+            "99999999999999999999",
+            "9999999999999G",
+        ] {
+            assert_eq!(parse_part_bytes(text).unwrap_err().kind(), ErrorKind::Usage, "{text}");
+        }
     }
 
     #[test]

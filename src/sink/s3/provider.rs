@@ -1,6 +1,6 @@
 //! What the providers of S3 differ in, as a table.
 
-use super::parts::{MAX_PARTS, PartSizing};
+use super::parts::{EQUAL_PART_BYTES, GROWING_PART_BYTES, MAX_PARTS, PartSizing};
 
 /// The checksum that goes with each part and is kept with the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,13 +52,11 @@ pub struct Provider {
     pub path_style: bool,
 }
 
-const MIB: u64 = 1 << 20;
-
 /// What holds for a server that we know nothing of.
 const GENERIC: Provider = Provider {
     name: "generic",
     host_suffix: "",
-    part_sizing: PartSizing::Growing { first_bytes: 8 * MIB },
+    part_sizing: PartSizing::Growing { first_bytes: GROWING_PART_BYTES },
     max_parts: MAX_PARTS,
     parts_in_flight: 3,
     checksum: Checksum::Crc32,
@@ -67,16 +65,24 @@ const GENERIC: Provider = Provider {
     path_style: true,
 };
 
-const PROVIDERS: [Provider; 6] = [
+const PROVIDERS: [Provider; 7] = [
     Provider { name: "aws", host_suffix: ".amazonaws.com", path_style: false, ..GENERIC },
     // Parts must be equal: https://developers.cloudflare.com/r2/objects/multipart-objects
     // Rejects checksums: https://github.com/benbjohnson/litestream/blob/main/docs/PROVIDER_COMPATIBILITY.md
     Provider {
         name: "r2",
         host_suffix: ".r2.cloudflarestorage.com",
-        part_sizing: PartSizing::Fixed { bytes: 64 * MIB },
+        part_sizing: PartSizing::Fixed { bytes: EQUAL_PART_BYTES },
         parts_in_flight: 2,
         checksum: Checksum::None,
+        ..GENERIC
+    },
+    // Parts must be equal, or it refuses those that are larger than the first.
+    Provider {
+        name: "mega",
+        host_suffix: ".s4.mega.io",
+        part_sizing: PartSizing::Fixed { bytes: EQUAL_PART_BYTES },
+        parts_in_flight: 2,
         ..GENERIC
     },
     // At most 1,000 parts, as its documentation of multipart uploads says.
@@ -108,6 +114,7 @@ impl Provider {
     pub fn for_host(host: Option<&str>) -> Provider {
         let [aws, ..] = &PROVIDERS;
         let Some(host) = host else { return aws.clone() };
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
         PROVIDERS.iter().find(|provider| host.ends_with(provider.host_suffix)).unwrap_or(&GENERIC).clone()
     }
 }
@@ -124,6 +131,8 @@ mod tests {
             (Some("acc.r2.cloudflarestorage.com"), "r2"),
             (Some("s3.fr-par.scw.cloud"), "scaleway"),
             (Some("storage.googleapis.com"), "gcs"),
+            (Some("s3.eu-central-1.s4.mega.io"), "mega"),
+            (Some("s3.g.S4.Mega.io."), "mega"),
             (Some("127.0.0.1"), "generic"),
             (Some("amazonaws.com.example.org"), "generic"),
         ] {

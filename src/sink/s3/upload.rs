@@ -110,7 +110,7 @@ impl S3Upload {
         let bytes = self.target.part_bytes(self.next_part).ok_or_else(|| {
             Error::new(ErrorKind::StorageFailed, self.target.attempted("write"))
                 .because(format!("the dump needs more than {} parts", self.target.provider.max_parts))
-                .hint("give larger parts")
+                .hint("give larger parts by --s3-part-size or destination.part_size, or compress")
         })?;
         usize::try_from(bytes).map_err(|error| {
             Error::new(ErrorKind::StorageFailed, self.target.attempted("write")).because(error)
