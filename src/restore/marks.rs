@@ -7,6 +7,15 @@ const DATABASE: [&[u8]; 2] = [b"-- PostgreSQL database dump", b"-- PostgreSQL da
 const CLUSTER: [&[u8]; 2] =
     [b"-- PostgreSQL database cluster dump", b"-- PostgreSQL database cluster dump complete"];
 
+/// What begins with a comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begins {
+    /// A database's dump.
+    Database,
+    /// A cluster's: its roles and tablespaces, and perhaps its databases.
+    Cluster,
+}
+
 /// What of the comments was seen.
 #[derive(Debug, Default)]
 pub struct Marks {
@@ -17,19 +26,22 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Looks at a comment between statements.
-    pub fn comment(&mut self, comment: &[u8]) {
+    /// Looks at a comment between statements, and says what begins with it.
+    pub(crate) fn comment(&mut self, comment: &[u8]) -> Option<Begins> {
         let comment = comment.trim_ascii_end();
         let is = |mark: &[u8]| comment == mark;
         if is(DATABASE[0]) {
             (self.begun, self.database_open) = (true, true);
+            return Some(Begins::Database);
         } else if is(CLUSTER[0]) {
             (self.begun, self.cluster_open) = (true, true);
+            return Some(Begins::Cluster);
         } else if is(DATABASE[1]) {
             self.database_open = false;
         } else if is(CLUSTER[1]) {
             self.cluster_open = false;
         }
+        None
     }
 
     /// Reads a meta-command, and follows what it says about others.
@@ -83,7 +95,9 @@ mod tests {
 
     fn missing(comments: &[&str]) -> Option<&'static str> {
         let mut marks = Marks::default();
-        comments.iter().for_each(|comment| marks.comment(comment.as_bytes()));
+        for comment in comments {
+            marks.comment(comment.as_bytes());
+        }
         marks.missing()
     }
 

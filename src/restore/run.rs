@@ -8,13 +8,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::encoding::ClientOnly;
 use super::failure::Place;
-use super::marks::Marks;
+use super::marks::{Begins, Marks};
 use super::meta::MetaCommand;
 use super::omit::{is_about_owner, is_about_privileges};
 use super::script::{Piece, PieceKind};
 use super::statement::{Kind, abbreviated};
-use super::target::{connect_to_maintenance, create, refuse_nonempty};
-use super::words::is_about_database;
+use super::target::{connect_to_maintenance, create, has_schema_public, is_for_maintenance, refuse_nonempty};
+use super::words::{database_name, is_about_database};
 use super::{Options, Request, Restored, Script};
 use crate::dump::ParamsFor;
 use crate::error::{Error, ErrorKind, Result};
@@ -22,7 +22,7 @@ use crate::input::text;
 use crate::pg::connect::{Session, connect};
 use crate::pg::error::{failed, is_connection_lost, sqlstate};
 use crate::pg::params::ConnectParams;
-use crate::pg::text::decode;
+use crate::pg::text::{Text, decode};
 use crate::pipeline::Progress;
 use crate::quote::{portable_literal, quoted};
 
@@ -37,12 +37,17 @@ pub(super) async fn run(
     let Request { backup, params, params_for, options } = request;
     let mut runner = Runner {
         script: Script::new(text::read(backup, progress)),
+        target: params.dbname.clone(),
         params,
         params_for,
         options,
         marks: Marks::default(),
         session: None,
-        undecided: Vec::new(),
+        part: Part::Globals,
+        held: Vec::new(),
+        held_bytes: 0,
+        made: false,
+        connected_to: Vec::new(),
         is_known_empty: false,
         in_transaction: false,
         done: Restored::default(),
@@ -57,16 +62,45 @@ pub(super) async fn run(
     runner.end(outcome).await
 }
 
+/// More than any cluster's roles and tablespaces need. What is longer is run before it is known what
+/// comes after it.
+const MOST_HELD_BYTES: usize = 64 << 20;
+
+const SCHEMA_PUBLIC: &[u8] = b"CREATE SCHEMA public;";
+
+/// What of a dump is being read. Its structure decides where statements go, not what kind they are:
+/// psql runs the first of them wherever it happens to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// What belongs to no database: before the first of them, and between them. Held until it is
+    /// clear what follows, because a database that is refused must leave these undone, too.
+    Globals,
+    /// A database's dump has begun, and has only set the session up so far, which is held as well.
+    Undecided,
+    /// It makes its database itself, and is not connected to that yet.
+    OwnDatabase,
+    /// The contents of the database that we are connected to.
+    Contents,
+}
+
 struct Runner {
     script: Script,
+    /// The database that was asked for.
+    target: String,
     /// Of the database that we are connected to, or want to be.
     params: ConnectParams,
     params_for: Box<ParamsFor>,
     options: Options,
     marks: Marks,
     session: Option<Session>,
-    /// Settings that came before it was clear whether the dump makes its database itself.
-    undecided: Vec<Piece>,
+    part: Part,
+    /// Statements that wait for a decision, with their kinds.
+    held: Vec<(Piece, Kind)>,
+    held_bytes: usize,
+    /// We made the target.
+    made: bool,
+    /// The databases that the dump itself connected to.
+    connected_to: Vec<String>,
     /// The database that we are connected to may be written to.
     is_known_empty: bool,
     /// We began a transaction for all.
@@ -93,7 +127,11 @@ impl Runner {
         while let Some(piece) = self.script.next().await? {
             match piece.kind {
                 PieceKind::Space => {}
-                PieceKind::Comment => self.marks.comment(&piece.text),
+                PieceKind::Comment => match self.marks.comment(&piece.text) {
+                    Some(Begins::Database) => self.part = Part::Undecided,
+                    Some(Begins::Cluster) => self.part = Part::Globals,
+                    None => {}
+                },
                 PieceKind::MetaCommand => self.meta_command(&piece).await?,
                 PieceKind::Statement | PieceKind::CopyFromStdin => self.statement(piece).await?,
                 // Of a COPY that failed: they are data, and never run as SQL.
@@ -103,11 +141,47 @@ impl Runner {
         if let Some(missing) = self.marks.missing() {
             return Err(self.damaged(missing));
         }
-        // Nothing but settings: the database is still asked for.
-        self.decide(Kind::Content).await?;
+        self.finish_parts().await?;
         if self.in_transaction {
             self.execute_own("COMMIT").await?;
             self.in_transaction = false;
+        }
+        self.assert_target().await
+    }
+
+    /// Does what was held until the end, and makes the database that was asked for even if nothing goes
+    /// into it.
+    async fn finish_parts(&mut self) -> Result<()> {
+        if self.part == Part::Undecided {
+            self.begin_contents().await?;
+        } else if self.options.create && !self.made && self.connected_to.is_empty() {
+            self.make_target().await?;
+        }
+        self.release().await
+    }
+
+    /// With `--create`, whether the database that was asked for is the one that was restored.
+    async fn assert_target(&self) -> Result<()> {
+        if !self.options.create || is_for_maintenance(&self.target) {
+            return Ok(());
+        }
+        let attempted = || format!("create database \"{}\" and restore into it", self.target);
+        if !self.made && !self.connected_to.contains(&self.target) {
+            return Err(Error::new(ErrorKind::RestoreFailed, attempted()).because(format!(
+                "the dump makes its databases itself, and it is none of them: {}",
+                self.connected_to.join(", ")
+            )));
+        }
+        let session = self.session()?;
+        let failed = |e| failed(ErrorKind::RestoreFailed, attempted(), session.reason(e));
+        let sql = "SELECT pg_catalog.current_database()::pg_catalog.text, EXISTS (
+                          SELECT FROM pg_catalog.pg_database WHERE datname = $1::pg_catalog.text::pg_catalog.name)";
+        let row = session.client.query_one(sql, &[&Text(self.target.clone())]).await.map_err(failed)?;
+        let current: Text = row.try_get(0).map_err(failed)?;
+        let is_there: bool = row.try_get(1).map_err(failed)?;
+        if !is_there || current.0 != self.params.dbname {
+            return Err(Error::new(ErrorKind::Other, attempted())
+                .because(format!("the session is in database \"{}\": this is a bug", current.0)));
         }
         Ok(())
     }
@@ -140,21 +214,77 @@ impl Runner {
         outcome.map_err(|e| failed(ErrorKind::RestoreFailed, format!("run {sql}"), session.reason(e)))
     }
 
-    /// With `--create`, makes the database as soon as it is clear that the dump does not.
-    async fn decide(&mut self, next: Kind) -> Result<()> {
-        if !std::mem::take(&mut self.options.create) {
-            return Ok(());
+    /// Makes the database that was asked for, and connects to it.
+    async fn make_target(&mut self) -> Result<()> {
+        create(self.session()?, &self.target).await?;
+        self.made = true;
+        self.connect_to_target().await
+    }
+
+    async fn connect_to_target(&mut self) -> Result<()> {
+        self.params = (self.params_for)(&self.target)?;
+        let session = connect(&self.params).await?;
+        self.begin_session(session).await
+    }
+
+    /// The contents of a database follow. Of a dump of one database they go into the one that was asked
+    /// for, which must be there and empty; in a cluster's they go where the dump has connected to.
+    async fn begin_contents(&mut self) -> Result<()> {
+        if self.options.create && !self.marks.is_cluster() {
+            if !self.made {
+                self.make_target().await?;
+            } else if self.params.dbname != self.target {
+                self.connect_to_target().await?;
+            }
         }
-        if !matches!(next, Kind::Database | Kind::Cluster | Kind::CreateRole) && !self.marks.is_cluster() {
-            let database = self.params.dbname.clone();
-            create(self.session()?, &database).await?;
-            let session = connect(&self.params).await?;
-            self.begin_session(session).await?;
-        }
-        for setting in std::mem::take(&mut self.undecided) {
-            self.run(&setting, Kind::Setting).await?;
+        self.refuse_nonempty().await?;
+        self.part = Part::Contents;
+        self.release().await
+    }
+
+    async fn refuse_nonempty(&mut self) -> Result<()> {
+        if !self.is_known_empty {
+            refuse_nonempty(self.session()?, &self.params.dbname).await?;
+            self.is_known_empty = true;
         }
         Ok(())
+    }
+
+    /// The dump makes its database itself, under its own name.
+    async fn begin_own_database(&mut self, statement: &[u8]) -> Result<()> {
+        let own = database_name(statement);
+        if self.options.create
+            && !self.marks.is_cluster()
+            && !is_for_maintenance(&self.target)
+            && own.as_ref().is_some_and(|own| *own != self.target)
+        {
+            let own = own.unwrap_or_default();
+            return Err(Error::new(
+                ErrorKind::RestoreFailed,
+                format!("restore into database \"{}\"", self.target),
+            )
+            .because(format!("the dump was made with -C, and makes database \"{own}\" itself"))
+            .hint(format!(
+                "restore it under its own name with --to postgres, or make a dump of \"{own}\" without -C"
+            )));
+        }
+        self.part = Part::OwnDatabase;
+        self.release().await
+    }
+
+    /// Does what was held.
+    async fn release(&mut self) -> Result<()> {
+        self.held_bytes = 0;
+        for (piece, kind) in std::mem::take(&mut self.held) {
+            self.perform(piece, kind).await?;
+        }
+        Ok(())
+    }
+
+    async fn hold(&mut self, piece: Piece, kind: Kind) -> Result<()> {
+        self.held_bytes += piece.text.len();
+        self.held.push((piece, kind));
+        if self.held_bytes > MOST_HELD_BYTES { self.release().await } else { Ok(()) }
     }
 
     async fn statement(&mut self, piece: Piece) -> Result<()> {
@@ -165,15 +295,20 @@ impl Runner {
         if self.is_left_out(kind, &piece.text) {
             return Ok(());
         }
-        if kind == Kind::Setting && self.options.create {
-            self.undecided.push(piece);
-            return Ok(());
+        match self.part {
+            Part::Globals if piece.kind == PieceKind::Statement => return self.hold(piece, kind).await,
+            Part::Undecided if kind == Kind::Setting => return self.hold(piece, kind).await,
+            Part::Undecided if kind == Kind::Database => self.begin_own_database(&piece.text).await?,
+            // Rows between the parts of a dump are none of pg_dump's.
+            Part::Globals | Part::Undecided => self.begin_contents().await?,
+            Part::Contents if kind != Kind::Setting => self.refuse_nonempty().await?,
+            Part::OwnDatabase | Part::Contents => {}
         }
-        self.decide(kind).await?;
-        if kind == Kind::Content && !self.is_known_empty {
-            refuse_nonempty(self.session()?, &self.params.dbname).await?;
-            self.is_known_empty = true;
-        }
+        self.perform(piece, kind).await
+    }
+
+    /// Runs a statement where we are.
+    async fn perform(&mut self, piece: Piece, kind: Kind) -> Result<()> {
         if self.options.single_transaction {
             if matches!(kind, Kind::Begin | Kind::Commit) {
                 return Ok(());
@@ -185,6 +320,16 @@ impl Runner {
                 self.execute_own("BEGIN").await?;
                 self.in_transaction = true;
             }
+        }
+        // Dumps of `-n public` make it; what they grant on it builds on the privileges that it has from the
+        // start, so the one that is there is the right one.
+        if piece.text == SCHEMA_PUBLIC
+            && !self.options.into_nonempty
+            && self.part == Part::Contents
+            && has_schema_public(self.session()?).await?
+        {
+            tracing::info!("line {}: schema public is there already", piece.line);
+            return Ok(());
         }
         let outcome = match piece.kind {
             PieceKind::CopyFromStdin => self.copy(&piece).await,
@@ -259,7 +404,7 @@ impl Runner {
         // pg_dumpall writes CREATE ROLE and ALTER ROLE apart so that the role may be there: the one
         // that restores always is.
         let is_there = sqlstate(&error) == Some(&SqlState::DUPLICATE_OBJECT);
-        if kind == Kind::CreateRole && is_there && !self.in_transaction && self.marks.is_cluster() {
+        if kind == Kind::CreateRole && is_there && !self.in_transaction {
             tracing::warn!("line {}: {} the role is there already", piece.line, abbreviated(&piece.text));
             return Ok(());
         }
@@ -322,10 +467,14 @@ impl Runner {
                 return Err(self.refuses_transaction(piece.line, "\\connect"));
             }
             MetaCommand::Connect(database) => {
-                self.decide(Kind::Database).await?;
+                self.release().await?;
                 self.params = (self.params_for)(&database)?;
                 let session = connect(&self.params).await?;
                 self.begin_session(session).await?;
+                self.connected_to.push(database);
+                if matches!(self.part, Part::Undecided | Part::OwnDatabase) {
+                    self.part = Part::Contents;
+                }
             }
         }
         Ok(())
@@ -361,12 +510,25 @@ impl Runner {
 
     /// Adds to the error what of the dump is in the database now.
     fn with_what_stays(&self, error: Error) -> Error {
-        let what = if !self.has_changed {
-            return error;
-        } else if self.options.single_transaction {
-            "nothing of the dump is in the database"
-        } else {
-            "what came before is in the database; with --single-transaction it is all or nothing"
+        let drop = format!("DROP DATABASE {};", quoted(&self.target));
+        let what = match (self.has_changed, self.made, self.options.single_transaction) {
+            (false, false, _) => return error,
+            (false, true, _) | (true, true, true) => {
+                format!(
+                    "database \"{}\" was made, and nothing of the dump is in it; {drop} removes it",
+                    self.target
+                )
+            }
+            (true, true, false) => format!(
+                "database \"{}\" was made, and holds what came before; {drop} removes it; with \
+                 --single-transaction it is all or nothing",
+                self.target
+            ),
+            (true, false, true) => "nothing of the dump is in the database".to_owned(),
+            (true, false, false) => {
+                "what came before is in the database; with --single-transaction it is all or nothing"
+                    .to_owned()
+            }
         };
         match error.advice() {
             Some(advice) => {

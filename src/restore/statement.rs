@@ -6,7 +6,7 @@
 pub(crate) enum Kind {
     /// `SET`, `SELECT pg_catalog.set_config(…)`: of the session, and changes nothing that stays.
     Setting,
-    /// `CREATE DATABASE` or `DROP DATABASE`.
+    /// `CREATE DATABASE` or `DROP DATABASE`, or what lets a template be dropped.
     Database,
     /// `CREATE ROLE` without anything but a name, as pg_dumpall writes it.
     CreateRole,
@@ -29,7 +29,7 @@ impl Kind {
         match (word(), word()) {
             ("SET" | "RESET", _) => Kind::Setting,
             ("SELECT", call) if call.starts_with("PG_CATALOG.SET_CONFIG(") => Kind::Setting,
-            ("CREATE" | "DROP", "DATABASE") => Kind::Database,
+            ("CREATE" | "DROP", "DATABASE") | ("UPDATE", "PG_CATALOG.PG_DATABASE") => Kind::Database,
             ("CREATE", "ROLE") if is_bare_role(&head) => Kind::CreateRole,
             ("CREATE" | "ALTER" | "DROP", "ROLE" | "TABLESPACE" | "USER") => Kind::Cluster,
             ("ALTER", "DATABASE") | ("GRANT" | "REVOKE" | "COMMENT" | "SECURITY", _) => Kind::Cluster,
@@ -41,11 +41,12 @@ impl Kind {
 
     /// Whether it cannot be in a transaction with others.
     pub(crate) fn refuses_transactions(self, statement: &[u8]) -> bool {
-        let about_tablespace = || statement.windows(10).any(|w| w.eq_ignore_ascii_case(b"TABLESPACE"));
-        self == Kind::Database
-            || (self == Kind::Cluster && !statement.starts_with(b"ALTER") && {
-                (statement.starts_with(b"CREATE") || statement.starts_with(b"DROP")) && about_tablespace()
-            })
+        let is_tablespace = || {
+            let head = String::from_utf8_lossy(&statement[..statement.len().min(100)]).to_ascii_uppercase();
+            let mut words = head.split_ascii_whitespace();
+            matches!((words.next(), words.next()), (Some("CREATE" | "DROP"), Some("TABLESPACE")))
+        };
+        self == Kind::Database || (self == Kind::Cluster && is_tablespace())
     }
 }
 
@@ -95,6 +96,7 @@ mod tests {
             ("SELECT pg_catalog.setval('public.s', 1, true);", Kind::Content),
             ("CREATE DATABASE shop WITH TEMPLATE = template0;", Kind::Database),
             ("DROP DATABASE IF EXISTS shop;", Kind::Database),
+            ("UPDATE pg_catalog.pg_database SET datistemplate = false WHERE datname = 'a';", Kind::Database),
             ("CREATE ROLE app;", Kind::CreateRole),
             ("CREATE ROLE \"a b\"\" c\";", Kind::CreateRole),
             ("CREATE ROLE \"a\" IN ROLE \"b\";", Kind::Cluster),
@@ -115,7 +117,12 @@ mod tests {
         let refuses = |text: &str| Kind::of(text.as_bytes()).refuses_transactions(text.as_bytes());
         assert!(refuses("CREATE DATABASE a;"));
         assert!(refuses("CREATE TABLESPACE a LOCATION '/x';"));
+        assert!(refuses("DROP TABLESPACE IF EXISTS a;"));
         assert!(!refuses("CREATE ROLE a WITH LOGIN;"));
+        assert!(!refuses("CREATE ROLE tablespace_keeper;"));
+        assert!(!refuses("CREATE ROLE \"the TABLESPACE\";"));
+        assert!(!refuses("DROP ROLE tablespace;"));
+        assert!(!refuses("COMMENT ON ROLE a IS 'CREATE TABLESPACE';"));
         assert!(!refuses("GRANT ALL ON TABLESPACE a TO b;"));
     }
 

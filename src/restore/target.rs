@@ -53,10 +53,26 @@ pub(super) async fn refuse_nonempty(session: &Session, database: &str) -> Result
     let total: i64 = first.try_get("total").map_err(failed)?;
     let names: Result<Vec<Text>, _> = rows.iter().map(|row| row.try_get("object")).collect();
     let names: Vec<String> = names.map_err(failed)?.into_iter().map(|name| name.0).collect();
+    let objects = if total == 1 { "1 object".to_owned() } else { format!("{total} objects") };
     let more = if total > names.len() as i64 { ", …" } else { "" };
     Err(Error::new(ErrorKind::RestoreFailed, attempted)
-        .because(format!("it is not empty: it has {total} objects ({}{more})", names.join(", ")))
+        .because(format!("it is not empty: it has {objects} ({}{more})", names.join(", ")))
         .hint("choose an empty database, make one with --create, or allow it with --into-nonempty"))
+}
+
+/// Whether databases are made from this one, which is there in every cluster.
+pub(super) fn is_for_maintenance(database: &str) -> bool {
+    MAINTENANCE.contains(&database)
+}
+
+/// Whether the schema is there that every new database has.
+///
+/// # Errors
+/// `RestoreFailed`.
+pub(super) async fn has_schema_public(session: &Session) -> Result<bool> {
+    let failed = |e| failed(ErrorKind::RestoreFailed, "look for schema public", session.reason(e));
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public')";
+    session.client.query_one(sql, &[]).await.and_then(|row| row.try_get(0)).map_err(failed)
 }
 
 /// Connects to where databases can be made from.

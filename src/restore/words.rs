@@ -19,6 +19,20 @@ pub(crate) fn copy_target(statement: &str) -> (String, Vec<String>) {
     (name.to_owned(), columns)
 }
 
+/// The name in a `CREATE DATABASE` or `DROP DATABASE`.
+pub(crate) fn database_name(statement: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(statement);
+    let rest = ["CREATE DATABASE ", "DROP DATABASE IF EXISTS ", "DROP DATABASE "]
+        .iter()
+        .find_map(|start| text.strip_prefix(start))?;
+    let end = unquoted(rest, |c| c.is_whitespace() || c == ';').unwrap_or(rest.len());
+    let name = &rest[..end];
+    Some(match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => name.to_owned(),
+    })
+}
+
 /// Where the first such character outside of double quotes is.
 fn unquoted(text: &str, wanted: impl Fn(char) -> bool) -> Option<usize> {
     let mut quoted = false;
@@ -59,6 +73,19 @@ mod tests {
                 (found.as_str(), list.iter().map(String::as_str).collect::<Vec<_>>()),
                 (name, columns.to_vec())
             );
+        }
+    }
+
+    #[test]
+    fn names_of_databases_are_read() {
+        for (statement, name) in [
+            ("CREATE DATABASE shop WITH TEMPLATE = template0;", Some("shop")),
+            ("CREATE DATABASE shop;", Some("shop")),
+            ("DROP DATABASE IF EXISTS \"a \"\"b; c\";", Some("a \"b; c")),
+            ("DROP DATABASE shop;", Some("shop")),
+            ("CREATE TABLE t ();", None),
+        ] {
+            assert_eq!(database_name(statement.as_bytes()).as_deref(), name);
         }
     }
 

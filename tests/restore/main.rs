@@ -4,7 +4,9 @@
 // A failed unwrap is a failed test.
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/mod.rs"]
+mod target;
+
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::io::Write;
@@ -337,7 +339,7 @@ fn a_database_that_holds_anything_is_refused() {
     ] {
         let to = world.database("rs_nonempty", &format!("CREATE SCHEMA a; {holds}"));
         let output = world.restore(to.name(), &[], &dump).output().unwrap();
-        assert_fails(&output, 11, &["it is not empty: it has 1 objects", what, "--into-nonempty"]);
+        assert_fails(&output, 11, &["it is not empty: it has 1 object (", what, "--into-nonempty"]);
         assert_eq!(relations(&to), "0");
         assert_done(&world.restore(to.name(), &["--into-nonempty"], &dump).output().unwrap());
         assert_eq!(relations(&to), "1");
