@@ -181,6 +181,63 @@ fn a_backup_restores_to_the_same() {
 }
 
 #[test]
+fn what_may_differ_between_a_dump_and_its_restore_is_no_alarm() {
+    let world = World::new();
+    let from = world.database(
+        "vf_differ",
+        "CREATE TABLE t (a int PRIMARY KEY, b text); INSERT INTO t VALUES (1, 'x'), (2, NULL);
+         CREATE TABLE left_out (a int); INSERT INTO left_out VALUES (1);
+         CREATE SCHEMA app; CREATE TABLE app.\"Odd, t\" (a int); INSERT INTO app.\"Odd, t\" VALUES (3);
+         CREATE TABLE p (k int, v text) PARTITION BY LIST (k);
+         CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1); CREATE TABLE p2 PARTITION OF p FOR VALUES IN (2);
+         INSERT INTO p VALUES (1, 'a'), (2, 'b');
+         CREATE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT ''it''';
+         COMMENT ON SCHEMA public IS 'its own'; GRANT USAGE ON SCHEMA public TO pg_monitor",
+    );
+    for flags in [
+        &["-n", "public"][..],
+        &["-n", "pub*", "-n", "app"],
+        &["-n", "app"],
+        &["-N", "app"],
+        &["-t", "t"],
+        &["-T", "p*"],
+        &["--exclude-table-data", "left_out"],
+        &["-c", "--if-exists"],
+        &["-C", "-c", "--if-exists"],
+        &["-n", "public", "-c", "--if-exists"],
+        &["--section=pre-data"],
+        &["--load-via-partition-root"],
+        &["--disable-dollar-quoting"],
+        &["--use-set-session-authorization", "-x"],
+        &["--no-comments", "-O"],
+    ] {
+        eprintln!("{flags:?}");
+        world.restores(&world.dump(&from, "differ.sql", flags));
+    }
+}
+
+/// pg_dump before 9.6.8 and 10.3 left names unqualified, and set where they are found.
+#[test]
+fn names_of_old_dumps_are_compared_as_they_are_meant() {
+    let world = World::new();
+    let old = "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 9.6.2\n\n\
+        SET client_encoding = 'UTF8';\nCREATE SCHEMA app;\n\nSET search_path = public, pg_catalog;\n\n\
+        CREATE TABLE clerk (id integer, name text);\n\nSET search_path = app, pg_catalog;\n\n\
+        CREATE TABLE clerk (id integer);\nCREATE TABLE \"Odd one\" (\"ID\" integer);\n\n\
+        SET search_path = public, pg_catalog;\n\nCOPY clerk (id, name) FROM stdin;\n1\tx\n2\ty\n\\.\n\n\n\
+        SET search_path = app, pg_catalog;\n\nCOPY clerk (\"id\") FROM stdin;\n3\n\\.\n\n\n\
+        COPY \"Odd one\" (\"ID\") FROM stdin;\n4\n\\.\n\n\n--\n-- PostgreSQL database dump complete\n--\n\n";
+    let path = world.folder.path().join("old.sql");
+    std::fs::write(&path, old).unwrap();
+    let report = world.restores(&path);
+    assert_eq!(report["contents"]["relations"][1]["name"], "app.clerk", "{report:#}");
+    let end = "\n--\n-- PostgreSQL database dump complete";
+    std::fs::write(&path, old.replace(end, &format!("DELETE FROM clerk;\n{end}"))).unwrap();
+    let output = world.verify(&path, &["--restore-to", &world.url()]).output().unwrap();
+    bad(&output, 8, "table app.clerk has 0 rows restored, and 1");
+}
+
+#[test]
 fn what_restores_to_something_else_is_found() {
     let world = World::new();
     let from = world.database("vf_other", SHOP);

@@ -74,6 +74,10 @@ impl<R: BufRead> Read for Counted<R> {
     }
 }
 
+/// What `zstd --long=31` makes, the largest window that there is, of 2 GiB. zstd by itself stops at 27; the
+/// memory is taken only by files that were made so.
+const LARGEST_WINDOW_LOG: u32 = 31;
+
 /// Decodes all members or frames, one after another, to the end of the input.
 pub(super) enum Decoder<R: BufRead> {
     Gzip(Option<Box<flate2::bufread::GzDecoder<R>>>),
@@ -86,7 +90,11 @@ impl<R: BufRead> Decoder<R> {
     pub(super) fn new(format: Format, reader: R) -> io::Result<Self> {
         Ok(match format {
             Format::Gzip => Decoder::Gzip(Some(Box::new(flate2::bufread::GzDecoder::new(reader)))),
-            Format::Zstd => Decoder::Zstd(Box::new(zstd::Decoder::with_buffer(reader)?)),
+            Format::Zstd => {
+                let mut decoder = zstd::Decoder::with_buffer(reader)?;
+                decoder.window_log_max(LARGEST_WINDOW_LOG)?;
+                Decoder::Zstd(Box::new(decoder))
+            }
             Format::Lz4 => Decoder::Lz4(Some(lz4::Decoder::new(OneFrame::new(reader))?)),
             Format::Plain => Decoder::Plain(reader),
         })
@@ -110,6 +118,9 @@ impl<R: BufRead> Read for Decoder<R> {
                 };
                 if rest.fill_buf()?.is_empty() {
                     return Ok(0);
+                }
+                if rest.fill_buf()?.first() == Some(&0) {
+                    return skip_zeros(rest);
                 }
                 if rest.fill_buf()?.first() != Some(&0x1f) {
                     return Err(trailing("gzip member"));
@@ -137,6 +148,21 @@ impl<R: BufRead> Read for Decoder<R> {
     }
 }
 
+/// Passes over the zeros that tapes and block devices pad files with, as gzip does.
+fn skip_zeros(mut rest: impl BufRead) -> io::Result<usize> {
+    loop {
+        let padding = rest.fill_buf()?;
+        if padding.is_empty() {
+            return Ok(0);
+        }
+        if padding.iter().any(|byte| *byte != 0) {
+            return Err(trailing("gzip member"));
+        }
+        let length = padding.len();
+        rest.consume(length);
+    }
+}
+
 fn trailing(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("something follows the last {what}"))
 }
@@ -160,6 +186,11 @@ pub(super) fn damaged(location: &str, format: Format, position: u64, error: io::
         let inner = error.into_inner().and_then(|inner| inner.downcast::<Error>().ok());
         return inner
             .map_or_else(|| Error::new(ErrorKind::StorageFailed, format!("read {location}")), |e| *e);
+    }
+    if format == Format::Zstd && error.to_string().contains("too much memory") {
+        return Error::new(ErrorKind::Usage, format!("read {location}"))
+            .because("its zstd frames need a window of more than 2 GiB")
+            .hint("decode it with `zstd -d --memory=…`, and give the decoded file, or standard input");
     }
     let what = match error.kind() {
         io::ErrorKind::UnexpectedEof => "it is cut off",

@@ -218,11 +218,31 @@ mod tests {
                 let error = decoded(&stored[..cut], 4096).await.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Damaged, "{compression} {cut}: {error:?}");
             }
-            for garbage in [&b"\0"[..], b"x", b"garbage that is long enough"] {
+            // gzip itself passes over zeros, with which tapes are padded.
+            let padding: &[u8] = if is_one { b"\0\0x" } else { b"\0" };
+            for garbage in [padding, b"x", b"garbage that is long enough"] {
                 let error = decoded(&[&stored[..], garbage].concat(), 4096).await.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Damaged, "{compression} {garbage:?}: {error:?}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn zeros_behind_gzip_are_padding() {
+        let stored = [&compressed(Compression::GZIP, b"one\n")[..], &[0; 5000]].concat();
+        for chunk in [1, 100, 1 << 20] {
+            assert_eq!(decoded(&stored, chunk).await.unwrap(), b"one\n");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_largest_windows_of_zstd_are_read() {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(31).unwrap();
+        // Without the content's length in its header, the frame has the whole window.
+        std::io::Write::write_all(&mut encoder, &sample()).unwrap();
+        let stored = encoder.finish().unwrap();
+        assert!(decoded(&stored, 4096).await.unwrap() == sample());
     }
 
     #[tokio::test]

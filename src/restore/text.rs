@@ -1,5 +1,7 @@
 //! A backup's text, piece by piece as it comes.
 
+use bytes::{Buf, BytesMut};
+
 use super::script::{Piece, ScriptError, Splitter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::text::{Format, Text};
@@ -9,9 +11,31 @@ pub struct Script {
     text: Text,
     /// Knows where in the text we are, and how it is read.
     pub(super) splitter: Splitter,
-    begun: bool,
+    /// The first bytes, until there are enough to tell what they are.
+    head: Option<BytesMut>,
     ended: bool,
 }
+
+/// What tells the texts apart that are not plain SQL.
+const HEAD_BYTES: usize = 8;
+
+/// A UTF-8 byte order mark, which psql drops too.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// How texts in encodings of two or four bytes a letter begin: with a byte order mark, or with the dashes
+/// of the first comment or the line feed before it.
+const WIDE: [(&[u8], &str); 10] = [
+    (b"\xff\xfe\0\0", "UTF-32LE"),
+    (b"\0\0\xfe\xff", "UTF-32BE"),
+    (b"\xff\xfe", "UTF-16LE"),
+    (b"\xfe\xff", "UTF-16BE"),
+    (b"-\0\0\0", "UTF-32LE"),
+    (b"\0\0\0-", "UTF-32BE"),
+    (b"-\0", "UTF-16LE"),
+    (b"\0-", "UTF-16BE"),
+    (b"\n\0", "UTF-16LE"),
+    (b"\0\n", "UTF-16BE"),
+];
 
 /// How pg_dump's other formats begin: custom, and tar with its first file's name.
 const ARCHIVES: [&[u8]; 2] = [b"PGDMP", b"toc.dat\0"];
@@ -19,7 +43,7 @@ const ARCHIVES: [&[u8]; 2] = [b"PGDMP", b"toc.dat\0"];
 impl Script {
     /// A script at the start of its text.
     pub fn new(text: Text) -> Self {
-        Script { text, splitter: Splitter::new(true), begun: false, ended: false }
+        Script { text, splitter: Splitter::new(true), head: Some(BytesMut::new()), ended: false }
     }
 
     /// Where it comes from, for messages.
@@ -51,18 +75,42 @@ impl Script {
                 return Ok(None);
             }
             match self.text.next().await? {
-                Some(chunk) => {
-                    if !std::mem::replace(&mut self.begun, true) {
-                        self.refuse_archive(&chunk)?;
+                Some(chunk) => match &mut self.head {
+                    None => self.splitter.push(chunk),
+                    Some(head) => {
+                        head.extend_from_slice(&chunk);
+                        if head.len() >= HEAD_BYTES {
+                            self.begin()?;
+                        }
                     }
-                    self.splitter.push(chunk);
-                }
+                },
                 None => {
+                    self.begin()?;
                     self.ended = true;
+                    if let Some(piece) = self.splitter.next_piece().map_err(|e| self.refused(e))? {
+                        self.ended = false;
+                        return Ok(Some(piece));
+                    }
                     return self.splitter.finish().map_err(|e| self.refused(e));
                 }
             }
         }
+    }
+
+    /// Looks at the first bytes, and hands them on.
+    fn begin(&mut self) -> Result<()> {
+        let Some(mut head) = self.head.take() else { return Ok(()) };
+        self.refuse_archive(&head)?;
+        if let Some((_, encoding)) = WIDE.iter().find(|(start, _)| head.starts_with(start)) {
+            return Err(Error::new(ErrorKind::RestoreFailed, format!("read {}", self.location()))
+                .because(format!("it is text in {encoding}, as PowerShell's > writes it"))
+                .hint(format!("convert it by `iconv -f {encoding} -t UTF-8`, or dump with -f")));
+        }
+        if head.starts_with(BYTE_ORDER_MARK) {
+            head.advance(BYTE_ORDER_MARK.len());
+        }
+        self.splitter.push(head.freeze());
+        Ok(())
     }
 
     fn refuse_archive(&self, head: &[u8]) -> Result<()> {

@@ -19,6 +19,45 @@ pub(crate) fn copy_target(statement: &str) -> (String, Vec<String>) {
     (name.to_owned(), columns)
 }
 
+/// The parts of a name that may be qualified, as the server reads them: without quotes, and folded
+/// to lower case where there are none.
+pub(crate) fn parts_of_name(name: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut rest = name.trim();
+    loop {
+        let end = unquoted(rest, |c| c == '.').unwrap_or(rest.len());
+        let part = rest[..end].trim();
+        parts.push(match part.strip_prefix('"').and_then(|part| part.strip_suffix('"')) {
+            Some(quoted) => quoted.replace("\"\"", "\""),
+            None => part.to_ascii_lowercase(),
+        });
+        match rest.get(end + 1..) {
+            Some(more) => rest = more,
+            None => return parts,
+        }
+    }
+}
+
+/// The schema in which a statement that sets `search_path` lets unqualified names be found: the first
+/// that it names, but for `pg_catalog`. `None`, if it sets another setting.
+pub(crate) fn search_path_set(statement: &str) -> Option<Option<String>> {
+    let value = statement.strip_prefix("SET search_path = ").or_else(|| {
+        statement.strip_prefix("SELECT pg_catalog.set_config('search_path', '")?.split("',").next()
+    })?;
+    let mut rest = value.trim_end_matches(';').trim();
+    loop {
+        let end = unquoted(rest, |c| c == ',').unwrap_or(rest.len());
+        let name = parts_of_name(rest[..end].trim_matches('\'')).join(".");
+        if !name.is_empty() && name != "pg_catalog" && name != "$user" {
+            return Some(Some(name));
+        }
+        match rest.get(end + 1..) {
+            Some(more) => rest = more.trim_start(),
+            None => return Some(None),
+        }
+    }
+}
+
 /// The name in a `CREATE DATABASE` or `DROP DATABASE`.
 pub(crate) fn database_name(statement: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(statement);
@@ -73,6 +112,30 @@ mod tests {
                 (found.as_str(), list.iter().map(String::as_str).collect::<Vec<_>>()),
                 (name, columns.to_vec())
             );
+        }
+    }
+
+    #[test]
+    fn names_mean_the_same_however_they_are_written() {
+        for (name, parts) in [
+            ("public.clerk", &["public", "clerk"][..]),
+            ("\"public\".Clerk", &["public", "clerk"]),
+            ("\"a.b\".\"c\"\"D\"", &["a.b", "c\"D"]),
+            ("clerk", &["clerk"]),
+        ] {
+            assert_eq!(parts_of_name(name), parts);
+        }
+        for (statement, schema) in [
+            ("SET search_path = public, pg_catalog;", Some(Some("public"))),
+            ("SET search_path = \"Odd, one\", pg_catalog;", Some(Some("Odd, one"))),
+            ("SET search_path = pg_catalog;", Some(None)),
+            ("SET search_path = '';", Some(None)),
+            ("SET search_path = \"$user\", app;", Some(Some("app"))),
+            ("SELECT pg_catalog.set_config('search_path', '', false);", Some(None)),
+            ("SET client_encoding = 'UTF8';", None),
+        ] {
+            let schema = schema.map(|schema| schema.map(str::to_owned));
+            assert_eq!(search_path_set(statement), schema, "{statement}");
         }
     }
 

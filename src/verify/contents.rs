@@ -14,6 +14,7 @@ use crate::input::text::{self, Format};
 use crate::manifest::{RelationContents, hex};
 use crate::pg::text::decode;
 use crate::pipeline::Progress;
+use crate::quote::Quoter;
 use crate::restore::marks::Marks;
 use crate::restore::script::{Piece, PieceKind};
 use crate::restore::statement::Kind;
@@ -70,6 +71,8 @@ pub struct Contents {
     pub server_version: Option<String>,
     /// Whether it is of a whole cluster.
     pub is_cluster: bool,
+    /// Whether rows of partitions go in through the roots of their trees.
+    pub loads_via_root: bool,
 }
 
 impl Contents {
@@ -150,6 +153,8 @@ struct Reader {
     crc32: crc32fast::Hasher,
     /// Of the relation whose rows come.
     digest: Option<RowDigest>,
+    /// Where unqualified names are found: dumps of pg_dump before 10.3 have such.
+    schema: Option<String>,
     /// What large object the statements write to.
     large_object: Option<(Bytes, u64)>,
     contents: Contents,
@@ -163,6 +168,7 @@ impl Reader {
             marks: Marks::default(),
             crc32: crc32fast::Hasher::new(),
             digest: None,
+            schema: None,
             large_object: None,
             contents: Contents { location, ..Contents::default() },
         }
@@ -207,6 +213,7 @@ impl Reader {
     fn comment(&mut self, piece: &Piece) {
         self.marks.comment(&piece.text);
         self.contents.is_cluster |= self.marks.is_cluster();
+        self.contents.loads_via_root |= piece.text.starts_with(b"-- load via partition root ");
         if let Some(version) = piece.text.strip_prefix(b"-- Dumped from database version ") {
             self.contents.server_version = Some(String::from_utf8_lossy(version).trim_end().to_owned());
         }
@@ -219,7 +226,13 @@ impl Reader {
         }
         let text = &piece.text;
         match Kind::of(text) {
-            Kind::Setting => self.contents.settings.push(decode(text)),
+            Kind::Setting => {
+                let setting = decode(text);
+                if let Some(schema) = words::search_path_set(&setting) {
+                    self.schema = schema;
+                }
+                self.contents.settings.push(setting);
+            }
             Kind::Begin | Kind::Commit => {}
             Kind::Database if text.starts_with(b"CREATE") => {
                 self.contents.create_database = Some(decode(text));
@@ -254,7 +267,12 @@ impl Reader {
     }
 
     fn copy(&mut self, piece: &Piece) {
-        let (name, columns) = words::copy_target(&decode(&piece.text));
+        let (mut name, columns) = words::copy_target(&decode(&piece.text));
+        if let Some(schema) = self.schema.as_ref().filter(|_| words::parts_of_name(&name).len() == 1) {
+            name = Quoter::default().qualified(Some(schema), &words::parts_of_name(&name).concat());
+        }
+        let columns: Vec<String> =
+            columns.iter().map(|column| words::parts_of_name(column).join(".")).collect();
         if self.depth == Depth::Comparable {
             self.digest = Some(RowDigest::new(&columns));
         }

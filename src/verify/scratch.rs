@@ -12,13 +12,14 @@ use crate::codec::Compression;
 use crate::dump::{self, ParamsFor, dump};
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::Opened;
-use crate::options::DumpOptions;
+use crate::options::{DumpOptions, Patterns};
 use crate::pg::connect::{Session, connect};
 use crate::pg::error::failed;
 use crate::pg::params::ConnectParams;
-use crate::pg::text::Text;
+use crate::pg::text::{Text, decode};
 use crate::pipeline::{Progress, Silent};
 use crate::quote::{portable_literal, quoted};
+use crate::restore::words::parts_of_name;
 use crate::restore::{self, client_only, restore};
 use crate::snapshot::SessionOptions;
 
@@ -143,6 +144,17 @@ impl Trial<'_> {
         let begins = |verbs: &'static [&'static [u8]]| {
             move |text: &[u8]| verbs.iter().any(|verb| text.starts_with(verb))
         };
+        // A dump makes schema public only if schemas were chosen, as by -n.
+        let schemas: Vec<_> = statements.iter().filter_map(|text| made_schema(&decode(text))).collect();
+        let chosen = schemas.iter().any(|schema| schema == "public");
+        let mut patterns = Patterns::default();
+        if chosen {
+            patterns.schemas = schemas.iter().map(|schema| quoted(schema)).collect();
+        }
+        let says = |piece: &'static [u8]| move |text: &[u8]| memchr::memmem::find(text, piece).is_some();
+        let drops = |text: &[u8]| text.starts_with(b"DROP ");
+        let bodies =
+            |text: &[u8]| text.starts_with(b"CREATE FUNCTION ") || text.starts_with(b"CREATE PROCEDURE ");
         let has_rows = !self.contents.relations.is_empty() || self.contents.inserts > 0;
         DumpOptions {
             no_owner: none(&|text| memchr::memmem::find(text, b" OWNER TO ").is_some()),
@@ -152,8 +164,23 @@ impl Trial<'_> {
                 || !none(&begins(&[b"SELECT pg_catalog.setval("]))
                 || self.contents.large_objects > 0,
             statistics: !none(&begins(&[b"SELECT * FROM pg_catalog.pg_restore_"])),
+            clean: !none(&drops),
+            if_exists: !none(&|text| drops(text) && says(b" IF EXISTS ")(text)),
+            disable_dollar_quoting: !none(&|text| bodies(text) && says(b"\n    AS '")(text))
+                && none(&|text| bodies(text) && says(b"\n    AS $")(text)),
+            load_via_partition_root: self.contents.loads_via_root,
+            patterns,
             ..DumpOptions::new("verify".to_owned())
         }
+    }
+}
+
+/// The name in a `CREATE SCHEMA`.
+fn made_schema(statement: &str) -> Option<String> {
+    let name = statement.strip_prefix("CREATE SCHEMA ")?.strip_suffix(';')?;
+    match parts_of_name(name).as_slice() {
+        [name] => Some(name.clone()),
+        _ => None,
     }
 }
 
