@@ -42,7 +42,8 @@ fn breaks_off(body: &[u8]) -> bool {
         let Some((_, after)) = after.split_once('>') else { return true };
         rest = after.trim_start();
     }
-    let Some(root) = rest.strip_prefix('<') else { return false };
+    // With a declaration it is XML, and with nothing behind that it is not all of it.
+    let Some(root) = rest.strip_prefix('<') else { return rest.is_empty() && !text.is_empty() };
     let name = root.split(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).next().unwrap_or_default();
     let is_empty_element =
         root.find('>').is_some_and(|end| root[..end].ends_with('/') && end + 1 == root.len());
