@@ -66,7 +66,9 @@ pub(super) async fn run(
 /// comes after it.
 const MOST_HELD_BYTES: usize = 64 << 20;
 
-const SCHEMA_PUBLIC: &[u8] = b"CREATE SCHEMA public;";
+/// What dumps of `-n public` say of it, with and without `-c`.
+const SCHEMA_PUBLIC: [&[u8]; 3] =
+    [b"CREATE SCHEMA public;", b"DROP SCHEMA public;", b"DROP SCHEMA IF EXISTS public;"];
 
 /// What of a dump is being read. Its structure decides where statements go, not what kind they are:
 /// psql runs the first of them wherever it happens to be.
@@ -321,14 +323,14 @@ impl Runner {
                 self.in_transaction = true;
             }
         }
-        // Dumps of `-n public` make it; what they grant on it builds on the privileges that it has from the
-        // start, so the one that is there is the right one.
-        if piece.text == SCHEMA_PUBLIC
+        // What dumps of `-n public` grant on it builds on the privileges that it has from the start, so in
+        // an empty database the one that is there is the right one.
+        if SCHEMA_PUBLIC.contains(&&piece.text[..])
             && !self.options.into_nonempty
             && self.part == Part::Contents
             && has_schema_public(self.session()?).await?
         {
-            tracing::info!("line {}: schema public is there already", piece.line);
+            tracing::info!("line {}: schema public stays as it is", piece.line);
             return Ok(());
         }
         let outcome = match piece.kind {

@@ -84,13 +84,10 @@ impl Script {
                         }
                     }
                 },
+                // Shorter than any head; what it holds is cut up before the text ends.
+                None if self.head.is_some() => self.begin()?,
                 None => {
-                    self.begin()?;
                     self.ended = true;
-                    if let Some(piece) = self.splitter.next_piece().map_err(|e| self.refused(e))? {
-                        self.ended = false;
-                        return Ok(Some(piece));
-                    }
                     return self.splitter.finish().map_err(|e| self.refused(e));
                 }
             }

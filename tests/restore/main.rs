@@ -4,6 +4,7 @@
 // A failed unwrap is a failed test.
 #![allow(clippy::unwrap_used)]
 
+mod inputs;
 mod target;
 
 #[path = "../support/mod.rs"]
