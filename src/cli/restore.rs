@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use pgsiphon::dump::ParamsFor;
 use pgsiphon::error::Result;
-use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, resolve};
+use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, names_database, resolve};
 use pgsiphon::pipeline::{Progress, Silent};
 use pgsiphon::restore::{Options, Request, restore};
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,8 @@ pub(crate) struct RestoreArgs {
     /// latest: the newest good backup of a configured job
     #[arg(value_name = "FILE|s3://BUCKET/KEY|-|latest[:DATABASE]")]
     backup: String,
-    /// Database to restore to: a name, a connection string or a URL; -d is the same
+    /// Database to restore to: a name, a connection string or a URL; -d is the same. Needed, unless
+    /// the dump makes its databases itself
     #[arg(long, value_name = "DBNAME|URL")]
     to: Option<String>,
     /// Create the database first, unless the dump creates one itself
@@ -59,6 +60,7 @@ pub(crate) struct RestoreArgs {
 /// Runs the command.
 pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Result<()> {
     let connect = args.connection.connect_args(args.to.as_deref())?;
+    let no_database = !names_database(&connect)?;
     let params = resolve(&connect, &OsEnvironment)?;
     let location = args.storage.locate(args.backup).await?;
     let backup = args.storage.input(&location).await?.open().await?;
@@ -72,6 +74,7 @@ pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Resul
         params_for: params_for(connect),
         options: Options {
             create: args.create,
+            no_database,
             stay_in_database: false,
             single_transaction: args.single_transaction,
             continue_on_error: args.continue_on_error,

@@ -14,7 +14,7 @@ static COPY_CONTEXT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?m)^COPY .*?, line (\d+)(?:, column [^:]*)?(?::|$)").ok());
 
 /// A statement and where it stands.
-pub(super) struct Place<'a> {
+pub(super) struct Spot<'a> {
     /// Its bytes.
     pub(super) statement: &'a [u8],
     /// The line that it begins in.
@@ -23,7 +23,7 @@ pub(super) struct Place<'a> {
     pub(super) rows_line: Option<u64>,
 }
 
-impl Place<'_> {
+impl Spot<'_> {
     /// The error for a statement that failed. It names the statement, but no values: they may be
     /// rows.
     pub(super) fn error(&self, error: tokio_postgres::Error) -> Error {

@@ -7,14 +7,17 @@ use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
 use super::encoding::ClientOnly;
-use super::failure::Place;
-use super::marks::Marks;
+use super::failure::Spot;
+use super::marks::{Mark, Marks};
 use super::meta::MetaCommand;
 use super::omit::{is_about_owner, is_about_privileges};
+use super::place::{Place, Step};
 use super::script::{Piece, PieceKind};
-use super::statement::{Kind, abbreviated};
-use super::target::{connect_to_maintenance, create, refuse_nonempty};
-use super::words::is_about_database;
+use super::statement::{Kind, abbreviated, refuses_transactions};
+use super::target::{
+    connect_to_maintenance, connect_to_target, create, drop_statement, has_untouched_public, refuse_nonempty,
+};
+use super::words::{creates_public, is_about_database};
 use super::{Options, Request, Restored, Script};
 use crate::dump::ParamsFor;
 use crate::error::{Error, ErrorKind, Result};
@@ -37,13 +40,20 @@ pub(super) async fn run(
     let Request { backup, params, params_for, options } = request;
     let mut runner = Runner {
         script: Script::new(text::read(backup, progress)),
+        target: params.clone(),
         params,
         params_for,
         options,
         marks: Marks::default(),
         session: None,
-        undecided: Vec::new(),
-        is_known_empty: false,
+        place: Place::Undecided,
+        held: Vec::new(),
+        is_at_target: false,
+        is_target_made: false,
+        is_target_writable: false,
+        own: None,
+        has_connected: false,
+        is_writable: false,
         in_transaction: false,
         done: Restored::default(),
         has_changed: false,
@@ -59,16 +69,29 @@ pub(super) async fn run(
 
 struct Runner {
     script: Script,
-    /// Of the database that we are connected to, or want to be.
+    /// Of the database that is to be restored to.
+    target: ConnectParams,
+    /// Of the database that we are connected to.
     params: ConnectParams,
     params_for: Box<ParamsFor>,
     options: Options,
     marks: Marks,
     session: Option<Session>,
-    /// Settings that came before it was clear whether the dump makes its database itself.
-    undecided: Vec<Piece>,
+    place: Place,
+    /// What came before it was clear whether the dump makes its database itself.
+    held: Vec<Piece>,
+    /// We are connected to the database that is to be restored to.
+    is_at_target: bool,
+    /// We made that database.
+    is_target_made: bool,
+    /// That database may be written to: it was empty, or need not be.
+    is_target_writable: bool,
+    /// The database that the dump connected to last by itself.
+    own: Option<String>,
+    /// The dump of a cluster that we are in has connected to a database.
+    has_connected: bool,
     /// The database that we are connected to may be written to.
-    is_known_empty: bool,
+    is_writable: bool,
     /// We began a transaction for all.
     in_transaction: bool,
     done: Restored,
@@ -83,17 +106,18 @@ impl Runner {
     }
 
     async fn restore(&mut self) -> Result<()> {
-        if self.options.create {
-            let session = connect_to_maintenance(&self.params).await?;
-            self.begin_session(session).await?;
+        if self.options.create || self.options.no_database {
+            self.go_to_maintenance().await?;
         } else {
-            let session = connect(&self.params).await?;
-            self.begin_session(session).await?;
+            self.go_to_target().await?;
         }
         while let Some(piece) = self.script.next().await? {
             match piece.kind {
                 PieceKind::Space => {}
-                PieceKind::Comment => self.marks.comment(&piece.text),
+                PieceKind::Comment => match self.marks.comment(&piece.text) {
+                    Some(mark) => self.mark(mark).await?,
+                    None => {}
+                },
                 PieceKind::MetaCommand => self.meta_command(&piece).await?,
                 PieceKind::Statement | PieceKind::CopyFromStdin => self.statement(piece).await?,
                 // Of a COPY that failed: they are data, and never run as SQL.
@@ -103,13 +127,64 @@ impl Runner {
         if let Some(missing) = self.marks.missing() {
             return Err(self.damaged(missing));
         }
-        // Nothing but settings: the database is still asked for.
-        self.decide(Kind::Content).await?;
+        self.finish_target().await?;
         if self.in_transaction {
             self.execute_own("COMMIT").await?;
             self.in_transaction = false;
         }
         Ok(())
+    }
+
+    /// Decides anew at the header of each dump, of which a text may hold several.
+    async fn mark(&mut self, mark: Mark) -> Result<()> {
+        match mark {
+            Mark::DatabaseBegins if self.marks.is_cluster() && self.has_connected => {
+                self.place = Place::Contents;
+            }
+            Mark::DatabaseBegins => self.place = Place::Undecided,
+            Mark::ClusterBegins => {
+                self.has_connected = false;
+                self.place = if self.options.no_database || self.is_all_in_target() {
+                    // Roles are not made before it is clear that the rest can be restored, too; and
+                    // one transaction is had in one database only.
+                    Place::Undecided
+                } else {
+                    Place::Cluster
+                };
+                if self.place == Place::Cluster && self.options.create && self.is_at_target {
+                    self.go_to_maintenance().await?;
+                }
+            }
+            // It holds nothing but settings: the database is still asked for.
+            Mark::DatabaseEnds | Mark::ClusterEnds if self.place == Place::Undecided => {
+                self.enter_target().await?;
+            }
+            Mark::DatabaseEnds | Mark::ClusterEnds => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the globals go into the new database, too, where the transaction is.
+    fn is_all_in_target(&self) -> bool {
+        self.options.create && self.options.single_transaction
+    }
+
+    /// Sees to it that the database that was asked for is there, whatever the dump holds.
+    async fn finish_target(&mut self) -> Result<()> {
+        if !self.options.create || self.is_target_made {
+            return Ok(());
+        }
+        match &self.own {
+            None => self.enter_target().await,
+            Some(own) if *own == self.target.dbname => Ok(()),
+            Some(own) => {
+                tracing::warn!(
+                    "the dump makes its database itself: \"{own}\"; \"{}\" was not made",
+                    self.target.dbname
+                );
+                Ok(())
+            }
+        }
     }
 
     fn damaged(&self, what: &'static str) -> Error {
@@ -127,7 +202,7 @@ impl Runner {
         if let Some(old) = self.session.replace(session) {
             old.close().await;
         }
-        self.is_known_empty = self.options.into_nonempty;
+        self.is_writable = self.options.into_nonempty;
         if let Some(role) = &self.options.role {
             self.execute_own(&format!("SET ROLE {}", quoted(role))).await?;
         }
@@ -140,19 +215,60 @@ impl Runner {
         outcome.map_err(|e| failed(ErrorKind::RestoreFailed, format!("run {sql}"), session.reason(e)))
     }
 
-    /// With `--create`, makes the database as soon as it is clear that the dump does not.
-    async fn decide(&mut self, next: Kind) -> Result<()> {
-        if !std::mem::take(&mut self.options.create) {
-            return Ok(());
+    async fn go_to_maintenance(&mut self) -> Result<()> {
+        let session = connect_to_maintenance(&self.target).await?;
+        self.params = self.target.clone();
+        self.is_at_target = false;
+        self.begin_session(session).await
+    }
+
+    async fn go_to_target(&mut self) -> Result<()> {
+        let session = connect_to_target(&self.target).await?;
+        self.params = self.target.clone();
+        self.is_at_target = true;
+        self.begin_session(session).await?;
+        self.is_writable |= self.is_target_writable;
+        Ok(())
+    }
+
+    /// Goes to the database that was asked for, which is made if it has to be, and must be empty.
+    async fn enter_target(&mut self) -> Result<()> {
+        if self.options.no_database {
+            return Err(Error::new(ErrorKind::Usage, self.attempted())
+                .because("no database is named to restore to, and the dump connects to none by itself")
+                .hint(
+                    "name it by --to, with --create if it has to be made; for roles alone: --to postgres",
+                ));
         }
-        if !matches!(next, Kind::Database | Kind::Cluster | Kind::CreateRole) && !self.marks.is_cluster() {
-            let database = self.params.dbname.clone();
-            create(self.session()?, &database).await?;
-            let session = connect(&self.params).await?;
-            self.begin_session(session).await?;
+        if self.options.create && !self.is_target_made {
+            create(self.session()?, &self.target.dbname).await?;
+            (self.is_target_made, self.is_target_writable, self.has_changed) = (true, true, true);
         }
-        for setting in std::mem::take(&mut self.undecided) {
-            self.run(&setting, Kind::Setting).await?;
+        if !self.is_at_target {
+            self.go_to_target().await?;
+        }
+        self.place = Place::Contents;
+        self.check_writable().await?;
+        self.run_held().await
+    }
+
+    /// Refuses to change a database that holds anything.
+    async fn check_writable(&mut self) -> Result<()> {
+        if !self.is_writable {
+            refuse_nonempty(self.session()?, &self.params.dbname).await?;
+            self.is_writable = true;
+            self.is_target_writable |= self.is_at_target;
+        }
+        Ok(())
+    }
+
+    async fn run_held(&mut self) -> Result<()> {
+        for piece in std::mem::take(&mut self.held) {
+            let kind = Kind::of(&piece.text);
+            if kind == Kind::Setting {
+                self.script.splitter.follow(&piece.text);
+            }
+            self.perform(piece, kind).await?;
         }
         Ok(())
     }
@@ -165,26 +281,40 @@ impl Runner {
         if self.is_left_out(kind, &piece.text) {
             return Ok(());
         }
-        if kind == Kind::Setting && self.options.create {
-            self.undecided.push(piece);
-            return Ok(());
-        }
-        self.decide(kind).await?;
-        if kind == Kind::Content && !self.is_known_empty {
-            refuse_nonempty(self.session()?, &self.params.dbname).await?;
-            self.is_known_empty = true;
-        }
         if self.options.single_transaction {
             if matches!(kind, Kind::Begin | Kind::Commit) {
                 return Ok(());
             }
-            if kind.refuses_transactions(&piece.text) {
+            if refuses_transactions(&piece.text) {
                 return Err(self.refuses_transaction(piece.line, &abbreviated(&piece.text)));
             }
-            if !self.in_transaction {
-                self.execute_own("BEGIN").await?;
-                self.in_transaction = true;
+        }
+        let holds_globals = self.options.no_database && self.marks.is_cluster();
+        match self.place.step(kind, &piece.text, self.has_connected, holds_globals) {
+            Step::Hold => {
+                self.held.push(piece);
+                return Ok(());
             }
+            Step::Run => {}
+            Step::RunInEmpty => self.check_writable().await?,
+            Step::MakeOwn => {
+                self.place = Place::Own;
+                self.run_held().await?;
+            }
+            Step::EnterTarget => self.enter_target().await?,
+        }
+        self.perform(piece, kind).await
+    }
+
+    /// Runs a statement where we are.
+    async fn perform(&mut self, piece: Piece, kind: Kind) -> Result<()> {
+        if self.options.single_transaction && !self.in_transaction {
+            self.execute_own("BEGIN").await?;
+            self.in_transaction = true;
+        }
+        if creates_public(&piece.text) && has_untouched_public(self.session()?).await? {
+            tracing::debug!("line {}: the schema public is there already, as in every database", piece.line);
+            return Ok(());
         }
         let outcome = match piece.kind {
             PieceKind::CopyFromStdin => self.copy(&piece).await,
@@ -249,17 +379,27 @@ impl Runner {
     }
 
     async fn run(&mut self, piece: &Piece, kind: Kind) -> Result<()> {
+        // pg_dumpall writes CREATE ROLE and ALTER ROLE apart so that the role may be there: the one
+        // that restores always is.
+        let may_be_there = kind == Kind::CreateRole && self.marks.is_cluster();
+        let needs_savepoint = may_be_there && self.in_transaction;
+        if needs_savepoint {
+            self.execute_own("SAVEPOINT pgsiphon").await?;
+        }
         let session = self.session()?;
         let Err(error) = session.client.batch_execute(&decode(&piece.text)).await else {
+            if needs_savepoint {
+                self.execute_own("RELEASE SAVEPOINT pgsiphon").await?;
+            }
             self.done.statements += 1;
             return Ok(());
         };
-        let place = Place { statement: &piece.text, line: piece.line, rows_line: None };
+        let place = Spot { statement: &piece.text, line: piece.line, rows_line: None };
         let error = place.error(session.reason(error));
-        // pg_dumpall writes CREATE ROLE and ALTER ROLE apart so that the role may be there: the one
-        // that restores always is.
-        let is_there = sqlstate(&error) == Some(&SqlState::DUPLICATE_OBJECT);
-        if kind == Kind::CreateRole && is_there && !self.in_transaction && self.marks.is_cluster() {
+        if may_be_there && sqlstate(&error) == Some(&SqlState::DUPLICATE_OBJECT) {
+            if needs_savepoint {
+                self.execute_own("ROLLBACK TO SAVEPOINT pgsiphon").await?;
+            }
             tracing::warn!("line {}: {} the role is there already", piece.line, abbreviated(&piece.text));
             return Ok(());
         }
@@ -270,7 +410,7 @@ impl Runner {
     async fn copy(&mut self, copy: &Piece) -> Result<()> {
         let Runner { session, script, done, .. } = self;
         let session = session.as_ref().ok_or_else(no_session)?;
-        let mut place = Place { statement: &copy.text, line: copy.line, rows_line: None };
+        let mut place = Spot { statement: &copy.text, line: copy.line, rows_line: None };
         let mut rows = 0;
         let mut copying = session.copy_in(decode(&copy.text));
         let outcome = loop {
@@ -322,9 +462,18 @@ impl Runner {
                 return Err(self.refuses_transaction(piece.line, "\\connect"));
             }
             MetaCommand::Connect(database) => {
-                self.decide(Kind::Database).await?;
-                self.params = (self.params_for)(&database)?;
-                let session = connect(&self.params).await?;
+                self.run_held().await?;
+                let params = (self.params_for)(&database)?;
+                let session = connect(&params).await?;
+                self.params = params;
+                self.is_at_target = false;
+                self.has_connected = self.marks.is_cluster();
+                self.place = if self.has_connected && !self.marks.is_in_database() {
+                    Place::Cluster
+                } else {
+                    Place::Contents
+                };
+                self.own = Some(database);
                 self.begin_session(session).await?;
             }
         }
@@ -361,12 +510,20 @@ impl Runner {
 
     /// Adds to the error what of the dump is in the database now.
     fn with_what_stays(&self, error: Error) -> Error {
-        let what = if !self.has_changed {
+        if !self.has_changed {
             return error;
+        }
+        let what = if self.is_target_made {
+            let database = &self.target.dbname;
+            let held = if self.options.single_transaction { "empty" } else { "restored in part" };
+            format!(
+                "database \"{database}\" was made and is {held}: drop it before you try again, by {}",
+                drop_statement(database)
+            )
         } else if self.options.single_transaction {
-            "nothing of the dump is in the database"
+            "nothing of the dump is in the database".to_owned()
         } else {
-            "what came before is in the database; with --single-transaction it is all or nothing"
+            "what came before is in the database; with --single-transaction it is all or nothing".to_owned()
         };
         match error.advice() {
             Some(advice) => {
