@@ -12,6 +12,7 @@ use super::marks::{Mark, Marks};
 use super::meta::MetaCommand;
 use super::omit::{is_about_owner, is_about_privileges};
 use super::place::{Place, Step};
+use super::replace::Replacement;
 use super::script::{Piece, PieceKind};
 use super::statement::{Kind, abbreviated, refuses_transactions};
 use super::target::{
@@ -37,7 +38,13 @@ pub(super) async fn run(
     progress: Arc<dyn Progress>,
     shutdown: CancellationToken,
 ) -> Result<Restored> {
-    let Request { backup, params, params_for, options } = request;
+    let Request { backup, params, params_for, mut options } = request;
+    let replacement = match options.replace {
+        true => Some(Replacement::prepare(&params, options.force).await?),
+        false => None,
+    };
+    options.create |= options.replace;
+    let params = replacement.as_ref().map_or(params, |replacement| replacement.scratch.clone());
     let mut runner = Runner {
         script: Script::new(text::read(backup, progress)),
         target: params.clone(),
@@ -50,6 +57,7 @@ pub(super) async fn run(
         held: Vec::new(),
         is_at_target: false,
         is_target_made: false,
+        has_database: false,
         is_target_writable: false,
         own: None,
         has_connected: false,
@@ -64,7 +72,12 @@ pub(super) async fn run(
         () = shutdown.cancelled() => Err(Error::new(ErrorKind::Interrupted(2), runner.attempted()).because("interrupted")),
         outcome = Box::pin(runner.restore()) => outcome,
     };
-    runner.end(outcome).await
+    let is_made = runner.is_target_made;
+    let outcome = runner.end(outcome).await;
+    match replacement {
+        Some(replacement) => replacement.finish(outcome, is_made).await,
+        None => outcome,
+    }
 }
 
 struct Runner {
@@ -86,6 +99,8 @@ struct Runner {
     is_target_made: bool,
     /// That database may be written to: it was empty, or need not be.
     is_target_writable: bool,
+    /// A dump of a database has begun.
+    has_database: bool,
     /// The database that the dump connected to last by itself.
     own: Option<String>,
     /// The dump of a cluster that we are in has connected to a database.
@@ -137,6 +152,7 @@ impl Runner {
 
     /// Decides anew at the header of each dump, of which a text may hold several.
     async fn mark(&mut self, mark: Mark) -> Result<()> {
+        self.has_database |= mark == Mark::DatabaseBegins;
         match mark {
             Mark::DatabaseBegins if self.marks.is_cluster() && self.has_connected => {
                 self.place = Place::Contents;
@@ -144,33 +160,38 @@ impl Runner {
             Mark::DatabaseBegins => self.place = Place::Undecided,
             Mark::ClusterBegins => {
                 self.has_connected = false;
-                self.place = if self.options.no_database || self.is_all_in_target() {
-                    // Roles are not made before it is clear that the rest can be restored, too; and
-                    // one transaction is had in one database only.
-                    Place::Undecided
-                } else {
-                    Place::Cluster
-                };
+                // One transaction is had in one database only.
+                let is_all_in_target = self.options.create && self.options.single_transaction;
+                self.place =
+                    if self.holds_globals() || is_all_in_target { Place::Undecided } else { Place::Cluster };
                 if self.place == Place::Cluster && self.options.create && self.is_at_target {
                     self.go_to_maintenance().await?;
                 }
             }
             // It holds nothing but settings: the database is still asked for.
-            Mark::DatabaseEnds | Mark::ClusterEnds if self.place == Place::Undecided => {
-                self.enter_target().await?;
-            }
+            Mark::DatabaseEnds if self.place == Place::Undecided => self.enter_target().await?,
             Mark::DatabaseEnds | Mark::ClusterEnds => {}
         }
         Ok(())
     }
 
-    /// Whether the globals go into the new database, too, where the transaction is.
-    fn is_all_in_target(&self) -> bool {
-        self.options.create && self.options.single_transaction
+    /// Whether roles wait until it is clear that what comes with them can be restored, too.
+    fn holds_globals(&self) -> bool {
+        self.options.no_database || self.options.replace
     }
 
     /// Sees to it that the database that was asked for is there, whatever the dump holds.
     async fn finish_target(&mut self) -> Result<()> {
+        if self.options.replace && !self.has_database {
+            return Err(Error::new(ErrorKind::RestoreFailed, self.attempted())
+                .because("it holds no dump of a database to put in the place of the other"));
+        }
+        if self.options.no_database && self.own.is_some() {
+            return self.run_held().await;
+        }
+        if self.options.no_database || !self.held.is_empty() {
+            self.enter_target().await?;
+        }
         if !self.options.create || self.is_target_made {
             return Ok(());
         }
@@ -252,6 +273,16 @@ impl Runner {
         self.run_held().await
     }
 
+    /// A dump that makes its databases itself replaces none.
+    fn refuse_own(&self) -> Result<()> {
+        if !self.options.replace {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::RestoreFailed, self.attempted())
+            .because("the dump makes or chooses its database itself, and so cannot replace another")
+            .hint("dump without -C/--create; or drop the database, and restore with --to postgres"))
+    }
+
     /// Refuses to change a database that holds anything.
     async fn check_writable(&mut self) -> Result<()> {
         if !self.is_writable {
@@ -277,7 +308,10 @@ impl Runner {
         if !self.marks.have_begun() {
             return Err(self.damaged("it does not begin as a dump of pg_dump or pgsiphon does"));
         }
-        let kind = Kind::of(&piece.text);
+        let kind = match Kind::of(&piece.text) {
+            Kind::CreateRole if !self.marks.is_cluster() => Kind::Cluster,
+            kind => kind,
+        };
         if self.is_left_out(kind, &piece.text) {
             return Ok(());
         }
@@ -289,7 +323,7 @@ impl Runner {
                 return Err(self.refuses_transaction(piece.line, &abbreviated(&piece.text)));
             }
         }
-        let holds_globals = self.options.no_database && self.marks.is_cluster();
+        let holds_globals = self.holds_globals() && self.marks.is_cluster();
         match self.place.step(kind, &piece.text, self.has_connected, holds_globals) {
             Step::Hold => {
                 self.held.push(piece);
@@ -298,7 +332,9 @@ impl Runner {
             Step::Run => {}
             Step::RunInEmpty => self.check_writable().await?,
             Step::MakeOwn => {
-                self.place = Place::Own;
+                self.refuse_own()?;
+                let is_among_globals = self.marks.is_cluster() && !self.marks.is_in_database();
+                self.place = if is_among_globals { Place::Cluster } else { Place::Own };
                 self.run_held().await?;
             }
             Step::EnterTarget => self.enter_target().await?,
@@ -381,7 +417,7 @@ impl Runner {
     async fn run(&mut self, piece: &Piece, kind: Kind) -> Result<()> {
         // pg_dumpall writes CREATE ROLE and ALTER ROLE apart so that the role may be there: the one
         // that restores always is.
-        let may_be_there = kind == Kind::CreateRole && self.marks.is_cluster();
+        let may_be_there = kind == Kind::CreateRole;
         let needs_savepoint = may_be_there && self.in_transaction;
         if needs_savepoint {
             self.execute_own("SAVEPOINT pgsiphon").await?;
@@ -462,6 +498,7 @@ impl Runner {
                 return Err(self.refuses_transaction(piece.line, "\\connect"));
             }
             MetaCommand::Connect(database) => {
+                self.refuse_own()?;
                 self.run_held().await?;
                 let params = (self.params_for)(&database)?;
                 let session = connect(&params).await?;
@@ -510,7 +547,8 @@ impl Runner {
 
     /// Adds to the error what of the dump is in the database now.
     fn with_what_stays(&self, error: Error) -> Error {
-        if !self.has_changed {
+        // A database that was to replace another is dropped again.
+        if !self.has_changed || self.options.replace {
             return error;
         }
         let what = if self.is_target_made {

@@ -30,7 +30,7 @@ fn database_part(statements: &str) -> String {
 fn roles_part(role: &str) -> String {
     format!(
         "--\n-- PostgreSQL database cluster dump\n--\n\n\\restrict KEY\n\n\
-         SET default_transaction_read_only = off;\n{SETTINGS}CREATE ROLE {role};\n\
+         SET default_transaction_read_only = off;\n{SETTINGS}CREATE ROLE postgres;\nCREATE ROLE {role};\n\
          ALTER ROLE {role} WITH NOLOGIN;\n\n\\unrestrict KEY\n\n\
          --\n-- PostgreSQL database cluster dump complete\n--\n\n"
     )
@@ -171,7 +171,8 @@ fn a_dump_that_makes_its_database_fills_that_one() {
     let inner = database_part(&format!("COMMENT ON SCHEMA public IS 'x';\n{TABLE}"));
     let text = format!(
         "--\n-- PostgreSQL database cluster dump\n--\n{SETTINGS}CREATE DATABASE {0} WITH TEMPLATE = template0;\n\
-         REVOKE CONNECT ON DATABASE {0} FROM PUBLIC;\n\\connect {0}\n{inner}\
+         REVOKE CONNECT ON DATABASE {0} FROM PUBLIC;\n\
+         ALTER ROLE CURRENT_USER IN DATABASE {0} SET work_mem TO '4MB';\n\\connect {0}\n{inner}\
          --\n-- PostgreSQL database cluster dump complete\n--\n",
         own.name()
     );
@@ -200,6 +201,19 @@ fn without_a_database_nothing_is_run() {
         Database::expected(&world.server, &(world.database("rs_nowhere", "").name().to_owned() + "_own"));
     assert_done(&world.restore_nowhere(&[], world.text("own.sql", &own_part(own.name(), TABLE))));
     assert!(is_filled(&own));
+    // Roles wait for a dump that makes its database, too.
+    let own =
+        Database::expected(&world.server, &(world.database("rs_nowhere", "").name().to_owned() + "_own"));
+    let part = own_part(own.name(), TABLE);
+    for text in [roles_part(&role) + &part, part.clone() + &roles_part(&role)] {
+        assert_done(&world.restore_nowhere(&[], world.text("own.sql", &text)));
+        assert!(is_filled(&own));
+        let look = world.database("rs_nowhere_look", "");
+        assert_eq!(look.query(&sql).unwrap().trim(), "1");
+        look.query(&format!("DROP ROLE {role}")).unwrap();
+        look.query(&format!("DROP DATABASE {}", own.name())).unwrap();
+    }
+    let part = database_part(TABLE);
     let missing = format!("{role}_missing");
     let output = world.restore(&missing, &[], world.text("plain.sql", &part)).output().unwrap();
     assert_fails(&output, 3, &["--to", "--create"]);

@@ -8,6 +8,8 @@
 mod support;
 
 mod destination;
+mod messages;
+mod replace;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
