@@ -74,7 +74,7 @@ pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Resul
     let connect = args.connection.connect_args(args.to.as_deref())?;
     let no_database = !names_database(&connect)?;
     if args.replace && no_database {
-        return Err(usage("--replace needs --to: no database is named"));
+        return Err(usage("--replace: no database is named").hint("name the database to replace by --to"));
     }
     let params = resolve(&connect, &OsEnvironment)?;
     let location = args.storage.locate(args.backup).await?;
@@ -121,9 +121,13 @@ pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Resul
 
 /// Asks whether a database may be replaced.
 async fn confirm(database: &str, backup: &str, shutdown: &CancellationToken) -> Result<()> {
-    let refused = || usage(format!("database \"{database}\" was not replaced: nobody said yes"));
+    let refused = || {
+        Error::new(ErrorKind::Usage, format!("replace database \"{database}\""))
+            .because("nobody said yes, and nothing was changed")
+            .hint("--yes replaces it without asking")
+    };
     if !std::io::stdin().is_terminal() {
-        return Err(refused().hint("--yes replaces it without asking"));
+        return Err(refused());
     }
     eprint!("Database \"{database}\" will be dropped when {backup} is restored. Go on? [yes/no] ");
     let ask = tokio::task::spawn_blocking(|| {
@@ -132,7 +136,8 @@ async fn confirm(database: &str, backup: &str, shutdown: &CancellationToken) -> 
     });
     let answer = tokio::select! {
         () = shutdown.cancelled() => {
-            return Err(Error::new(ErrorKind::Interrupted(2), "ask").because("interrupted"));
+            return Err(Error::new(ErrorKind::Interrupted(2), format!("replace database \"{database}\""))
+                .because("interrupted before it began"));
         }
         answer = ask => answer,
     };

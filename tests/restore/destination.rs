@@ -223,12 +223,16 @@ fn without_a_database_nothing_is_run() {
 #[test]
 fn settings_that_were_held_back_say_how_the_text_is_read() {
     let world = World::new();
-    let statements = "SET standard_conforming_strings = off;\nCREATE TABLE public.rs_clerk (a text DEFAULT 'a\\'; b');\n\
-                      COMMENT ON TABLE public.rs_clerk IS 'a\\';b';\n";
-    let dump = world.text("held.sql", &database_part(statements));
+    // The last byte of this character is a backslash in SJIS.
+    let statements = "SET client_encoding = 'SJIS';\nCREATE TABLE public.rs_clerk (a int);\n\
+                      COMMENT ON TABLE public.rs_clerk IS E'HERE';\n";
+    let (before, after) =
+        database_part(statements).split_once("HERE").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let dump = world.path("held.sql");
+    std::fs::write(&dump, [before.as_bytes(), b"\x95\x5c", after.as_bytes()].concat()).unwrap();
     let to = world.expected("rs_held");
     assert_done(&world.restore(to.name(), &["-C"], &dump).output().unwrap());
-    assert_eq!(to.query("SELECT obj_description('rs_clerk'::regclass)").unwrap().trim(), "a';b");
+    assert_eq!(to.query("SELECT obj_description('rs_clerk'::regclass)").unwrap().trim(), "表");
     // Of a newer server: passed over like any other statement, if asked.
     let dump = world.text("newer.sql", &database_part(&format!("SET nothing_known = 1;\n{TABLE}")));
     let to = world.expected("rs_held");
