@@ -1,17 +1,19 @@
 //! `pgsiphon restore`: psql's part, and pg_restore's names for it.
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
 use pgsiphon::dump::ParamsFor;
-use pgsiphon::error::Result;
-use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, resolve};
+use pgsiphon::error::{Error, ErrorKind, Result};
+use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, names_database, resolve};
 use pgsiphon::pipeline::{Progress, Silent};
 use pgsiphon::restore::{Options, Request, restore};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::ConnectionArgs;
+use super::content::usage;
 use super::progress::{ReadBar, When};
 use super::storage::StorageArgs;
 
@@ -22,12 +24,23 @@ pub(crate) struct RestoreArgs {
     /// latest: the newest good backup of a configured job
     #[arg(value_name = "FILE|s3://BUCKET/KEY|-|latest[:DATABASE]")]
     backup: String,
-    /// Database to restore to: a name, a connection string or a URL; -d is the same
+    /// Database to restore to: a name, a connection string or a URL; -d is the same. Needed, unless
+    /// the dump makes its databases itself
     #[arg(long, value_name = "DBNAME|URL")]
     to: Option<String>,
     /// Create the database first, unless the dump creates one itself
     #[arg(short = 'C', long)]
     create: bool,
+    /// Restore beside the database that is there, and put the new one in its place when it is whole;
+    /// the old one is dropped. Asks first
+    #[arg(long, conflicts_with_all = ["create", "continue_on_error", "into_nonempty"])]
+    replace: bool,
+    /// Do not ask
+    #[arg(long, requires = "replace")]
+    yes: bool,
+    /// End the sessions of others that are connected to the database to be replaced
+    #[arg(long, requires = "replace")]
+    force: bool,
     /// Restore as a single transaction: all or nothing
     #[arg(short = '1', long, conflicts_with = "continue_on_error")]
     single_transaction: bool,
@@ -59,9 +72,16 @@ pub(crate) struct RestoreArgs {
 /// Runs the command.
 pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Result<()> {
     let connect = args.connection.connect_args(args.to.as_deref())?;
+    let no_database = !names_database(&connect)?;
+    if args.replace && no_database {
+        return Err(usage("--replace: no database is named").hint("name the database to replace by --to"));
+    }
     let params = resolve(&connect, &OsEnvironment)?;
     let location = args.storage.locate(args.backup).await?;
     let backup = args.storage.input(&location).await?.open().await?;
+    if args.replace && !args.yes {
+        confirm(&params.dbname, &backup.location, &shutdown).await?;
+    }
     let show = args.progress.shows(false);
     let progress: Arc<dyn Progress> =
         if show { Arc::new(ReadBar::new(backup.size)) } else { Arc::new(Silent) };
@@ -72,6 +92,9 @@ pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Resul
         params_for: params_for(connect),
         options: Options {
             create: args.create,
+            replace: args.replace,
+            force: args.force,
+            no_database,
             stay_in_database: false,
             single_transaction: args.single_transaction,
             continue_on_error: args.continue_on_error,
@@ -94,6 +117,34 @@ pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Resul
         );
     }
     Ok(())
+}
+
+/// Asks whether a database may be replaced.
+async fn confirm(database: &str, backup: &str, shutdown: &CancellationToken) -> Result<()> {
+    let refused = || {
+        Error::new(ErrorKind::Usage, format!("replace database \"{database}\""))
+            .because("nobody said yes, and nothing was changed")
+            .hint("--yes replaces it without asking")
+    };
+    if !std::io::stdin().is_terminal() {
+        return Err(refused());
+    }
+    eprint!("Database \"{database}\" will be dropped when {backup} is restored. Go on? [yes/no] ");
+    let ask = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = tokio::select! {
+        () = shutdown.cancelled() => {
+            return Err(Error::new(ErrorKind::Interrupted(2), format!("replace database \"{database}\""))
+                .because("interrupted before it began"));
+        }
+        answer = ask => answer,
+    };
+    match answer {
+        Ok(Ok(answer)) if answer.trim() == "yes" => Ok(()),
+        Ok(_) | Err(_) => Err(refused()),
+    }
 }
 
 /// Finds out how to connect to another database of the same server.

@@ -113,6 +113,23 @@ impl Environment for OsEnvironment {
     }
 }
 
+/// Whether the command line itself names a database, or a service, which may. What the environment says
+/// is a default, not a choice.
+///
+/// # Errors
+/// Usage, when a connection string cannot be read.
+pub fn names_database(args: &ConnectArgs) -> Result<bool> {
+    match args.database.as_deref().or(args.dbname.as_deref()) {
+        Some(string) if connstring::is_connection_string(string) => {
+            let settings = connstring::parse(string)?;
+            let names = |keyword| settings.get(keyword).is_some_and(|value| !value.is_empty());
+            Ok(names("dbname") || names("service"))
+        }
+        Some(name) => Ok(!name.is_empty()),
+        None => Ok(false),
+    }
+}
+
 /// Resolves the connection parameters.
 ///
 /// # Errors

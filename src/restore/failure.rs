@@ -6,6 +6,7 @@ use regex::Regex;
 use tokio_postgres::error::SqlState;
 
 use super::statement::abbreviated;
+use super::words::leading_tokens;
 use crate::error::{Error, ErrorKind};
 use crate::pg::error::{PgFailure, failed};
 
@@ -14,7 +15,7 @@ static COPY_CONTEXT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?m)^COPY .*?, line (\d+)(?:, column [^:]*)?(?::|$)").ok());
 
 /// A statement and where it stands.
-pub(super) struct Place<'a> {
+pub(super) struct Spot<'a> {
     /// Its bytes.
     pub(super) statement: &'a [u8],
     /// The line that it begins in.
@@ -23,7 +24,7 @@ pub(super) struct Place<'a> {
     pub(super) rows_line: Option<u64>,
 }
 
-impl Place<'_> {
+impl Spot<'_> {
     /// The error for a statement that failed. It names the statement, but no values: they may be
     /// rows.
     pub(super) fn error(&self, error: tokio_postgres::Error) -> Error {
@@ -33,7 +34,7 @@ impl Place<'_> {
         let mut failure = PgFailure::from(db);
         let row = self.row(failure.context.as_deref());
         let attempted = self.attempted(row);
-        let hint = hint(&failure).or_else(|| failure.hint.take());
+        let hint = hint(&failure, self.statement).or_else(|| failure.hint.take());
         // Details of these classes quote rows ("Key (a)=(1) already exists."), and so do contexts.
         let class = &failure.sqlstate.code()[..2];
         if self.rows_line.is_some() || matches!(class, "22" | "23") {
@@ -67,8 +68,13 @@ impl Place<'_> {
     }
 }
 
+/// Whether a statement fills a materialized view.
+fn is_refresh(statement: &[u8]) -> bool {
+    leading_tokens(statement, 3) == ["REFRESH", "MATERIALIZED", "VIEW"]
+}
+
 /// How to mend what restores fail of most.
-fn hint(failure: &PgFailure) -> Option<String> {
+fn hint(failure: &PgFailure, statement: &[u8]) -> Option<String> {
     let code = &failure.sqlstate;
     let message = failure.message.as_str();
     let hint = if *code == SqlState::UNDEFINED_OBJECT && message.starts_with("role \"") {
@@ -88,6 +94,12 @@ fn hint(failure: &PgFailure) -> Option<String> {
         || *code == SqlState::DUPLICATE_FUNCTION
     {
         "restore into an empty database: pgsiphon restore --create makes one"
+    } else if *code == SqlState::INSUFFICIENT_PRIVILEGE && is_refresh(statement) {
+        "the view is filled with the rights of its owner, not of whoever restores: grant the owner SELECT on what \
+         the view reads, USAGE on its schemas, and EXECUTE on its functions"
+    } else if *code == SqlState::INSUFFICIENT_PRIVILEGE && message.starts_with("permission denied for schema")
+    {
+        "grant the role USAGE on the schema, and CREATE to make objects in it, or connect as its owner"
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
         "connect as a superuser or as the owner; a dump made with -O and -x asks for less"
     } else {

@@ -7,13 +7,17 @@ const DATABASE: [&[u8]; 2] = [b"-- PostgreSQL database dump", b"-- PostgreSQL da
 const CLUSTER: [&[u8]; 2] =
     [b"-- PostgreSQL database cluster dump", b"-- PostgreSQL database cluster dump complete"];
 
-/// What begins with a comment.
+/// What a comment says of the text around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Begins {
-    /// A database's dump.
-    Database,
-    /// A cluster's: its roles and tablespaces, and perhaps its databases.
-    Cluster,
+pub enum Mark {
+    /// A dump of one database begins.
+    DatabaseBegins,
+    /// It ends.
+    DatabaseEnds,
+    /// A dump of a cluster begins: of its roles and tablespaces, and perhaps of its databases.
+    ClusterBegins,
+    /// It ends.
+    ClusterEnds,
 }
 
 /// What of the comments was seen.
@@ -26,22 +30,24 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Looks at a comment between statements, and says what begins with it.
-    pub(crate) fn comment(&mut self, comment: &[u8]) -> Option<Begins> {
+    /// Looks at a comment between statements, and tells if it is one of the marks.
+    pub fn comment(&mut self, comment: &[u8]) -> Option<Mark> {
         let comment = comment.trim_ascii_end();
-        let is = |mark: &[u8]| comment == mark;
-        if is(DATABASE[0]) {
-            (self.begun, self.database_open) = (true, true);
-            return Some(Begins::Database);
-        } else if is(CLUSTER[0]) {
-            (self.begun, self.cluster_open) = (true, true);
-            return Some(Begins::Cluster);
-        } else if is(DATABASE[1]) {
-            self.database_open = false;
-        } else if is(CLUSTER[1]) {
-            self.cluster_open = false;
+        let mark = [
+            (DATABASE[0], Mark::DatabaseBegins),
+            (DATABASE[1], Mark::DatabaseEnds),
+            (CLUSTER[0], Mark::ClusterBegins),
+            (CLUSTER[1], Mark::ClusterEnds),
+        ]
+        .into_iter()
+        .find_map(|(text, mark)| (comment == text).then_some(mark))?;
+        match mark {
+            Mark::DatabaseBegins => (self.begun, self.database_open) = (true, true),
+            Mark::DatabaseEnds => self.database_open = false,
+            Mark::ClusterBegins => (self.begun, self.cluster_open) = (true, true),
+            Mark::ClusterEnds => self.cluster_open = false,
         }
-        None
+        Some(mark)
     }
 
     /// Reads a meta-command, and follows what it says about others.
@@ -65,6 +71,11 @@ impl Marks {
     /// Whether the text is of a whole cluster.
     pub fn is_cluster(&self) -> bool {
         self.cluster_open
+    }
+
+    /// Whether the text is of a database, be it one of a cluster.
+    pub(crate) fn is_in_database(&self) -> bool {
+        self.database_open
     }
 
     /// Whether the text began as a dump does.

@@ -2,7 +2,8 @@
 //!
 //! * [`script`] cuts the text into statements, rows, comments and meta-commands;
 //! * `statement`, `meta`, `omit` and [`marks`] say what these are;
-//! * `run` does them; `target` looks after the database, `failure` says what went wrong.
+//! * `place` says where they go; `run` does them; `target` looks after the database,
+//!   `replace` puts it in another's place, `failure` says what went wrong.
 //!
 //! A dump can be restored as one transaction, or as psql does it: each statement by itself, so that
 //! what was done before an error stays. Rows of a COPY whose text ends too early are never kept.
@@ -13,6 +14,8 @@ mod lexer;
 pub mod marks;
 mod meta;
 mod omit;
+mod place;
+mod replace;
 mod run;
 pub mod script;
 pub(crate) mod statement;
@@ -49,6 +52,12 @@ pub struct Request {
 pub struct Options {
     /// Make the database first, unless the dump does so itself.
     pub create: bool,
+    /// Put what is restored in the place of the database, which is there, when it is whole.
+    pub replace: bool,
+    /// End the sessions of others to replace a database.
+    pub force: bool,
+    /// No database was named: only the dump itself can say where its contents go.
+    pub no_database: bool,
     /// All or nothing.
     pub single_transaction: bool,
     /// Go on after errors.

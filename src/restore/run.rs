@@ -7,14 +7,19 @@ use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
 use super::encoding::ClientOnly;
-use super::failure::Place;
-use super::marks::{Begins, Marks};
+use super::failure::Spot;
+use super::marks::{Mark, Marks};
 use super::meta::MetaCommand;
 use super::omit::{is_about_owner, is_about_privileges};
+use super::place::{Place, Step};
+use super::replace::Replacement;
 use super::script::{Piece, PieceKind};
-use super::statement::{Kind, abbreviated};
-use super::target::{connect_to_maintenance, create, has_schema_public, is_for_maintenance, refuse_nonempty};
-use super::words::{database_name, is_about_database};
+use super::statement::{Kind, abbreviated, refuses_transactions};
+use super::target::{
+    connect_to_maintenance, connect_to_target, create, drop_statement, has_untouched_public,
+    is_for_maintenance, refuse_nonempty,
+};
+use super::words::{creates_public, database_name, drops_public, is_about_database};
 use super::{Options, Request, Restored, Script};
 use crate::dump::ParamsFor;
 use crate::error::{Error, ErrorKind, Result};
@@ -22,7 +27,7 @@ use crate::input::text;
 use crate::pg::connect::{Session, connect};
 use crate::pg::error::{failed, is_connection_lost, sqlstate};
 use crate::pg::params::ConnectParams;
-use crate::pg::text::{Text, decode};
+use crate::pg::text::decode;
 use crate::pipeline::Progress;
 use crate::quote::{portable_literal, quoted};
 
@@ -34,21 +39,30 @@ pub(super) async fn run(
     progress: Arc<dyn Progress>,
     shutdown: CancellationToken,
 ) -> Result<Restored> {
-    let Request { backup, params, params_for, options } = request;
+    let Request { backup, params, params_for, mut options } = request;
+    let replacement = match options.replace {
+        true => Some(Replacement::prepare(&params, options.force).await?),
+        false => None,
+    };
+    options.create |= options.replace;
+    let params = replacement.as_ref().map_or(params, |replacement| replacement.scratch.clone());
     let mut runner = Runner {
         script: Script::new(text::read(backup, progress)),
-        target: params.dbname.clone(),
+        target: params.clone(),
         params,
         params_for,
         options,
         marks: Marks::default(),
         session: None,
-        part: Part::Globals,
+        place: Place::Undecided,
         held: Vec::new(),
-        held_bytes: 0,
-        made: false,
-        connected_to: Vec::new(),
-        is_known_empty: false,
+        is_at_target: false,
+        is_target_made: false,
+        has_database: false,
+        is_target_writable: false,
+        own: Vec::new(),
+        has_connected: false,
+        is_writable: false,
         in_transaction: false,
         done: Restored::default(),
         has_changed: false,
@@ -59,52 +73,41 @@ pub(super) async fn run(
         () = shutdown.cancelled() => Err(Error::new(ErrorKind::Interrupted(2), runner.attempted()).because("interrupted")),
         outcome = Box::pin(runner.restore()) => outcome,
     };
-    runner.end(outcome).await
-}
-
-/// More than any cluster's roles and tablespaces need. What is longer is run before it is known what
-/// comes after it.
-const MOST_HELD_BYTES: usize = 64 << 20;
-
-/// What dumps of `-n public` say of it, with and without `-c`.
-const SCHEMA_PUBLIC: [&[u8]; 3] =
-    [b"CREATE SCHEMA public;", b"DROP SCHEMA public;", b"DROP SCHEMA IF EXISTS public;"];
-
-/// What of a dump is being read. Its structure decides where statements go, not what kind they are:
-/// psql runs the first of them wherever it happens to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    /// What belongs to no database: before the first of them, and between them. Held until it is
-    /// clear what follows, because a database that is refused must leave these undone, too.
-    Globals,
-    /// A database's dump has begun, and has only set the session up so far, which is held as well.
-    Undecided,
-    /// It makes its database itself, and is not connected to that yet.
-    OwnDatabase,
-    /// The contents of the database that we are connected to.
-    Contents,
+    let is_made = runner.is_target_made;
+    let outcome = runner.end(outcome).await;
+    match replacement {
+        Some(replacement) => replacement.finish(outcome, is_made).await,
+        None => outcome,
+    }
 }
 
 struct Runner {
     script: Script,
-    /// The database that was asked for.
-    target: String,
-    /// Of the database that we are connected to, or want to be.
+    /// Of the database that is to be restored to.
+    target: ConnectParams,
+    /// Of the database that we are connected to.
     params: ConnectParams,
     params_for: Box<ParamsFor>,
     options: Options,
     marks: Marks,
     session: Option<Session>,
-    part: Part,
-    /// Statements that wait for a decision, with their kinds.
-    held: Vec<(Piece, Kind)>,
-    held_bytes: usize,
-    /// We made the target.
-    made: bool,
-    /// The databases that the dump itself connected to.
-    connected_to: Vec<String>,
+    place: Place,
+    /// What came before it was clear whether the dump makes its database itself.
+    held: Vec<Piece>,
+    /// We are connected to the database that is to be restored to.
+    is_at_target: bool,
+    /// We made that database.
+    is_target_made: bool,
+    /// That database may be written to: it was empty, or need not be.
+    is_target_writable: bool,
+    /// A dump of a database has begun.
+    has_database: bool,
+    /// The databases that the dump connected to by itself.
+    own: Vec<String>,
+    /// The dump of a cluster that we are in has connected to a database.
+    has_connected: bool,
     /// The database that we are connected to may be written to.
-    is_known_empty: bool,
+    is_writable: bool,
     /// We began a transaction for all.
     in_transaction: bool,
     done: Restored,
@@ -119,19 +122,16 @@ impl Runner {
     }
 
     async fn restore(&mut self) -> Result<()> {
-        if self.options.create {
-            let session = connect_to_maintenance(&self.params).await?;
-            self.begin_session(session).await?;
+        if self.options.create || self.options.no_database {
+            self.go_to_maintenance().await?;
         } else {
-            let session = connect(&self.params).await?;
-            self.begin_session(session).await?;
+            self.go_to_target().await?;
         }
         while let Some(piece) = self.script.next().await? {
             match piece.kind {
                 PieceKind::Space => {}
                 PieceKind::Comment => match self.marks.comment(&piece.text) {
-                    Some(Begins::Database) => self.part = Part::Undecided,
-                    Some(Begins::Cluster) => self.part = Part::Globals,
+                    Some(mark) => self.mark(mark).await?,
                     None => {}
                 },
                 PieceKind::MetaCommand => self.meta_command(&piece).await?,
@@ -143,49 +143,81 @@ impl Runner {
         if let Some(missing) = self.marks.missing() {
             return Err(self.damaged(missing));
         }
-        self.finish_parts().await?;
+        self.finish_target().await?;
         if self.in_transaction {
             self.execute_own("COMMIT").await?;
             self.in_transaction = false;
         }
-        self.assert_target().await
+        Ok(())
     }
 
-    /// Does what was held until the end, and makes the database that was asked for even if nothing goes
-    /// into it.
-    async fn finish_parts(&mut self) -> Result<()> {
-        if self.part == Part::Undecided {
-            self.begin_contents().await?;
-        } else if self.options.create && !self.made && self.connected_to.is_empty() {
-            self.make_target().await?;
-        }
-        self.release().await
-    }
-
-    /// With `--create`, whether the database that was asked for is the one that was restored.
-    async fn assert_target(&self) -> Result<()> {
-        if !self.options.create || is_for_maintenance(&self.target) {
-            return Ok(());
-        }
-        let attempted = || format!("create database \"{}\" and restore into it", self.target);
-        if !self.made && !self.connected_to.contains(&self.target) {
-            return Err(Error::new(ErrorKind::RestoreFailed, attempted()).because(format!(
-                "the dump makes its databases itself, and it is none of them: {}",
-                self.connected_to.join(", ")
-            )));
-        }
-        let session = self.session()?;
-        let failed = |e| failed(ErrorKind::RestoreFailed, attempted(), session.reason(e));
-        let sql = "SELECT pg_catalog.current_database()::pg_catalog.text, EXISTS (
-                          SELECT FROM pg_catalog.pg_database WHERE datname = $1::pg_catalog.text::pg_catalog.name)";
-        let row = session.client.query_one(sql, &[&Text(self.target.clone())]).await.map_err(failed)?;
-        let current: Text = row.try_get(0).map_err(failed)?;
-        let is_there: bool = row.try_get(1).map_err(failed)?;
-        if !is_there || current.0 != self.params.dbname {
-            return Err(Error::new(ErrorKind::Other, attempted())
-                .because(format!("the session is in database \"{}\": this is a bug", current.0)));
+    /// Decides anew at the header of each dump, of which a text may hold several.
+    async fn mark(&mut self, mark: Mark) -> Result<()> {
+        self.has_database |= mark == Mark::DatabaseBegins;
+        match mark {
+            Mark::DatabaseBegins if self.marks.is_cluster() && self.has_connected => {
+                self.place = Place::Contents;
+            }
+            Mark::DatabaseBegins => self.place = Place::Undecided,
+            Mark::ClusterBegins => {
+                self.has_connected = false;
+                self.place = Place::Undecided;
+            }
+            // It holds nothing but settings: the database is still asked for.
+            Mark::DatabaseEnds if self.place == Place::Undecided => self.enter_target().await?,
+            Mark::DatabaseEnds | Mark::ClusterEnds => {}
         }
         Ok(())
+    }
+
+    /// Sees to it that the database that was asked for is there, whatever the dump holds.
+    async fn finish_target(&mut self) -> Result<()> {
+        if self.options.replace && !self.has_database {
+            return Err(Error::new(ErrorKind::RestoreFailed, self.attempted())
+                .because("it holds no dump of a database to put in the place of the other"));
+        }
+        if self.options.no_database && !self.own.is_empty() {
+            return self.run_held().await;
+        }
+        if !self.has_database && !self.options.no_database {
+            // Roles and tablespaces alone are restored from any database, whatever that holds.
+            self.run_held().await?;
+        } else if self.options.no_database || !self.held.is_empty() {
+            self.enter_target().await?;
+        }
+        if !self.options.create || self.is_target_made {
+            return Ok(());
+        }
+        let target = &self.target.dbname;
+        if self.own.is_empty() {
+            self.enter_target().await
+        } else if self.own.contains(target) || is_for_maintenance(target) {
+            Ok(())
+        } else {
+            Err(Error::new(
+                ErrorKind::RestoreFailed,
+                format!("create database \"{target}\" and restore into it"),
+            )
+            .because(format!(
+                "the dump makes its databases itself, and it is none of them: {}",
+                self.own.join(", ")
+            )))
+        }
+    }
+
+    /// With `--create`, a dump that makes its database under another name fills one that nobody asked for.
+    fn refuse_other_name(&self, statement: &[u8]) -> Result<()> {
+        let target = &self.target.dbname;
+        let Some(own) = database_name(statement).filter(|own| own != target) else { return Ok(()) };
+        let is_chosen = self.is_target_made || is_for_maintenance(target);
+        if !self.options.create || self.marks.is_cluster() || is_chosen {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::RestoreFailed, format!("restore into database \"{target}\""))
+            .because(format!("the dump was made with -C, and makes database \"{own}\" itself"))
+            .hint(format!(
+                "restore it under its own name with --to postgres, or make a dump of \"{own}\" without -C"
+            )))
     }
 
     fn damaged(&self, what: &'static str) -> Error {
@@ -203,7 +235,7 @@ impl Runner {
         if let Some(old) = self.session.replace(session) {
             old.close().await;
         }
-        self.is_known_empty = self.options.into_nonempty;
+        self.is_writable = self.options.into_nonempty;
         if let Some(role) = &self.options.role {
             self.execute_own(&format!("SET ROLE {}", quoted(role))).await?;
         }
@@ -216,121 +248,124 @@ impl Runner {
         outcome.map_err(|e| failed(ErrorKind::RestoreFailed, format!("run {sql}"), session.reason(e)))
     }
 
-    /// Makes the database that was asked for, and connects to it.
-    async fn make_target(&mut self) -> Result<()> {
-        create(self.session()?, &self.target).await?;
-        self.made = true;
-        self.connect_to_target().await
-    }
-
-    async fn connect_to_target(&mut self) -> Result<()> {
-        self.params = (self.params_for)(&self.target)?;
-        let session = connect(&self.params).await?;
+    async fn go_to_maintenance(&mut self) -> Result<()> {
+        let session = connect_to_maintenance(&self.target).await?;
+        self.params = self.target.clone();
+        self.is_at_target = false;
         self.begin_session(session).await
     }
 
-    /// The contents of a database follow. Of a dump of one database they go into the one that was asked
-    /// for, which must be there and empty; in a cluster's they go where the dump has connected to.
-    async fn begin_contents(&mut self) -> Result<()> {
-        if self.options.create && !self.marks.is_cluster() {
-            if !self.made {
-                self.make_target().await?;
-            } else if self.params.dbname != self.target {
-                self.connect_to_target().await?;
-            }
-        }
-        self.refuse_nonempty().await?;
-        self.part = Part::Contents;
-        self.release().await
+    async fn go_to_target(&mut self) -> Result<()> {
+        let session = connect_to_target(&self.target).await?;
+        self.params = self.target.clone();
+        self.is_at_target = true;
+        self.begin_session(session).await?;
+        self.is_writable |= self.is_target_writable;
+        Ok(())
     }
 
-    async fn refuse_nonempty(&mut self) -> Result<()> {
-        if !self.is_known_empty {
+    /// Goes to the database that was asked for, which is made if it has to be, and must be empty.
+    async fn enter_target(&mut self) -> Result<()> {
+        if self.options.no_database {
+            return Err(Error::new(ErrorKind::Usage, self.attempted())
+                .because("no database is named to restore to, and the dump connects to none by itself")
+                .hint(
+                    "name it by --to, with --create if it has to be made; for roles alone: --to postgres",
+                ));
+        }
+        if self.options.create && !self.is_target_made {
+            create(self.session()?, &self.target.dbname).await?;
+            (self.is_target_made, self.is_target_writable, self.has_changed) = (true, true, true);
+        }
+        if !self.is_at_target {
+            self.go_to_target().await?;
+        }
+        self.place = Place::Contents;
+        self.check_writable().await?;
+        self.run_held().await
+    }
+
+    /// A dump that makes its databases itself replaces none.
+    fn refuse_own(&self) -> Result<()> {
+        if !self.options.replace {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::RestoreFailed, self.attempted())
+            .because("the dump makes or chooses its database itself, and so cannot replace another")
+            .hint("dump without -C/--create; or drop the database, and restore with --to postgres"))
+    }
+
+    /// Refuses to change a database that holds anything.
+    async fn check_writable(&mut self) -> Result<()> {
+        if !self.is_writable {
             refuse_nonempty(self.session()?, &self.params.dbname).await?;
-            self.is_known_empty = true;
+            self.is_writable = true;
+            self.is_target_writable |= self.is_at_target;
         }
         Ok(())
     }
 
-    /// The dump makes its database itself, under its own name.
-    async fn begin_own_database(&mut self, statement: &[u8]) -> Result<()> {
-        let own = database_name(statement);
-        if self.options.create
-            && !self.marks.is_cluster()
-            && !is_for_maintenance(&self.target)
-            && own.as_ref().is_some_and(|own| *own != self.target)
-        {
-            let own = own.unwrap_or_default();
-            return Err(Error::new(
-                ErrorKind::RestoreFailed,
-                format!("restore into database \"{}\"", self.target),
-            )
-            .because(format!("the dump was made with -C, and makes database \"{own}\" itself"))
-            .hint(format!(
-                "restore it under its own name with --to postgres, or make a dump of \"{own}\" without -C"
-            )));
-        }
-        self.part = Part::OwnDatabase;
-        self.release().await
-    }
-
-    /// Does what was held.
-    async fn release(&mut self) -> Result<()> {
-        self.held_bytes = 0;
-        for (piece, kind) in std::mem::take(&mut self.held) {
+    async fn run_held(&mut self) -> Result<()> {
+        for piece in std::mem::take(&mut self.held) {
+            let kind = Kind::of(&piece.text);
+            if kind == Kind::Setting {
+                self.script.splitter.follow(&piece.text);
+            }
             self.perform(piece, kind).await?;
         }
         Ok(())
-    }
-
-    async fn hold(&mut self, piece: Piece, kind: Kind) -> Result<()> {
-        self.held_bytes += piece.text.len();
-        self.held.push((piece, kind));
-        if self.held_bytes > MOST_HELD_BYTES { self.release().await } else { Ok(()) }
     }
 
     async fn statement(&mut self, piece: Piece) -> Result<()> {
         if !self.marks.have_begun() {
             return Err(self.damaged("it does not begin as a dump of pg_dump or pgsiphon does"));
         }
-        let kind = Kind::of(&piece.text);
+        let kind = match Kind::of(&piece.text) {
+            Kind::CreateRole if !self.marks.is_cluster() => Kind::Cluster,
+            kind => kind,
+        };
         if self.is_left_out(kind, &piece.text) {
             return Ok(());
         }
-        match self.part {
-            Part::Globals if piece.kind == PieceKind::Statement => return self.hold(piece, kind).await,
-            Part::Undecided if kind == Kind::Setting => return self.hold(piece, kind).await,
-            Part::Undecided if kind == Kind::Database => self.begin_own_database(&piece.text).await?,
-            // Rows between the parts of a dump are none of pg_dump's.
-            Part::Globals | Part::Undecided => self.begin_contents().await?,
-            Part::Contents if kind != Kind::Setting => self.refuse_nonempty().await?,
-            Part::OwnDatabase | Part::Contents => {}
+        if self.options.single_transaction {
+            if matches!(kind, Kind::Begin | Kind::Commit) {
+                return Ok(());
+            }
+            if refuses_transactions(&piece.text) {
+                return Err(self.refuses_transaction(piece.line, &abbreviated(&piece.text)));
+            }
+        }
+        // Roles wait until it is clear that what comes with them can be restored, too.
+        match self.place.step(kind, &piece.text, self.has_connected, self.marks.is_cluster()) {
+            Step::Hold => {
+                self.held.push(piece);
+                return Ok(());
+            }
+            Step::Run => {}
+            Step::RunInEmpty => self.check_writable().await?,
+            Step::MakeOwn => {
+                self.refuse_own()?;
+                self.refuse_other_name(&piece.text)?;
+                let is_among_globals = self.marks.is_cluster() && !self.marks.is_in_database();
+                self.place = if is_among_globals { Place::Cluster } else { Place::Own };
+                self.run_held().await?;
+            }
+            Step::EnterTarget => self.enter_target().await?,
         }
         self.perform(piece, kind).await
     }
 
     /// Runs a statement where we are.
     async fn perform(&mut self, piece: Piece, kind: Kind) -> Result<()> {
-        if self.options.single_transaction {
-            if matches!(kind, Kind::Begin | Kind::Commit) {
-                return Ok(());
-            }
-            if kind.refuses_transactions(&piece.text) {
-                return Err(self.refuses_transaction(piece.line, &abbreviated(&piece.text)));
-            }
-            if !self.in_transaction {
-                self.execute_own("BEGIN").await?;
-                self.in_transaction = true;
-            }
+        if self.options.single_transaction && !self.in_transaction {
+            self.execute_own("BEGIN").await?;
+            self.in_transaction = true;
         }
-        // What dumps of `-n public` grant on it builds on the privileges that it has from the start, so in
-        // an empty database the one that is there is the right one.
-        if SCHEMA_PUBLIC.contains(&&piece.text[..])
-            && !self.options.into_nonempty
-            && self.part == Part::Contents
-            && has_schema_public(self.session()?).await?
-        {
-            tracing::info!("line {}: schema public stays as it is", piece.line);
+        // What dumps of `-n public` grant on it builds on the privileges that it has from the start.
+        let makes_anew =
+            creates_public(&piece.text) || (!self.options.into_nonempty && drops_public(&piece.text));
+        if makes_anew && has_untouched_public(self.session()?).await? {
+            tracing::debug!("line {}: the schema public is there already, as in every database", piece.line);
             return Ok(());
         }
         let outcome = match piece.kind {
@@ -396,17 +431,27 @@ impl Runner {
     }
 
     async fn run(&mut self, piece: &Piece, kind: Kind) -> Result<()> {
+        // pg_dumpall writes CREATE ROLE and ALTER ROLE apart so that the role may be there: the one
+        // that restores always is.
+        let may_be_there = kind == Kind::CreateRole;
+        let needs_savepoint = may_be_there && self.in_transaction;
+        if needs_savepoint {
+            self.execute_own("SAVEPOINT pgsiphon").await?;
+        }
         let session = self.session()?;
         let Err(error) = session.client.batch_execute(&decode(&piece.text)).await else {
+            if needs_savepoint {
+                self.execute_own("RELEASE SAVEPOINT pgsiphon").await?;
+            }
             self.done.statements += 1;
             return Ok(());
         };
-        let place = Place { statement: &piece.text, line: piece.line, rows_line: None };
+        let place = Spot { statement: &piece.text, line: piece.line, rows_line: None };
         let error = place.error(session.reason(error));
-        // pg_dumpall writes CREATE ROLE and ALTER ROLE apart so that the role may be there: the one
-        // that restores always is.
-        let is_there = sqlstate(&error) == Some(&SqlState::DUPLICATE_OBJECT);
-        if kind == Kind::CreateRole && is_there && !self.in_transaction {
+        if may_be_there && sqlstate(&error) == Some(&SqlState::DUPLICATE_OBJECT) {
+            if needs_savepoint {
+                self.execute_own("ROLLBACK TO SAVEPOINT pgsiphon").await?;
+            }
             tracing::warn!("line {}: {} the role is there already", piece.line, abbreviated(&piece.text));
             return Ok(());
         }
@@ -417,7 +462,7 @@ impl Runner {
     async fn copy(&mut self, copy: &Piece) -> Result<()> {
         let Runner { session, script, done, .. } = self;
         let session = session.as_ref().ok_or_else(no_session)?;
-        let mut place = Place { statement: &copy.text, line: copy.line, rows_line: None };
+        let mut place = Spot { statement: &copy.text, line: copy.line, rows_line: None };
         let mut rows = 0;
         let mut copying = session.copy_in(decode(&copy.text));
         let outcome = loop {
@@ -469,14 +514,20 @@ impl Runner {
                 return Err(self.refuses_transaction(piece.line, "\\connect"));
             }
             MetaCommand::Connect(database) => {
-                self.release().await?;
-                self.params = (self.params_for)(&database)?;
-                let session = connect(&self.params).await?;
+                self.refuse_own()?;
+                self.run_held().await?;
+                let params = (self.params_for)(&database)?;
+                let session = connect(&params).await?;
+                self.params = params;
+                self.is_at_target = false;
+                self.has_connected = self.marks.is_cluster();
+                self.place = if self.has_connected && !self.marks.is_in_database() {
+                    Place::Cluster
+                } else {
+                    Place::Contents
+                };
+                self.own.push(database);
                 self.begin_session(session).await?;
-                self.connected_to.push(database);
-                if matches!(self.part, Part::Undecided | Part::OwnDatabase) {
-                    self.part = Part::Contents;
-                }
             }
         }
         Ok(())
@@ -512,25 +563,21 @@ impl Runner {
 
     /// Adds to the error what of the dump is in the database now.
     fn with_what_stays(&self, error: Error) -> Error {
-        let drop = format!("DROP DATABASE {};", quoted(&self.target));
-        let what = match (self.has_changed, self.made, self.options.single_transaction) {
-            (false, false, _) => return error,
-            (false, true, _) | (true, true, true) => {
-                format!(
-                    "database \"{}\" was made, and nothing of the dump is in it; {drop} removes it",
-                    self.target
-                )
-            }
-            (true, true, false) => format!(
-                "database \"{}\" was made, and holds what came before; {drop} removes it; with \
-                 --single-transaction it is all or nothing",
-                self.target
-            ),
-            (true, false, true) => "nothing of the dump is in the database".to_owned(),
-            (true, false, false) => {
-                "what came before is in the database; with --single-transaction it is all or nothing"
-                    .to_owned()
-            }
+        // A database that was to replace another is dropped again.
+        if !self.has_changed || self.options.replace {
+            return error;
+        }
+        let what = if self.is_target_made {
+            let database = &self.target.dbname;
+            let held = if self.options.single_transaction { "empty" } else { "restored in part" };
+            format!(
+                "database \"{database}\" was made and is {held}: drop it before you try again, by {}",
+                drop_statement(database)
+            )
+        } else if self.options.single_transaction {
+            "nothing of the dump is in the database".to_owned()
+        } else {
+            "what came before is in the database; with --single-transaction it is all or nothing".to_owned()
         };
         match error.advice() {
             Some(advice) => {

@@ -132,6 +132,19 @@ impl Splitter {
         self.lexer.set_encoding(encoding);
     }
 
+    /// Takes a SET of the text into account once more, after a new session was told of.
+    pub(super) fn follow(&mut self, statement: &[u8]) {
+        self.apply(Setting::read(statement));
+    }
+
+    fn apply(&mut self, setting: Option<Setting>) {
+        match setting {
+            Some(Setting::StandardConformingStrings(on)) => self.lexer.set_standard_conforming_strings(on),
+            Some(Setting::ClientEncoding(encoding)) => self.lexer.set_encoding(encoding),
+            None => {}
+        }
+    }
+
     /// Gives more text. All that was given before must have been taken.
     pub fn push(&mut self, text: Bytes) {
         debug_assert!(self.input.is_empty());
@@ -214,13 +227,8 @@ impl Splitter {
     fn end_statement(&mut self) -> Piece {
         let is_copy = self.lexer.is_copy_from_stdin();
         if self.lexer.is_set() {
-            match Setting::read(&self.held) {
-                Some(Setting::StandardConformingStrings(on)) => {
-                    self.lexer.set_standard_conforming_strings(on);
-                }
-                Some(Setting::ClientEncoding(encoding)) => self.lexer.set_encoding(encoding),
-                None => {}
-            }
+            let setting = Setting::read(&self.held);
+            self.apply(setting);
         }
         self.lexer.reset();
         if is_copy {

@@ -1,12 +1,14 @@
 //! What a statement of a dump is about, as far as a restore must know, and how it is called in
 //! messages.
 
+use super::words::leading_tokens;
+
 /// Kinds of statements that are treated in their own ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// `SET`, `SELECT pg_catalog.set_config(…)`: of the session, and changes nothing that stays.
     Setting,
-    /// `CREATE DATABASE` or `DROP DATABASE`, or what lets a template be dropped.
+    /// `CREATE DATABASE` or `DROP DATABASE`.
     Database,
     /// `CREATE ROLE` without anything but a name, as pg_dumpall writes it.
     CreateRole,
@@ -23,36 +25,44 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn of(statement: &[u8]) -> Kind {
-        let head = String::from_utf8_lossy(&statement[..statement.len().min(200)]).to_ascii_uppercase();
-        let mut words = head.split_ascii_whitespace().map(|word| word.trim_end_matches(';'));
-        let mut word = || words.next().unwrap_or("");
-        match (word(), word()) {
-            ("SET" | "RESET", _) => Kind::Setting,
-            ("SELECT", call) if call.starts_with("PG_CATALOG.SET_CONFIG(") => Kind::Setting,
-            ("CREATE" | "DROP", "DATABASE") | ("UPDATE", "PG_CATALOG.PG_DATABASE") => Kind::Database,
-            ("CREATE", "ROLE") if is_bare_role(&head) => Kind::CreateRole,
-            ("CREATE" | "ALTER" | "DROP", "ROLE" | "TABLESPACE" | "USER") => Kind::Cluster,
-            ("ALTER", "DATABASE") | ("GRANT" | "REVOKE" | "COMMENT" | "SECURITY", _) => Kind::Cluster,
-            ("BEGIN", "") => Kind::Begin,
-            ("COMMIT", "") => Kind::Commit,
+        let tokens = leading_tokens(statement, 4);
+        let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+        match tokens.as_slice() {
+            ["SET" | "RESET", ..] | ["SELECT", "PG_CATALOG", ".", "SET_CONFIG"] => Kind::Setting,
+            ["CREATE" | "DROP", "DATABASE", ..] => Kind::Database,
+            ["CREATE", "ROLE", ..] if is_bare_role(&String::from_utf8_lossy(statement)) => Kind::CreateRole,
+            // Belongs to a foreign server of the database.
+            ["CREATE" | "ALTER" | "DROP", "USER", "MAPPING", ..] => Kind::Content,
+            ["CREATE" | "ALTER" | "DROP", "ROLE" | "TABLESPACE" | "USER", ..]
+            | ["ALTER", "DATABASE" | "SYSTEM", ..]
+            | ["UPDATE", "PG_CATALOG", ".", "PG_DATABASE"]
+            | ["GRANT" | "REVOKE" | "COMMENT" | "SECURITY", ..] => Kind::Cluster,
+            ["BEGIN", ";"] => Kind::Begin,
+            ["COMMIT", ";"] => Kind::Commit,
             _ => Kind::Content,
         }
     }
+}
 
-    /// Whether it cannot be in a transaction with others.
-    pub(crate) fn refuses_transactions(self, statement: &[u8]) -> bool {
-        let is_tablespace = || {
-            let head = String::from_utf8_lossy(&statement[..statement.len().min(100)]).to_ascii_uppercase();
-            let mut words = head.split_ascii_whitespace();
-            matches!((words.next(), words.next()), (Some("CREATE" | "DROP"), Some("TABLESPACE")))
-        };
-        self == Kind::Database || (self == Kind::Cluster && is_tablespace())
-    }
+/// Whether a statement cannot be in a transaction with others.
+pub(crate) fn refuses_transactions(statement: &[u8]) -> bool {
+    let tokens = leading_tokens(statement, 5);
+    let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    matches!(
+        tokens.as_slice(),
+        ["CREATE" | "DROP", "DATABASE" | "TABLESPACE", ..]
+            | ["ALTER", "SYSTEM", ..]
+            | ["ALTER", "DATABASE", _, "SET", "TABLESPACE"]
+            | ["VACUUM", ..]
+            | ["REINDEX", "DATABASE" | "SYSTEM", ..]
+            | ["CREATE" | "DROP", "INDEX", "CONCURRENTLY", ..]
+            | ["CREATE", "UNIQUE", "INDEX", "CONCURRENTLY", ..]
+    )
 }
 
 /// Whether a `CREATE ROLE` gives nothing but a name.
 fn is_bare_role(statement: &str) -> bool {
-    let name = statement.strip_prefix("CREATE ROLE ").and_then(|rest| rest.strip_suffix(';')).unwrap_or(" ");
+    let name = statement.get("CREATE ROLE ".len()..).and_then(|rest| rest.strip_suffix(';')).unwrap_or(" ");
     match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
         Some(quoted) => !quoted.replace("\"\"", "").contains('"'),
         None => !name.contains(|c: char| c.is_whitespace() || c == '"'),
@@ -96,7 +106,6 @@ mod tests {
             ("SELECT pg_catalog.setval('public.s', 1, true);", Kind::Content),
             ("CREATE DATABASE shop WITH TEMPLATE = template0;", Kind::Database),
             ("DROP DATABASE IF EXISTS shop;", Kind::Database),
-            ("UPDATE pg_catalog.pg_database SET datistemplate = false WHERE datname = 'a';", Kind::Database),
             ("CREATE ROLE app;", Kind::CreateRole),
             ("CREATE ROLE \"a b\"\" c\";", Kind::CreateRole),
             ("CREATE ROLE \"a\" IN ROLE \"b\";", Kind::Cluster),
@@ -107,23 +116,43 @@ mod tests {
             ("COMMIT;", Kind::Commit),
             ("CREATE TABLE public.role (a int);", Kind::Content),
             ("DROP TABLE IF EXISTS public.t;", Kind::Content),
+            ("DROP DATABASE \"a b\";", Kind::Database),
+            ("CREATE USER MAPPING FOR app SERVER far;", Kind::Content),
+            ("DROP USER MAPPING IF EXISTS FOR app SERVER far;", Kind::Content),
+            ("UPDATE pg_catalog.pg_database SET datistemplate = false WHERE datname = 'x';", Kind::Cluster),
+            ("UPDATE pg_catalog.pg_database_x SET a = 1;", Kind::Content),
         ] {
             assert_eq!(Kind::of(statement.as_bytes()), kind, "{statement}");
         }
     }
 
     #[test]
-    fn databases_and_tablespaces_refuse_transactions() {
-        let refuses = |text: &str| Kind::of(text.as_bytes()).refuses_transactions(text.as_bytes());
-        assert!(refuses("CREATE DATABASE a;"));
-        assert!(refuses("CREATE TABLESPACE a LOCATION '/x';"));
-        assert!(refuses("DROP TABLESPACE IF EXISTS a;"));
-        assert!(!refuses("CREATE ROLE a WITH LOGIN;"));
-        assert!(!refuses("CREATE ROLE tablespace_keeper;"));
-        assert!(!refuses("CREATE ROLE \"the TABLESPACE\";"));
-        assert!(!refuses("DROP ROLE tablespace;"));
-        assert!(!refuses("COMMENT ON ROLE a IS 'CREATE TABLESPACE';"));
-        assert!(!refuses("GRANT ALL ON TABLESPACE a TO b;"));
+    fn what_refuses_transactions_is_told_by_its_words() {
+        for (statement, refuses) in [
+            ("CREATE DATABASE a;", true),
+            ("DROP DATABASE IF EXISTS \"role\";", true),
+            ("CREATE TABLESPACE a LOCATION '/x';", true),
+            ("drop\n  tablespace a;", true),
+            ("ALTER SYSTEM SET work_mem = '1MB';", true),
+            ("ALTER DATABASE a SET TABLESPACE b;", true),
+            ("VACUUM;", true),
+            ("CREATE UNIQUE INDEX CONCURRENTLY i ON t (a);", true),
+            ("CREATE ROLE a WITH LOGIN;", false),
+            ("CREATE ROLE tablespace_admin;", false),
+            ("CREATE ROLE \"the tablespace\";", false),
+            ("DROP ROLE IF EXISTS \"tablespace\";", false),
+            ("DROP ROLE tablespace_admin;", false),
+            ("CREATE TABLE public.tablespace (a int) TABLESPACE fast;", false),
+            ("CREATE TABLE \"create database\" ();", false),
+            ("ALTER TABLE public.t SET TABLESPACE fast;", false),
+            ("ALTER DATABASE a SET work_mem TO '1MB';", false),
+            ("ALTER ROLE r IN DATABASE a SET default_tablespace TO 'x';", false),
+            ("COMMENT ON TABLE t IS 'CREATE TABLESPACE x';", false),
+            ("CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$CREATE DATABASE x$$;", false),
+            ("GRANT ALL ON TABLESPACE a TO b;", false),
+        ] {
+            assert_eq!(refuses_transactions(statement.as_bytes()), refuses, "{statement}");
+        }
     }
 
     #[test]

@@ -40,6 +40,23 @@ const OBJECTS: &str = "
                         WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype = 'e')
      ORDER BY o.oid LIMIT $1";
 
+/// The schema of initdb (which has this oid in every version) with the owner, the privileges and the
+/// comment that it has in template0, and nothing in it but what extensions brought.
+const UNTOUCHED_PUBLIC: &str = "
+    SELECT FROM pg_catalog.pg_namespace n
+     WHERE n.nspname = 'public' AND n.oid = 2200
+       AND (n.nspowner = 10 OR pg_catalog.pg_get_userbyid(n.nspowner) = 'pg_database_owner')
+       AND n.nspacl IS NOT DISTINCT FROM
+           (SELECT p.initprivs FROM pg_catalog.pg_init_privs p
+             WHERE p.classoid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND p.objoid = n.oid AND p.objsubid = 0)
+       AND pg_catalog.obj_description(n.oid, 'pg_namespace') IS NOT DISTINCT FROM 'standard public schema'
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                        WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid = n.oid
+                          AND d.deptype = 'n'
+                          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+                                           WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e')
+                          AND d.classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass)";
+
 /// Refuses a database that holds anything already.
 ///
 /// # Errors
@@ -53,26 +70,11 @@ pub(super) async fn refuse_nonempty(session: &Session, database: &str) -> Result
     let total: i64 = first.try_get("total").map_err(failed)?;
     let names: Result<Vec<Text>, _> = rows.iter().map(|row| row.try_get("object")).collect();
     let names: Vec<String> = names.map_err(failed)?.into_iter().map(|name| name.0).collect();
-    let objects = if total == 1 { "1 object".to_owned() } else { format!("{total} objects") };
+    let objects = if total == 1 { "object" } else { "objects" };
     let more = if total > names.len() as i64 { ", …" } else { "" };
     Err(Error::new(ErrorKind::RestoreFailed, attempted)
-        .because(format!("it is not empty: it has {objects} ({}{more})", names.join(", ")))
+        .because(format!("it is not empty: it has {total} {objects} ({}{more})", names.join(", ")))
         .hint("choose an empty database, make one with --create, or allow it with --into-nonempty"))
-}
-
-/// Whether databases are made from this one, which is there in every cluster.
-pub(super) fn is_for_maintenance(database: &str) -> bool {
-    MAINTENANCE.contains(&database)
-}
-
-/// Whether the schema is there that every new database has.
-///
-/// # Errors
-/// `RestoreFailed`.
-pub(super) async fn has_schema_public(session: &Session) -> Result<bool> {
-    let failed = |e| failed(ErrorKind::RestoreFailed, "look for schema public", session.reason(e));
-    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public')";
-    session.client.query_one(sql, &[]).await.and_then(|row| row.try_get(0)).map_err(failed)
 }
 
 /// Connects to where databases can be made from.
@@ -83,6 +85,41 @@ pub(super) async fn connect_to_maintenance(params: &ConnectParams) -> Result<Ses
         Err(error) if is_no_such_database(&error) => connect(&to(second)).await,
         outcome => outcome,
     }
+}
+
+/// Connects to the database that is restored to, and makes sure that it is that one: a pooler may
+/// know databases by other names.
+pub(super) async fn connect_to_target(params: &ConnectParams) -> Result<Session> {
+    let session = connect(params).await.map_err(|error| match is_no_such_database(&error) {
+        true => error.hint("--to names the database to restore to; --create makes it"),
+        false => error,
+    })?;
+    let attempted = || format!("restore into database \"{}\"", params.dbname);
+    let fail = |e| failed(ErrorKind::RestoreFailed, attempted(), session.reason(e));
+    let sql = "SELECT pg_catalog.current_database()::text";
+    let name: Text = session.client.query_one(sql, &[]).await.and_then(|row| row.try_get(0)).map_err(fail)?;
+    if name.0 != params.dbname {
+        tracing::warn!("the server calls the database \"{}\", not \"{}\"", name.0, params.dbname);
+    }
+    Ok(session)
+}
+
+/// Whether the schema `public` is there and is as a new database has it: then a dump that makes it
+/// finds what it would make.
+pub(super) async fn has_untouched_public(session: &Session) -> Result<bool> {
+    let fail = |e| failed(ErrorKind::RestoreFailed, "look at the schema public", session.reason(e));
+    let row = session.client.query_opt(UNTOUCHED_PUBLIC, &[]).await.map_err(fail)?;
+    Ok(row.is_some())
+}
+
+/// Whether databases are made from this one, which is there in every cluster.
+pub(super) fn is_for_maintenance(database: &str) -> bool {
+    MAINTENANCE.contains(&database)
+}
+
+/// How to drop a database by hand.
+pub(super) fn drop_statement(database: &str) -> String {
+    format!("DROP DATABASE {};", quoted(database))
 }
 
 /// Makes a database, with the cluster's usual encoding and locale.

@@ -58,20 +58,6 @@ pub(crate) fn search_path_set(statement: &str) -> Option<Option<String>> {
     }
 }
 
-/// The name in a `CREATE DATABASE` or `DROP DATABASE`.
-pub(crate) fn database_name(statement: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(statement);
-    let rest = ["CREATE DATABASE ", "DROP DATABASE IF EXISTS ", "DROP DATABASE "]
-        .iter()
-        .find_map(|start| text.strip_prefix(start))?;
-    let end = unquoted(rest, |c| c.is_whitespace() || c == ';').unwrap_or(rest.len());
-    let name = &rest[..end];
-    Some(match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
-        Some(quoted) => quoted.replace("\"\"", "\""),
-        None => name.to_owned(),
-    })
-}
-
 /// Where the first such character outside of double quotes is.
 fn unquoted(text: &str, wanted: impl Fn(char) -> bool) -> Option<usize> {
     let mut quoted = false;
@@ -81,6 +67,89 @@ fn unquoted(text: &str, wanted: impl Fn(char) -> bool) -> Option<usize> {
             !quoted && wanted(*c)
         })
         .map(|(at, _)| at)
+}
+
+/// The first words and signs of a statement, without comments. Words are in capitals; quoted names are
+/// as they stand, with their quotes, and never equal to a word.
+pub(crate) fn leading_tokens(statement: &[u8], count: usize) -> Vec<String> {
+    let mut tokens = Vec::with_capacity(count);
+    let mut rest = statement;
+    while tokens.len() < count {
+        rest = rest.trim_ascii_start();
+        let Some(first) = rest.first() else { break };
+        let length = match first {
+            b'-' if rest.starts_with(b"--") => {
+                rest = &rest[memchr::memchr(b'\n', rest).unwrap_or(rest.len())..];
+                continue;
+            }
+            b'/' if rest.starts_with(b"/*") => {
+                rest = memchr::memmem::find(rest, b"*/").map_or(&[][..], |end| &rest[end + 2..]);
+                continue;
+            }
+            quote @ (b'"' | b'\'') => quoted_length(rest, *quote),
+            first if is_word(*first) => rest.iter().take_while(|byte| is_word(**byte)).count(),
+            _ => 1,
+        };
+        let (token, after) = rest.split_at(length);
+        tokens.push(String::from_utf8_lossy(token).into_owned());
+        if let Some(word) = tokens.last_mut().filter(|_| is_word(*first)) {
+            word.make_ascii_uppercase();
+        }
+        rest = after;
+    }
+    tokens
+}
+
+/// How long a quoted text is that begins here; doubled quotes stand for one.
+fn quoted_length(text: &[u8], quote: u8) -> usize {
+    let mut end = 1;
+    while let Some(next) = text.get(end..).and_then(|rest| memchr::memchr(quote, rest)) {
+        end += next + 1;
+        if text.get(end) != Some(&quote) {
+            return end;
+        }
+        end += 1;
+    }
+    text.len()
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || !byte.is_ascii()
+}
+
+/// Whether a statement readies a database to be dropped, as `--clean --create` begins with templates.
+pub(crate) fn prepares_database(statement: &[u8]) -> bool {
+    let tokens = leading_tokens(statement, 4);
+    let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    matches!(tokens.as_slice(), ["ALTER", "DATABASE", ..] | ["UPDATE", "PG_CATALOG", ".", "PG_DATABASE"])
+}
+
+/// Whether a statement makes the schema `public`, under which every new database has one already.
+pub(crate) fn creates_public(statement: &[u8]) -> bool {
+    let tokens = leading_tokens(statement, 5);
+    let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    matches!(tokens.as_slice(), ["CREATE", "SCHEMA", "PUBLIC" | "\"public\"", ";"])
+}
+
+/// Whether a statement drops that schema, as dumps of `-n public -c` do.
+pub(crate) fn drops_public(statement: &[u8]) -> bool {
+    let tokens = leading_tokens(statement, 7);
+    let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    matches!(
+        tokens.as_slice(),
+        ["DROP", "SCHEMA", "PUBLIC" | "\"public\"", ";"]
+            | ["DROP", "SCHEMA", "IF", "EXISTS", "PUBLIC" | "\"public\"", ";"]
+    )
+}
+
+/// The name of the database that a statement makes or drops.
+pub(crate) fn database_name(statement: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(statement);
+    let rest = ["CREATE DATABASE ", "DROP DATABASE IF EXISTS ", "DROP DATABASE "]
+        .iter()
+        .find_map(|start| text.strip_prefix(start))?;
+    let end = unquoted(rest, |c| c.is_whitespace() || c == ';').unwrap_or(rest.len());
+    Some(parts_of_name(&rest[..end]).join("."))
 }
 
 /// Whether a statement says something of the database itself, by its name.
@@ -140,15 +209,53 @@ mod tests {
     }
 
     #[test]
+    fn statements_begin_with_words_signs_and_quoted_names() {
+        for (statement, tokens) in [
+            ("create  Table public.t (", &["CREATE", "TABLE", "PUBLIC", ".", "T"][..]),
+            ("DROP /* the */ DATABASE\n-- old\n\"a b\"\"c\";", &["DROP", "DATABASE", "\"a b\"\"c\"", ";"]),
+            ("COMMENT ON ROLE r IS 'CREATE", &["COMMENT", "ON", "ROLE", "R", "IS"]),
+            ("/* never ends", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(leading_tokens(statement.as_bytes(), 5), tokens, "{statement}");
+        }
+    }
+
+    #[test]
     fn names_of_databases_are_read() {
         for (statement, name) in [
             ("CREATE DATABASE shop WITH TEMPLATE = template0;", Some("shop")),
-            ("CREATE DATABASE shop;", Some("shop")),
             ("DROP DATABASE IF EXISTS \"a \"\"b; c\";", Some("a \"b; c")),
             ("DROP DATABASE shop;", Some("shop")),
             ("CREATE TABLE t ();", None),
         ] {
             assert_eq!(database_name(statement.as_bytes()).as_deref(), name);
+        }
+    }
+
+    #[test]
+    fn the_schema_public_is_dropped() {
+        for (statement, is) in [
+            ("DROP SCHEMA public;", true),
+            ("DROP SCHEMA IF EXISTS public;", true),
+            ("DROP SCHEMA publicity;", false),
+            ("DROP SCHEMA public CASCADE;", false),
+        ] {
+            assert_eq!(drops_public(statement.as_bytes()), is, "{statement}");
+        }
+    }
+
+    #[test]
+    fn the_schema_public_is_known_however_it_is_written() {
+        for (statement, is) in [
+            ("CREATE SCHEMA public;", true),
+            ("CREATE SCHEMA \"public\";", true),
+            ("CREATE SCHEMA \"Public\";", false),
+            ("CREATE SCHEMA \"PUBLIC\";", false),
+            ("CREATE SCHEMA publicity;", false),
+            ("CREATE SCHEMA public CREATE TABLE t ();", false),
+        ] {
+            assert_eq!(creates_public(statement.as_bytes()), is, "{statement}");
         }
     }
 

@@ -4,11 +4,14 @@
 // A failed unwrap is a failed test.
 #![allow(clippy::unwrap_used)]
 
-mod inputs;
-mod target;
-
 #[path = "../support/mod.rs"]
 mod support;
+
+mod destination;
+mod inputs;
+mod messages;
+mod replace;
+mod target;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -55,6 +58,19 @@ impl World {
         let output = command.args(["-d", database.name()]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         path
+    }
+
+    /// A database that is not there yet, and is dropped after the test; its name needs quotes.
+    fn expected(&self, stem: &str) -> Database {
+        let name = self.database(stem, "").name().to_owned();
+        Database::expected(&self.server, &format!("{name} \"new\""))
+    }
+
+    /// Runs a restore without naming a database.
+    fn restore_nowhere(&self, options: &[&str], backup: impl AsRef<std::ffi::OsStr>) -> Output {
+        let mut command = clean_command(PGSIPHON);
+        command.arg("restore").args(self.server.connection_options()).args(options).arg(backup);
+        command.stdin(Stdio::null()).output().unwrap()
     }
 
     /// Writes a dump by hand: what surrounds the statements is what pg_dump writes.

@@ -25,7 +25,7 @@ const CLERK: &str =
     "CREATE TABLE public.clerk (id integer);\nCOPY public.clerk (id) FROM stdin;\n1\n2\n\\.\n";
 
 impl World {
-    fn text(&self, name: &str, text: &str) -> PathBuf {
+    fn written(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, text).unwrap();
         path
@@ -72,7 +72,7 @@ fn whatever_comes_first_goes_into_the_database_that_is_made() {
     .into_iter()
     .enumerate()
     {
-        let dump = world.text("first.sql", &of_database(&format!("{first}\n\n{CLERK}")));
+        let dump = world.written("first.sql", &of_database(&format!("{first}\n\n{CLERK}")));
         for options in [&["--create"][..], &["--create", "-1"], &["--create", "--into-nonempty"]] {
             if first == "CREATE SCHEMA public;" && options.contains(&"--into-nonempty") {
                 continue;
@@ -101,7 +101,7 @@ fn what_is_refused_has_changed_nothing() {
     ] {
         let to = world.database("rt_refused", "CREATE TABLE there (a int)");
         let before = to.query(state).unwrap();
-        let dump = world.text("refused.sql", &text);
+        let dump = world.written("refused.sql", &text);
         for options in [&[][..], &["-1"]] {
             let output = world.restore(to.name(), options, &dump).output().unwrap();
             assert_fails(&output, 11, &["it is not empty: it has 1 object (table public.there)"]);
@@ -127,7 +127,7 @@ fn parts_of_one_file_go_where_each_belongs() {
         (format!("{roles}{}{other}{roles}", of_database(&owned)), "2"),
     ] {
         for create in [true, false] {
-            let dump = world.text("parts.sql", &text);
+            let dump = world.written("parts.sql", &text);
             let to = if create { world.target("rt_parts") } else { world.database("rt_parts", "") };
             let options: &[&str] = if create { &["--create"] } else { &[] };
             assert_done(&world.restore(to.name(), options, &dump).output().unwrap());
@@ -157,7 +157,7 @@ fn a_dump_that_makes_another_database_is_refused_before_it_does() {
 #[test]
 fn a_restore_that_fails_says_how_to_remove_what_it_made() {
     let world = World::new();
-    let dump = world.text("fails.sql", &of_database(&format!("{CLERK}SELECT 1/0;\n")));
+    let dump = world.written("fails.sql", &of_database(&format!("{CLERK}SELECT 1/0;\n")));
     let made = world.target("rt_fails");
     let to = Database::expected(&world.server, &format!("{} \"odd\"", made.name()));
     for options in [&["--create"][..], &["--create", "-1"]] {
@@ -172,9 +172,10 @@ fn a_restore_that_fails_says_how_to_remove_what_it_made() {
 fn one_transaction_takes_roles_of_any_name() {
     let world = World::new();
     let role = format!("\"rt CREATE TABLESPACE {}\"", std::process::id());
-    let dump = world.text("roles.sql", &of_globals(&format!("CREATE ROLE {role};\nDROP ROLE {role};\n")));
+    let dump = world.written("roles.sql", &of_globals(&format!("CREATE ROLE {role};\nDROP ROLE {role};\n")));
     assert_done(&world.restore("postgres", &["-1"], &dump).output().unwrap());
-    let dump = world.text("spaces.sql", &of_globals("CREATE TABLESPACE rt_space LOCATION '/nonexistent';\n"));
+    let dump =
+        world.written("spaces.sql", &of_globals("CREATE TABLESPACE rt_space LOCATION '/nonexistent';\n"));
     assert_fails(&world.restore("postgres", &["-1"], &dump).output().unwrap(), 11, &["single transaction"]);
 }
 

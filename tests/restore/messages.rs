@@ -1,0 +1,25 @@
+//! What is said of restores that fail.
+
+use super::*;
+
+#[test]
+fn missing_rights_are_called_by_their_names() {
+    let world = World::new();
+    let to = world.database("rs_rights", "CREATE SCHEMA closed; REVOKE ALL ON SCHEMA public FROM PUBLIC");
+    let role = format!("{}_role", to.name());
+    to.query(&format!("CREATE ROLE {role}; GRANT {role} TO CURRENT_USER")).unwrap();
+    let view = format!(
+        "CREATE TABLE public.t (a int);\nCREATE MATERIALIZED VIEW public.m AS SELECT a FROM public.t WITH NO DATA;\n\
+         GRANT USAGE ON SCHEMA public TO {role};\nALTER MATERIALIZED VIEW public.m OWNER TO {role};\n\
+         REFRESH MATERIALIZED VIEW public.m;\n"
+    );
+    let view = world.script("view.sql", &view);
+    let refreshed = world.restore(to.name(), &["--into-nonempty"], &view).output().unwrap();
+    let schema = world.script("schema.sql", "CREATE TABLE closed.t (a int);\n");
+    let closed = world.restore(to.name(), &["--role", &role, "--into-nonempty"], &schema).output().unwrap();
+    to.query(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).unwrap();
+    assert_fails(&refreshed, 11, &["REFRESH", "the rights of its owner", "grant the owner SELECT"]);
+    assert!(!String::from_utf8_lossy(&refreshed.stderr).contains("superuser"));
+    assert_fails(&closed, 11, &["permission denied for schema closed", "USAGE on the schema"]);
+    assert!(!String::from_utf8_lossy(&closed.stderr).contains("SELECT"));
+}
