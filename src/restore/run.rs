@@ -17,6 +17,7 @@ use super::script::{Piece, PieceKind};
 use super::statement::{Kind, abbreviated, refuses_transactions};
 use super::target::{
     connect_to_maintenance, connect_to_target, create, drop_statement, has_untouched_public, refuse_nonempty,
+    refuse_other,
 };
 use super::words::{creates_public, is_about_database};
 use super::{Options, Request, Restored, Script};
@@ -245,6 +246,9 @@ impl Runner {
 
     async fn go_to_target(&mut self) -> Result<()> {
         let session = connect_to_target(&self.target).await?;
+        if self.is_target_made {
+            refuse_other(&session, &self.target.dbname).await?;
+        }
         self.params = self.target.clone();
         self.is_at_target = true;
         self.begin_session(session).await?;

@@ -87,21 +87,27 @@ pub(super) async fn connect_to_maintenance(params: &ConnectParams) -> Result<Ses
     }
 }
 
-/// Connects to the database that is restored to, and makes sure that it is that one: a pooler may
-/// know databases by other names.
+/// Connects to the database that is restored to.
 pub(super) async fn connect_to_target(params: &ConnectParams) -> Result<Session> {
-    let session = connect(params).await.map_err(|error| match is_no_such_database(&error) {
+    connect(params).await.map_err(|error| match is_no_such_database(&error) {
         true => error.hint("--to names the database to restore to; --create makes it"),
         false => error,
-    })?;
-    let attempted = || format!("restore into database \"{}\"", params.dbname);
+    })
+}
+
+/// Makes sure that a session is in the database that was just made: a pooler may know another one by
+/// that name.
+pub(super) async fn refuse_other(session: &Session, database: &str) -> Result<()> {
+    let attempted = || format!("restore into database \"{database}\"");
     let fail = |e| failed(ErrorKind::RestoreFailed, attempted(), session.reason(e));
     let sql = "SELECT pg_catalog.current_database()::text";
     let name: Text = session.client.query_one(sql, &[]).await.and_then(|row| row.try_get(0)).map_err(fail)?;
-    if name.0 != params.dbname {
-        tracing::warn!("the server calls the database \"{}\", not \"{}\"", name.0, params.dbname);
+    if name.0 == database {
+        return Ok(());
     }
-    Ok(session)
+    Err(Error::new(ErrorKind::RestoreFailed, attempted())
+        .because(format!("under that name the server connects us to database \"{}\"", name.0))
+        .hint("connect to the server itself, not through a pooler"))
 }
 
 /// Whether the schema `public` is there and is as a new database has it: then a dump that makes it
