@@ -130,10 +130,11 @@ impl Runner {
         while let Some(piece) = self.script.next().await? {
             match piece.kind {
                 PieceKind::Space => {}
-                PieceKind::Comment => match self.marks.comment(&piece.text) {
-                    Some(mark) => self.mark(mark).await?,
-                    None => {}
-                },
+                PieceKind::Comment => {
+                    if let Some(mark) = self.marks.comment(&piece.text) {
+                        self.mark(mark).await?;
+                    }
+                }
                 PieceKind::MetaCommand => self.meta_command(&piece).await?,
                 PieceKind::Statement | PieceKind::CopyFromStdin => self.statement(piece).await?,
                 // Of a COPY that failed: they are data, and never run as SQL.
@@ -434,8 +435,8 @@ impl Runner {
             self.done.statements += 1;
             return Ok(());
         };
-        let place = Spot { statement: &piece.text, line: piece.line, rows_line: None };
-        let error = place.error(session.reason(error));
+        let spot = Spot { statement: &piece.text, line: piece.line, rows_line: None };
+        let error = spot.error(session.reason(error));
         if may_be_there && sqlstate(&error) == Some(&SqlState::DUPLICATE_OBJECT) {
             if needs_savepoint {
                 self.execute_own("ROLLBACK TO SAVEPOINT pgsiphon").await?;
@@ -450,7 +451,7 @@ impl Runner {
     async fn copy(&mut self, copy: &Piece) -> Result<()> {
         let Runner { session, script, done, .. } = self;
         let session = session.as_ref().ok_or_else(no_session)?;
-        let mut place = Spot { statement: &copy.text, line: copy.line, rows_line: None };
+        let mut spot = Spot { statement: &copy.text, line: copy.line, rows_line: None };
         let mut rows = 0;
         let mut copying = session.copy_in(decode(&copy.text));
         let outcome = loop {
@@ -462,7 +463,7 @@ impl Runner {
             };
             match piece {
                 Some(Piece { kind: PieceKind::Rows, text, line }) => {
-                    place.rows_line.get_or_insert(line);
+                    spot.rows_line.get_or_insert(line);
                     rows += memchr::memchr_iter(b'\n', &text).count() as u64;
                     if let Err(error) = copying.send(text).await {
                         break Err(error);
@@ -478,8 +479,8 @@ impl Runner {
                 done.rows += rows;
                 Ok(())
             }
-            Err(Some(error)) => Err(place.error(session.reason(error))),
-            Err(None) => Err(Error::new(ErrorKind::RestoreFailed, place.attempted(None))
+            Err(Some(error)) => Err(spot.error(session.reason(error))),
+            Err(None) => Err(Error::new(ErrorKind::RestoreFailed, spot.attempted(None))
                 .because("the server takes no rows")),
         }
     }
