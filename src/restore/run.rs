@@ -16,15 +16,15 @@ use super::replace::Replacement;
 use super::script::{Piece, PieceKind};
 use super::statement::{Kind, abbreviated, refuses_transactions};
 use super::target::{
-    connect_to_maintenance, connect_to_target, create, drop_statement, has_untouched_public, refuse_nonempty,
-    refuse_other,
+    connect_to_maintenance, connect_to_own, connect_to_target, create, drop_statement, has_untouched_public,
+    refuse_nonempty, refuse_other,
 };
 use super::words::{creates_public, is_about_database};
 use super::{Options, Request, Restored, Script};
 use crate::dump::ParamsFor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::text;
-use crate::pg::connect::{Session, connect};
+use crate::pg::connect::Session;
 use crate::pg::error::{failed, is_connection_lost, sqlstate};
 use crate::pg::params::ConnectParams;
 use crate::pg::text::decode;
@@ -506,7 +506,7 @@ impl Runner {
                 self.refuse_own()?;
                 self.run_held().await?;
                 let params = (self.params_for)(&database)?;
-                let session = connect(&params).await?;
+                let session = connect_to_own(&params).await?;
                 self.params = params;
                 self.is_at_target = false;
                 self.has_connected = self.marks.is_cluster();

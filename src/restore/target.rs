@@ -95,6 +95,14 @@ pub(super) async fn connect_to_target(params: &ConnectParams) -> Result<Session>
     })
 }
 
+/// Connects to a database that the dump names.
+pub(super) async fn connect_to_own(params: &ConnectParams) -> Result<Session> {
+    connect(params).await.map_err(|error| match is_no_such_database(&error) {
+        true => error.hint("the dump connects to this database, and does not make it: make it first"),
+        false => error,
+    })
+}
+
 /// Makes sure that a session is in the database that was just made: a pooler may know another one by
 /// that name.
 pub(super) async fn refuse_other(session: &Session, database: &str) -> Result<()> {
@@ -130,7 +138,11 @@ pub(super) async fn create(session: &Session, database: &str) -> Result<()> {
     session.client.batch_execute(&sql).await.map_err(|error| {
         let exists = error.code() == Some(&tokio_postgres::error::SqlState::DUPLICATE_DATABASE);
         let error = failed(ErrorKind::RestoreFailed, attempted(), session.reason(error));
-        if exists { error.hint("without --create the database that is there is taken") } else { error }
+        if exists {
+            error.hint("restore into it without --create if it is empty, or put the backup in its place with --replace")
+        } else {
+            error
+        }
     })
 }
 

@@ -44,3 +44,13 @@ fn a_dump_that_drops_first_says_so_in_an_empty_database() {
     assert_fails(&output, 11, &["42P01"]);
     assert!(!String::from_utf8_lossy(&output.stderr).contains("--if-exists"));
 }
+
+#[test]
+fn a_database_that_the_dump_misses_is_not_blamed_on_the_command_line() {
+    let world = World::new();
+    let to = world.database("rs_misses", "");
+    let dump = world.script("misses.sql", "\\unrestrict KEY\n\\connect rs_nowhere\n\\restrict KEY\n");
+    let output = world.restore(to.name(), &[], &dump).output().unwrap();
+    assert_fails(&output, 3, &["rs_nowhere", "the dump connects to this database"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("argument"));
+}
