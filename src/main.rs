@@ -57,7 +57,13 @@ async fn run(cli: Cli) -> Result<()> {
     // The library only knows that it was told to stop; which signal did so is known here.
     result.map_err(|error| match (error.kind(), received.load(Ordering::Relaxed)) {
         (ErrorKind::Interrupted(_), signal) if signal != 0 => {
-            Error::new(ErrorKind::Interrupted(signal), "run to the end").because(error)
+            let advice = error.advice().map(str::to_owned);
+            let interrupted = Error::new(ErrorKind::Interrupted(signal), "run to the end").because(error);
+            // What was left behind, above all.
+            match advice {
+                Some(advice) => interrupted.hint(advice),
+                None => interrupted,
+            }
         }
         _ => error,
     })

@@ -68,6 +68,26 @@ impl Spot<'_> {
     }
 }
 
+/// Whether a statement is of those that `--clean` begins with.
+fn is_drop(statement: &[u8]) -> bool {
+    let tokens = leading_tokens(statement, usize::from(u8::MAX));
+    match tokens.first().map(String::as_str) {
+        Some("DROP") => true,
+        Some("ALTER") => tokens.iter().any(|token| token == "DROP"),
+        _ => false,
+    }
+}
+
+fn is_missing(code: &SqlState) -> bool {
+    [
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_OBJECT,
+        SqlState::UNDEFINED_FUNCTION,
+        SqlState::INVALID_SCHEMA_NAME,
+    ]
+    .contains(code)
+}
+
 /// Whether a statement fills a materialized view.
 fn is_refresh(statement: &[u8]) -> bool {
     leading_tokens(statement, 3) == ["REFRESH", "MATERIALIZED", "VIEW"]
@@ -94,6 +114,9 @@ fn hint(failure: &PgFailure, statement: &[u8]) -> Option<String> {
         || *code == SqlState::DUPLICATE_FUNCTION
     {
         "restore into an empty database: pgsiphon restore --create makes one"
+    } else if is_drop(statement) && is_missing(code) {
+        "the dump was made with -c/--clean and without --if-exists, for a database that holds all of it: dump with \
+         --if-exists, or restore with --continue-on-error"
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE && is_refresh(statement) {
         "the view is filled with the rights of its owner, not of whoever restores: grant the owner SELECT on what \
          the view reads, USAGE on its schemas, and EXECUTE on its functions"

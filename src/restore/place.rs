@@ -5,7 +5,7 @@
 //! of a statement alone says nothing: a COMMENT can come first, and belongs to the database.
 
 use super::statement::Kind;
-use super::words::{is_about_database, prepares_database};
+use super::words::{is_about_database, prepares_database, updates_databases};
 
 /// Where we are in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,8 @@ impl Place {
         match (self, kind) {
             (Place::Undecided, Kind::Setting) => Step::Hold,
             (Place::Undecided, Kind::Database) => Step::MakeOwn,
-            (Place::Undecided, Kind::Cluster) if prepares_database(statement) => Step::MakeOwn,
+            // Comes before DROP DATABASE; what follows will show.
+            (Place::Undecided, Kind::Cluster) if prepares_database(statement) => Step::Hold,
             (Place::Undecided, Kind::Cluster | Kind::CreateRole) if is_cluster => Step::Hold,
             (
                 Place::Undecided,
@@ -71,6 +72,8 @@ impl Place {
 
             (Place::Contents, Kind::Setting) => Step::Run,
             (Place::Contents, Kind::Database) => Step::MakeOwn,
+            // In the dump of a cluster, before the next database is dropped.
+            (Place::Contents, Kind::Cluster) if updates_databases(statement) => Step::Run,
             (
                 Place::Contents,
                 Kind::CreateRole | Kind::Cluster | Kind::Begin | Kind::Commit | Kind::Content,

@@ -16,15 +16,15 @@ use super::replace::Replacement;
 use super::script::{Piece, PieceKind};
 use super::statement::{Kind, abbreviated, refuses_transactions};
 use super::target::{
-    connect_to_maintenance, connect_to_target, create, drop_statement, has_untouched_public,
-    is_for_maintenance, refuse_nonempty,
+    connect_to_maintenance, connect_to_own, connect_to_target, create, drop_statement, has_untouched_public,
+    is_for_maintenance, refuse_nonempty, refuse_other,
 };
 use super::words::{creates_public, database_name, drops_public, is_about_database};
 use super::{Options, Request, Restored, Script};
 use crate::dump::ParamsFor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::text;
-use crate::pg::connect::{Session, connect};
+use crate::pg::connect::Session;
 use crate::pg::error::{failed, is_connection_lost, sqlstate};
 use crate::pg::params::ConnectParams;
 use crate::pg::text::decode;
@@ -130,10 +130,11 @@ impl Runner {
         while let Some(piece) = self.script.next().await? {
             match piece.kind {
                 PieceKind::Space => {}
-                PieceKind::Comment => match self.marks.comment(&piece.text) {
-                    Some(mark) => self.mark(mark).await?,
-                    None => {}
-                },
+                PieceKind::Comment => {
+                    if let Some(mark) = self.marks.comment(&piece.text) {
+                        self.mark(mark).await?;
+                    }
+                }
                 PieceKind::MetaCommand => self.meta_command(&piece).await?,
                 PieceKind::Statement | PieceKind::CopyFromStdin => self.statement(piece).await?,
                 // Of a COPY that failed: they are data, and never run as SQL.
@@ -257,6 +258,9 @@ impl Runner {
 
     async fn go_to_target(&mut self) -> Result<()> {
         let session = connect_to_target(&self.target).await?;
+        if self.is_target_made {
+            refuse_other(&session, &self.target.dbname).await?;
+        }
         self.params = self.target.clone();
         self.is_at_target = true;
         self.begin_session(session).await?;
@@ -446,8 +450,8 @@ impl Runner {
             self.done.statements += 1;
             return Ok(());
         };
-        let place = Spot { statement: &piece.text, line: piece.line, rows_line: None };
-        let error = place.error(session.reason(error));
+        let spot = Spot { statement: &piece.text, line: piece.line, rows_line: None };
+        let error = spot.error(session.reason(error));
         if may_be_there && sqlstate(&error) == Some(&SqlState::DUPLICATE_OBJECT) {
             if needs_savepoint {
                 self.execute_own("ROLLBACK TO SAVEPOINT pgsiphon").await?;
@@ -462,7 +466,7 @@ impl Runner {
     async fn copy(&mut self, copy: &Piece) -> Result<()> {
         let Runner { session, script, done, .. } = self;
         let session = session.as_ref().ok_or_else(no_session)?;
-        let mut place = Spot { statement: &copy.text, line: copy.line, rows_line: None };
+        let mut spot = Spot { statement: &copy.text, line: copy.line, rows_line: None };
         let mut rows = 0;
         let mut copying = session.copy_in(decode(&copy.text));
         let outcome = loop {
@@ -474,7 +478,7 @@ impl Runner {
             };
             match piece {
                 Some(Piece { kind: PieceKind::Rows, text, line }) => {
-                    place.rows_line.get_or_insert(line);
+                    spot.rows_line.get_or_insert(line);
                     rows += memchr::memchr_iter(b'\n', &text).count() as u64;
                     if let Err(error) = copying.send(text).await {
                         break Err(error);
@@ -490,8 +494,8 @@ impl Runner {
                 done.rows += rows;
                 Ok(())
             }
-            Err(Some(error)) => Err(place.error(session.reason(error))),
-            Err(None) => Err(Error::new(ErrorKind::RestoreFailed, place.attempted(None))
+            Err(Some(error)) => Err(spot.error(session.reason(error))),
+            Err(None) => Err(Error::new(ErrorKind::RestoreFailed, spot.attempted(None))
                 .because("the server takes no rows")),
         }
     }
@@ -517,7 +521,7 @@ impl Runner {
                 self.refuse_own()?;
                 self.run_held().await?;
                 let params = (self.params_for)(&database)?;
-                let session = connect(&params).await?;
+                let session = connect_to_own(&params).await?;
                 self.params = params;
                 self.is_at_target = false;
                 self.has_connected = self.marks.is_cluster();

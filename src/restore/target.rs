@@ -87,21 +87,35 @@ pub(super) async fn connect_to_maintenance(params: &ConnectParams) -> Result<Ses
     }
 }
 
-/// Connects to the database that is restored to, and makes sure that it is that one: a pooler may
-/// know databases by other names.
+/// Connects to the database that is restored to.
 pub(super) async fn connect_to_target(params: &ConnectParams) -> Result<Session> {
-    let session = connect(params).await.map_err(|error| match is_no_such_database(&error) {
+    connect(params).await.map_err(|error| match is_no_such_database(&error) {
         true => error.hint("--to names the database to restore to; --create makes it"),
         false => error,
-    })?;
-    let attempted = || format!("restore into database \"{}\"", params.dbname);
+    })
+}
+
+/// Connects to a database that the dump names.
+pub(super) async fn connect_to_own(params: &ConnectParams) -> Result<Session> {
+    connect(params).await.map_err(|error| match is_no_such_database(&error) {
+        true => error.hint("the dump connects to this database, and does not make it: make it first"),
+        false => error,
+    })
+}
+
+/// Makes sure that a session is in the database that was just made: a pooler may know another one by
+/// that name.
+pub(super) async fn refuse_other(session: &Session, database: &str) -> Result<()> {
+    let attempted = || format!("restore into database \"{database}\"");
     let fail = |e| failed(ErrorKind::RestoreFailed, attempted(), session.reason(e));
     let sql = "SELECT pg_catalog.current_database()::text";
     let name: Text = session.client.query_one(sql, &[]).await.and_then(|row| row.try_get(0)).map_err(fail)?;
-    if name.0 != params.dbname {
-        tracing::warn!("the server calls the database \"{}\", not \"{}\"", name.0, params.dbname);
+    if name.0 == database {
+        return Ok(());
     }
-    Ok(session)
+    Err(Error::new(ErrorKind::RestoreFailed, attempted())
+        .because(format!("under that name the server connects us to database \"{}\"", name.0))
+        .hint("connect to the server itself, not through a pooler"))
 }
 
 /// Whether the schema `public` is there and is as a new database has it: then a dump that makes it
@@ -129,7 +143,11 @@ pub(super) async fn create(session: &Session, database: &str) -> Result<()> {
     session.client.batch_execute(&sql).await.map_err(|error| {
         let exists = error.code() == Some(&tokio_postgres::error::SqlState::DUPLICATE_DATABASE);
         let error = failed(ErrorKind::RestoreFailed, attempted(), session.reason(error));
-        if exists { error.hint("without --create the database that is there is taken") } else { error }
+        if exists {
+            error.hint("restore into it without --create if it is empty, or put the backup in its place with --replace")
+        } else {
+            error
+        }
     })
 }
 

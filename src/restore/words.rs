@@ -117,11 +117,14 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || !byte.is_ascii()
 }
 
-/// Whether a statement readies a database to be dropped, as `--clean --create` begins with templates.
+/// Whether a statement can ready a database to be dropped, as `--clean --create` begins with templates.
 pub(crate) fn prepares_database(statement: &[u8]) -> bool {
-    let tokens = leading_tokens(statement, 4);
-    let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
-    matches!(tokens.as_slice(), ["ALTER", "DATABASE", ..] | ["UPDATE", "PG_CATALOG", ".", "PG_DATABASE"])
+    updates_databases(statement) || leading_tokens(statement, 2) == ["ALTER", "DATABASE"]
+}
+
+/// Whether a statement changes the catalog of databases by hand, which pg_dump does with templates.
+pub(crate) fn updates_databases(statement: &[u8]) -> bool {
+    leading_tokens(statement, 4) == ["UPDATE", "PG_CATALOG", ".", "PG_DATABASE"]
 }
 
 /// Whether a statement makes the schema `public`, under which every new database has one already.

@@ -103,6 +103,24 @@ fn a_refused_restore_has_run_nothing() {
 }
 
 #[test]
+fn settings_of_databases_wait_as_well() {
+    let world = World::new();
+    let to = world.database("rs_alter", "CREATE TABLE in_use (a int)");
+    let first = format!("ALTER DATABASE {} SET work_mem TO '4321kB';\n", to.name());
+    let dump = world.text("alter.sql", &database_part(&(first + TABLE)));
+    let setting = format!(
+        "SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE datname = '{}'",
+        to.name()
+    );
+    assert_fails(&world.restore(to.name(), &[], &dump).output().unwrap(), 11, &["it is not empty"]);
+    assert_eq!(to.query(&setting).unwrap().trim(), "0");
+    let new = world.expected("rs_alter_to");
+    assert_done(&world.restore(new.name(), &["-C"], &dump).output().unwrap());
+    assert!(is_filled(&new));
+    assert_eq!(to.query(&setting).unwrap().trim(), "1");
+}
+
+#[test]
 fn each_part_of_a_text_goes_where_it_belongs() {
     let world = World::new();
     let before = world.maintenance();

@@ -104,3 +104,24 @@ fn others_who_are_connected_are_named_and_only_sent_away_by_force() {
     assert!(!other.wait().unwrap().success());
     assert!(state(&world, &to).0.trim().ends_with("||fresh"));
 }
+
+#[test]
+fn an_interrupted_replacement_leaves_the_old_database_alone() {
+    let world = World::new();
+    let to = world.database("rp_stop", "CREATE TABLE old (a int)");
+    let before = state(&world, &to);
+    let dump = world.script("sleeps.sql", &format!("{GOOD}SELECT pg_catalog.pg_sleep(60);\n"));
+    let child = world.restore(to.name(), &["--replace", "--yes"], &dump).spawn().unwrap();
+    let sql = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE '{}_new_%' AND query LIKE '%pg_sleep(60)%'",
+        to.name()
+    );
+    let start = Instant::now();
+    while to.query(&sql).unwrap().trim() != "1" {
+        assert!(start.elapsed() < Duration::from_secs(60), "nothing is restored");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    interrupt(&child, "-INT");
+    assert_fails(&child.wait_with_output().unwrap(), 130, &["as it was"]);
+    assert_eq!(state(&world, &to), before);
+}
