@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use crate::support::database::{Database, administer};
+use crate::support::servers::clean_command;
 use crate::world::{World, ends, json, stderr, stdout};
 
 fn gunzip(bytes: &[u8]) -> String {
@@ -150,4 +151,49 @@ fn a_pattern_without_a_database_is_an_error() {
     assert!(
         stderr(&ends(command, 2)).contains("find databases that match \"no_such_database_*\": there is none")
     );
+}
+
+#[test]
+fn the_latest_is_found_though_another_store_cannot_be_listed() {
+    let world = World::new();
+    let shop = world.database("bk_latest", "CREATE TABLE t (a int)");
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let postgres = world.postgres();
+    let config = format!(
+        "[[job]]\nname = \"good\"\ndatabases.include = ['{0}']\ndestination.url = '{1}'\n\
+         source.host = '{2}'\nsource.port = '{3}'\nsource.user = '{4}'\nsource.dbname = '{0}'\n\
+         [[job]]\nname = \"away\"\ndestination.url = 's3://no-such-bucket/x'\n\
+         destination.endpoint_url = 'http://127.0.0.1:9'\ndestination.max_attempts = 1\n\
+         destination.region = 'us-east-1'\naws.access_key_id = 'k'\naws.secret_access_key = 's'\n",
+        shop.name(),
+        store.display(),
+        postgres.host,
+        postgres.port,
+        postgres.user,
+    );
+    let path = folder.path().join("pgsiphon.toml");
+    std::fs::write(&path, config).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = clean_command(env!("CARGO_BIN_EXE_pgsiphon"));
+        command.args(arguments).env("PGSIPHON_CONFIG", &path).current_dir(folder.path());
+        command
+    };
+    ends(run(&["backup", "good"]), 0);
+    let found = ends(run(&["verify", &format!("latest:{}", shop.name())]), 0);
+    assert!(stderr(&found).contains("backups of job away were not looked at"), "{}", stderr(&found));
+    ends(run(&["verify", "latest:globals"]), 0);
+    let missing = ends(run(&["verify", "latest:nothing"]), 5);
+    assert!(stderr(&missing).contains("there is none where we can look; job away: "), "{}", stderr(&missing));
+
+    // A database may be called as the roles are.
+    let called_so = Database::expected(postgres, "globals");
+    administer(postgres, "CREATE DATABASE globals").unwrap();
+    ends(run(&["backup", "good", "--set", "databases.include=globals"]), 0);
+    drop(called_so);
+    let asked = ends(run(&["verify", "latest:globals"]), 2);
+    let says = "latest:\"globals\", latest:(globals)";
+    assert!(stderr(&asked).contains(says), "{}", stderr(&asked));
+    ends(run(&["verify", "latest:(globals)"]), 0);
+    ends(run(&["verify", "latest:\"globals\""]), 0);
 }
