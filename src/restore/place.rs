@@ -10,9 +10,10 @@ use super::words::{is_about_database, prepares_database, updates_databases};
 /// Where we are in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// After a header: nothing says yet whether the dump makes its database itself.
+    /// After a header: nothing says yet whether the dump makes its database itself. What changes nothing
+    /// in a database waits, settings and roles.
     Undecided,
-    /// Among roles and tablespaces, which can be written from any database.
+    /// Among roles and tablespaces of a cluster whose dump makes or names its databases itself.
     Cluster,
     /// The dump makes its database itself, and connects to it later.
     Own,
@@ -37,14 +38,14 @@ pub(super) enum Step {
 
 impl Place {
     /// What to do about a statement here. `has_connected` says that the dump of a cluster has connected
-    /// to a database by itself, `holds_globals` that roles wait for a database, too.
-    pub(super) fn step(self, kind: Kind, statement: &[u8], has_connected: bool, holds_globals: bool) -> Step {
+    /// to a database by itself, `is_cluster` that we are within one.
+    pub(super) fn step(self, kind: Kind, statement: &[u8], has_connected: bool, is_cluster: bool) -> Step {
         match (self, kind) {
             (Place::Undecided, Kind::Setting) => Step::Hold,
             (Place::Undecided, Kind::Database) => Step::MakeOwn,
             // Comes before DROP DATABASE; what follows will show.
             (Place::Undecided, Kind::Cluster) if prepares_database(statement) => Step::Hold,
-            (Place::Undecided, Kind::Cluster | Kind::CreateRole) if holds_globals => Step::Hold,
+            (Place::Undecided, Kind::Cluster | Kind::CreateRole) if is_cluster => Step::Hold,
             (
                 Place::Undecided,
                 Kind::Cluster | Kind::CreateRole | Kind::Begin | Kind::Commit | Kind::Content,
@@ -79,5 +80,31 @@ impl Place {
                 Kind::CreateRole | Kind::Cluster | Kind::Begin | Kind::Commit | Kind::Content,
             ) => Step::RunInEmpty,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_of_the_first_statement_does_not_decide() {
+        for first in ["COMMENT ON SCHEMA public IS 'x';", "CREATE ROLE a;", "BEGIN;", "CREATE TABLE t ();"] {
+            let step = |place: Place| place.step(Kind::of(first.as_bytes()), first.as_bytes(), false, false);
+            assert_eq!(step(Place::Undecided), Step::EnterTarget, "{first}");
+            assert_eq!(step(Place::Own), Step::EnterTarget, "{first}");
+            assert_eq!(step(Place::Contents), Step::RunInEmpty, "{first}");
+        }
+        for (first, step) in [
+            ("SET a = 1;", Step::Hold),
+            ("ALTER DATABASE a SET b TO c;", Step::Hold),
+            ("DROP DATABASE a;", Step::MakeOwn),
+            ("CREATE DATABASE a;", Step::MakeOwn),
+        ] {
+            let kind = Kind::of(first.as_bytes());
+            assert_eq!(Place::Undecided.step(kind, first.as_bytes(), false, false), step, "{first}");
+        }
+        let role = b"CREATE ROLE a;";
+        assert_eq!(Place::Undecided.step(Kind::of(role), role, false, true), Step::Hold);
     }
 }

@@ -160,26 +160,13 @@ impl Runner {
                 self.place = Place::Contents;
             }
             Mark::DatabaseBegins => self.place = Place::Undecided,
-            Mark::ClusterBegins => {
-                self.has_connected = false;
-                // One transaction is had in one database only.
-                let is_all_in_target = self.options.create && self.options.single_transaction;
-                self.place =
-                    if self.holds_globals() || is_all_in_target { Place::Undecided } else { Place::Cluster };
-                if self.place == Place::Cluster && self.options.create && self.is_at_target {
-                    self.go_to_maintenance().await?;
-                }
-            }
+            // Roles wait, so that nothing is done if what comes with them is refused.
+            Mark::ClusterBegins => (self.place, self.has_connected) = (Place::Undecided, false),
             // It holds nothing but settings: the database is still asked for.
             Mark::DatabaseEnds if self.place == Place::Undecided => self.enter_target().await?,
             Mark::DatabaseEnds | Mark::ClusterEnds => {}
         }
         Ok(())
-    }
-
-    /// Whether roles wait until it is clear that what comes with them can be restored, too.
-    fn holds_globals(&self) -> bool {
-        self.options.no_database || self.options.replace
     }
 
     /// Sees to it that the database that was asked for is there, whatever the dump holds.
@@ -188,13 +175,14 @@ impl Runner {
             return Err(Error::new(ErrorKind::RestoreFailed, self.attempted())
                 .because("it holds no dump of a database to put in the place of the other"));
         }
-        if self.options.no_database && self.own.is_some() {
-            return self.run_held().await;
+        if self.options.no_database && self.own.is_none() {
+            return self.enter_target().await;
         }
-        if self.options.no_database || !self.held.is_empty() {
-            self.enter_target().await?;
+        let wants_target = self.options.create && !self.is_target_made;
+        if !wants_target || self.own.is_some() {
+            self.run_held().await?;
         }
-        if !self.options.create || self.is_target_made {
+        if !wants_target {
             return Ok(());
         }
         match &self.own {
@@ -328,8 +316,7 @@ impl Runner {
                 return Err(self.refuses_transaction(piece.line, &abbreviated(&piece.text)));
             }
         }
-        let holds_globals = self.holds_globals() && self.marks.is_cluster();
-        match self.place.step(kind, &piece.text, self.has_connected, holds_globals) {
+        match self.place.step(kind, &piece.text, self.has_connected, self.marks.is_cluster()) {
             Step::Hold => {
                 self.held.push(piece);
                 return Ok(());

@@ -125,10 +125,7 @@ fn what_a_limited_role_may_not_read_is_named() {
     command.env("PGUSER", &role);
     if world.postgres().major() < 19 {
         let found = findings(command, 4);
-        assert!(
-            text(&found, "privileges").ends_with("no SELECT privilege on large object 4712"),
-            "{found:#?}"
-        );
+        assert!(text(&found, "privileges").ends_with("no SELECT privilege on large object 4712"), "{found:#?}");
     } else {
         // From 19 on pg_read_all_data reads large objects, too.
         assert_eq!(level(&findings(command, 0), "privileges"), "ok");
