@@ -10,9 +10,10 @@ use super::words::{is_about_database, prepares_database, updates_databases};
 /// Where we are in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// After a header: nothing says yet whether the dump makes its database itself.
+    /// After a header: nothing says yet whether the dump makes its database itself. What changes nothing
+    /// in a database waits, settings and roles.
     Undecided,
-    /// Among roles and tablespaces, which can be written from any database.
+    /// Among roles and tablespaces of a cluster whose dump makes or names its databases itself.
     Cluster,
     /// The dump makes its database itself, and connects to it later.
     Own,
@@ -79,5 +80,31 @@ impl Place {
                 Kind::CreateRole | Kind::Cluster | Kind::Begin | Kind::Commit | Kind::Content,
             ) => Step::RunInEmpty,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_of_the_first_statement_does_not_decide() {
+        for first in ["COMMENT ON SCHEMA public IS 'x';", "CREATE ROLE a;", "BEGIN;", "CREATE TABLE t ();"] {
+            let step = |place: Place| place.step(Kind::of(first.as_bytes()), first.as_bytes(), false, false);
+            assert_eq!(step(Place::Undecided), Step::EnterTarget, "{first}");
+            assert_eq!(step(Place::Own), Step::EnterTarget, "{first}");
+            assert_eq!(step(Place::Contents), Step::RunInEmpty, "{first}");
+        }
+        for (first, step) in [
+            ("SET a = 1;", Step::Hold),
+            ("ALTER DATABASE a SET b TO c;", Step::Hold),
+            ("DROP DATABASE a;", Step::MakeOwn),
+            ("CREATE DATABASE a;", Step::MakeOwn),
+        ] {
+            let kind = Kind::of(first.as_bytes());
+            assert_eq!(Place::Undecided.step(kind, first.as_bytes(), false, false), step, "{first}");
+        }
+        let role = b"CREATE ROLE a;";
+        assert_eq!(Place::Undecided.step(Kind::of(role), role, false, true), Step::Hold);
     }
 }

@@ -160,10 +160,8 @@ impl Runner {
                 self.place = Place::Contents;
             }
             Mark::DatabaseBegins => self.place = Place::Undecided,
-            Mark::ClusterBegins => {
-                self.has_connected = false;
-                self.place = Place::Undecided;
-            }
+            // Roles wait, so that nothing is done if what comes with them is refused.
+            Mark::ClusterBegins => (self.place, self.has_connected) = (Place::Undecided, false),
             // It holds nothing but settings: the database is still asked for.
             Mark::DatabaseEnds if self.place == Place::Undecided => self.enter_target().await?,
             Mark::DatabaseEnds | Mark::ClusterEnds => {}
@@ -177,16 +175,14 @@ impl Runner {
             return Err(Error::new(ErrorKind::RestoreFailed, self.attempted())
                 .because("it holds no dump of a database to put in the place of the other"));
         }
-        if self.options.no_database && !self.own.is_empty() {
-            return self.run_held().await;
+        if self.options.no_database && self.own.is_empty() {
+            return self.enter_target().await;
         }
-        if !self.has_database && !self.options.no_database {
-            // Roles and tablespaces alone are restored from any database, whatever that holds.
+        let wants_target = self.options.create && !self.is_target_made;
+        if !wants_target || !self.own.is_empty() {
             self.run_held().await?;
-        } else if self.options.no_database || !self.held.is_empty() {
-            self.enter_target().await?;
         }
-        if !self.options.create || self.is_target_made {
+        if !wants_target {
             return Ok(());
         }
         let target = &self.target.dbname;
@@ -339,7 +335,6 @@ impl Runner {
                 return Err(self.refuses_transaction(piece.line, &abbreviated(&piece.text)));
             }
         }
-        // Roles wait until it is clear that what comes with them can be restored, too.
         match self.place.step(kind, &piece.text, self.has_connected, self.marks.is_cluster()) {
             Step::Hold => {
                 self.held.push(piece);

@@ -189,7 +189,10 @@ fn the_latest_is_found_though_another_store_cannot_be_listed() {
     // A database may be called as the roles are.
     let called_so = Database::expected(postgres, "globals");
     administer(postgres, "CREATE DATABASE globals").unwrap();
-    ends(run(&["backup", "good", "--set", "databases.include=globals"]), 0);
+    ends(
+        run(&["backup", "good", "--set", "databases.include=globals", "--set", "databases.globals=false"]),
+        0,
+    );
     drop(called_so);
     let asked = ends(run(&["verify", "latest:globals"]), 2);
     let says = "latest:\"globals\", latest:(globals)";

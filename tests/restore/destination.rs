@@ -103,6 +103,34 @@ fn a_refused_restore_has_run_nothing() {
 }
 
 #[test]
+fn roles_are_not_made_if_their_database_is_refused() {
+    let world = World::new();
+    let to = world.database("rs_wait", "CREATE TABLE in_use (a int)");
+    let role = format!("{}_role", to.name());
+    let roles = roles_part(&role);
+    let database = database_part(TABLE);
+    let tablespace = database_part("CREATE TABLESPACE x LOCATION '/x';\n");
+    for (text, options, says) in [
+        (roles.clone() + &database, &[][..], "it is not empty"),
+        (roles.clone() + &database, &["--continue-on-error"], "it is not empty"),
+        (roles.clone() + &database, &["-1"], "it is not empty"),
+        (roles.clone() + &database, &["-C"], "42P04"),
+        (roles.clone(), &["-C"], "42P04"),
+        (roles.clone() + &tablespace, &["-1"], "single transaction"),
+    ] {
+        let dump = world.text("wait.sql", &text);
+        assert_fails(&world.restore(to.name(), options, &dump).output().unwrap(), 11, &[says]);
+        let sql = format!("SELECT count(*) FROM pg_roles WHERE rolname = '{role}'");
+        assert_eq!(to.query(&sql).unwrap().trim(), "0", "{options:?}");
+    }
+    // Alone they go into any database.
+    let dump = world.text("roles.sql", &roles);
+    let output = world.restore(to.name(), &[], &dump).output().unwrap();
+    to.query(&format!("DROP ROLE {role}")).unwrap();
+    assert_done(&output);
+}
+
+#[test]
 fn settings_of_databases_wait_as_well() {
     let world = World::new();
     let to = world.database("rs_alter", "CREATE TABLE in_use (a int)");

@@ -369,3 +369,22 @@ proptest! {
         let _ = resolve(&args, &World::default());
     }
 }
+
+#[test]
+fn a_database_is_named_by_the_command_line_alone() {
+    for (dbname, is_named) in [
+        (None, false),
+        (Some(""), false),
+        (Some("shop"), true),
+        (Some("postgresql://app@db.example/shop"), true),
+        (Some("postgresql://app@db.example"), false),
+        (Some("postgresql://app@db.example/?dbname=shop"), true),
+        (Some("host=db.example"), false),
+        (Some("host=db.example dbname=shop"), true),
+        (Some("dbname='' host=db.example"), false),
+        (Some("service=shop"), true),
+    ] {
+        let args = ConnectArgs { dbname: dbname.map(str::to_owned), ..ConnectArgs::default() };
+        assert_eq!(names_database(&args).unwrap(), is_named, "{dbname:?}");
+    }
+}
