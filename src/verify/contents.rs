@@ -7,6 +7,7 @@ use futures::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use super::names::{Names, parts};
 use super::rows::{RowDigest, digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::Opened;
@@ -35,6 +36,8 @@ pub struct Rows {
     pub contents: RelationContents,
     /// Their digest, with [`Depth::Comparable`].
     pub digest: u128,
+    /// Whether their COPY lists the columns, so that values are known by column.
+    pub lists_columns: bool,
 }
 
 /// What is in a backup.
@@ -89,6 +92,19 @@ impl Contents {
             let rest = setting.strip_prefix("SET ")?.strip_prefix(name)?.strip_prefix(" = ")?;
             Some(rest.trim_end_matches(';').trim_matches('\''))
         })
+    }
+
+    /// The schemas that were selected by name, of a dump that selected `public`: all that it makes.
+    /// Empty of any other dump, since `public` is otherwise there before and is not made.
+    pub fn selected_schemas(&self) -> Vec<String> {
+        let dropped = self.statements.iter().any(|text| text.starts_with(b"DROP SCHEMA "));
+        let made = self.statements.iter().filter_map(|text| {
+            let text = decode(text);
+            let name = text.strip_prefix("CREATE SCHEMA ")?.trim_end_matches(';').to_owned();
+            (parts(&name).len() == 1).then(|| parts(&name).concat())
+        });
+        let made: Vec<String> = made.collect();
+        if !dropped && made.iter().any(|name| name == "public") { made } else { Vec::new() }
     }
 
     /// The major version that it was dumped from.
@@ -147,6 +163,7 @@ struct Reader {
     script: Script,
     depth: Depth,
     marks: Marks,
+    names: Names,
     crc32: crc32fast::Hasher,
     /// Of the relation whose rows come.
     digest: Option<RowDigest>,
@@ -161,6 +178,7 @@ impl Reader {
             script,
             depth,
             marks: Marks::default(),
+            names: Names::default(),
             crc32: crc32fast::Hasher::new(),
             digest: None,
             large_object: None,
@@ -218,6 +236,9 @@ impl Reader {
                 .because("it does not begin as a dump of pg_dump or pgsiphon does"));
         }
         let text = &piece.text;
+        if [&b"SET"[..], b"RESET", b"SELECT", b"CREATE"].iter().any(|verb| text.starts_with(verb)) {
+            self.names.statement(&decode(text));
+        }
         match Kind::of(text) {
             Kind::Setting => self.contents.settings.push(decode(text)),
             Kind::Begin | Kind::Commit => {}
@@ -255,13 +276,16 @@ impl Reader {
 
     fn copy(&mut self, piece: &Piece) {
         let (name, columns) = words::copy_target(&decode(&piece.text));
+        let name = self.names.qualified(name);
         if self.depth == Depth::Comparable {
+            let columns: Vec<String> = columns.iter().map(|column| parts(column).join(".")).collect();
             self.digest = Some(RowDigest::new(&columns));
         }
         // Block ranges of a large relation may each be a COPY of their own.
         if self.contents.relations.last().is_none_or(|last| last.contents.name != name) {
             let contents = RelationContents { name, rows: 0, text_bytes: 0 };
-            self.contents.relations.push(Rows { contents, digest: 0 });
+            let lists_columns = !columns.is_empty();
+            self.contents.relations.push(Rows { contents, digest: 0, lists_columns });
         }
     }
 
@@ -279,7 +303,14 @@ impl Reader {
 /// A text that cannot be taken apart is no dump any more.
 fn as_damage(error: Error) -> Error {
     match error.kind() {
-        ErrorKind::RestoreFailed => Error::new(ErrorKind::Damaged, "read the backup's text").because(error),
+        ErrorKind::RestoreFailed => {
+            let advice = error.advice().map(str::to_owned);
+            let damaged = Error::new(ErrorKind::Damaged, "read the backup's text").because(error);
+            match advice {
+                Some(advice) => damaged.hint(advice),
+                None => damaged,
+            }
+        }
         _ => error,
     }
 }

@@ -12,7 +12,7 @@ use crate::codec::Compression;
 use crate::dump::{self, ParamsFor, dump};
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::Opened;
-use crate::options::DumpOptions;
+use crate::options::{DumpOptions, Patterns};
 use crate::pg::connect::{Session, connect};
 use crate::pg::error::failed;
 use crate::pg::params::ConnectParams;
@@ -96,6 +96,9 @@ impl Trial<'_> {
         shutdown: &CancellationToken,
     ) -> Result<Tried> {
         let params = (self.params_for)(self.database)?;
+        if !self.contents.selected_schemas().is_empty() {
+            drop_public(&params).await?;
+        }
         // The dump's own database has another name, and so the one that it makes, too.
         let no_other: Box<ParamsFor> = Box::new(|name| {
             Err(Error::new(ErrorKind::Usage, format!("connect to \"{name}\"")).because("this is a trial"))
@@ -144,7 +147,12 @@ impl Trial<'_> {
             move |text: &[u8]| verbs.iter().any(|verb| text.starts_with(verb))
         };
         let has_rows = !self.contents.relations.is_empty() || self.contents.inserts > 0;
+        let selected = self.contents.selected_schemas();
         DumpOptions {
+            patterns: Patterns {
+                schemas: selected.iter().map(|name| quoted(name)).collect(),
+                ..Patterns::default()
+            },
             no_owner: none(&|text| memchr::memmem::find(text, b" OWNER TO ").is_some()),
             no_privileges: none(&begins(&[b"GRANT ", b"REVOKE ", b"ALTER DEFAULT PRIVILEGES "])),
             no_comments: none(&begins(&[b"COMMENT ON "])),
@@ -177,6 +185,16 @@ async fn create(session: &Session, database: &str, contents: &Contents) -> Resul
     };
     let sql = format!("CREATE DATABASE {} TEMPLATE template0{settings}", quoted(database));
     session.client.batch_execute(&sql).await.map_err(fail)
+}
+
+/// Makes room for the schema that every new database has, and the dump makes.
+async fn drop_public(params: &ConnectParams) -> Result<()> {
+    let attempted = "drop schema public of the scratch database";
+    let session = connect(params).await?;
+    let dropped = session.client.batch_execute("DROP SCHEMA public").await;
+    dropped.map_err(|e| failed(ErrorKind::RestoreFailed, attempted, session.reason(e)))?;
+    session.close().await;
+    Ok(())
 }
 
 /// What `CREATE DATABASE` says after the template, but for the tablespace.
