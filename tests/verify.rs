@@ -103,6 +103,65 @@ fn write_manifest(dump: &Path, report: &Value) {
     std::fs::write(path, serde_json::to_vec(&manifest).unwrap()).unwrap();
 }
 
+/// As pg_dump before 9.6.8 and 10.3 wrote it.
+const OLD: &str = "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 9.6.5
+-- Dumped by pg_dump version 9.6.5\n\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;
+SET search_path = public, pg_catalog;\nCREATE TABLE clerk (\n    id integer,\n    \"Name\" text\n);
+CREATE SCHEMA \"S, t\";\nSET search_path = \"S, t\", pg_catalog;\nCREATE TABLE clerk (\n    id integer\n);
+CREATE TABLE bare (\n    id integer\n);\nSET search_path = public, pg_catalog;
+COPY clerk (\"id\", \"Name\") FROM stdin;\n1\tx\n2\ty\n\\.\nSET search_path = \"S, t\", pg_catalog;
+COPY clerk (id) FROM stdin;\n7\n\\.\nCOPY bare FROM stdin;\n8\n\\.\n
+--\n-- PostgreSQL database dump complete\n--\n";
+
+#[test]
+fn names_without_schemas_mean_what_the_search_path_says() {
+    let world = World::new();
+    let dump = world.folder.path().join("old.sql");
+    std::fs::write(&dump, OLD).unwrap();
+    let report = world.restores(&dump);
+    assert!(report["remarks"].to_string().contains("lists no columns"), "{report:#}");
+    // What does not come back is still found.
+    let lossy = OLD.replace(
+        "\n\n--\n-- PostgreSQL database dump complete",
+        "\nDELETE FROM clerk;\n\n--\n-- PostgreSQL database dump complete",
+    );
+    assert_ne!(lossy, OLD);
+    std::fs::write(&dump, lossy).unwrap();
+    let output = world.verify(&dump, &["--restore-to", &world.url()]).output().unwrap();
+    bad(&output, 8, "clerk has 0 rows restored, and 1 in the backup");
+}
+
+#[test]
+fn byte_order_marks_and_line_ends_are_as_good_and_utf_16_is_named() {
+    let world = World::new();
+    let from = world.database("vf_bom", "CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2)");
+    let text = std::fs::read_to_string(world.dump(&from, "plain.sql", &[])).unwrap();
+    let file = world.folder.path().join("other.sql");
+    for other in [format!("\u{FEFF}{text}"), text.replace('\n', "\r\n")] {
+        std::fs::write(&file, other).unwrap();
+        world.restores(&file);
+    }
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(&file, wide).unwrap();
+    let output = world.verify(&file, &[]).output().unwrap();
+    bad(&output, 8, "text in UTF-16LE");
+}
+
+#[test]
+fn dumps_that_make_schema_public_are_tried() {
+    let world = World::new();
+    let sql =
+        "CREATE TABLE t (a int); INSERT INTO t VALUES (1); CREATE SCHEMA \"S.x\"; CREATE TABLE \"S.x\".u ();
+        COMMENT ON SCHEMA public IS 'ours'; CREATE SCHEMA other; CREATE TABLE other.v ()";
+    let from = world.database("vf_public", sql);
+    for flags in
+        [&["-n", "public"][..], &["-n", "public", "-n", "\"S.x\""], &["-n", "other"], &["-N", "public"]]
+    {
+        let dump = world.dump(&from, "selected.sql", &[flags, &["--overwrite"]].concat());
+        world.restores(&dump);
+    }
+}
+
 #[test]
 fn what_is_in_a_backup_is_told() {
     let world = World::new();

@@ -1,6 +1,6 @@
 //! A backup's text, piece by piece as it comes.
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 
 use super::script::{Piece, ScriptError, Splitter};
 use crate::error::{Error, ErrorKind, Result};
@@ -11,39 +11,53 @@ pub struct Script {
     text: Text,
     /// Knows where in the text we are, and how it is read.
     pub(super) splitter: Splitter,
-    /// The first bytes, until there are enough to tell what they are.
-    head: Option<BytesMut>,
+    /// The first bytes, until there are enough of them to see what they are.
+    head: BytesMut,
+    begun: bool,
     ended: bool,
 }
-
-/// What tells the texts apart that are not plain SQL.
-const HEAD_BYTES: usize = 8;
-
-/// A UTF-8 byte order mark, which psql drops too.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// How texts in encodings of two or four bytes a letter begin: with a byte order mark, or with the dashes
-/// of the first comment or the line feed before it.
-const WIDE: [(&[u8], &str); 10] = [
-    (b"\xff\xfe\0\0", "UTF-32LE"),
-    (b"\0\0\xfe\xff", "UTF-32BE"),
-    (b"\xff\xfe", "UTF-16LE"),
-    (b"\xfe\xff", "UTF-16BE"),
-    (b"-\0\0\0", "UTF-32LE"),
-    (b"\0\0\0-", "UTF-32BE"),
-    (b"-\0", "UTF-16LE"),
-    (b"\0-", "UTF-16BE"),
-    (b"\n\0", "UTF-16LE"),
-    (b"\0\n", "UTF-16BE"),
-];
 
 /// How pg_dump's other formats begin: custom, and tar with its first file's name.
 const ARCHIVES: [&[u8]; 2] = [b"PGDMP", b"toc.dat\0"];
 
+/// UTF-8's byte order mark.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// How many bytes tell what a text is: the longest beginning of an archive.
+const HEAD_BYTES: usize = 8;
+
+/// What a text is by its first bytes, if it is no SQL, and what to do about it. SQL has no zero bytes,
+/// so one beside an ASCII character is half of a UTF-16 or a part of a UTF-32 character.
+fn other_than_text(head: &[u8]) -> Option<(String, String)> {
+    let encoding = match head {
+        [0xFF, 0xFE, 0, 0, ..] | [1..=255, 0, 0, 0, ..] => "UTF-32LE",
+        [0, 0, 0xFE, 0xFF, ..] | [0, 0, 0, 1..=255, ..] => "UTF-32BE",
+        [0xFF, 0xFE, ..] | [1..=255, 0, 1..=255, 0, ..] => "UTF-16LE",
+        [0xFE, 0xFF, ..] | [0, 1..=255, 0, 1..=255, ..] => "UTF-16BE",
+        [0x1F, 0x8B, ..] | [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x04, 0x22, 0x4D, 0x18, ..] => {
+            return Some(("compressed twice".into(), "decompress it once, and try again".into()));
+        }
+        [b'<', ..] => {
+            let what = "an HTML or XML document, such as a web server's error message".into();
+            return Some((what, "check where it was downloaded from".into()));
+        }
+        _ => return None,
+    };
+    // With a mark of their own, iconv finds the order of the bytes, and drops the mark.
+    let from = match head {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, 0, 0xFE, 0xFF, ..] => &encoding[..6],
+        _ => encoding,
+    };
+    Some((
+        format!("text in {encoding}"),
+        format!("convert it to UTF-8 first: iconv -f {from} -t UTF-8 dump.sql > dump.utf8.sql"),
+    ))
+}
+
 impl Script {
     /// A script at the start of its text.
     pub fn new(text: Text) -> Self {
-        Script { text, splitter: Splitter::new(true), head: Some(BytesMut::new()), ended: false }
+        Script { text, splitter: Splitter::new(true), head: BytesMut::new(), begun: false, ended: false }
     }
 
     /// Where it comes from, for messages.
@@ -75,17 +89,17 @@ impl Script {
                 return Ok(None);
             }
             match self.text.next().await? {
-                Some(chunk) => match &mut self.head {
-                    None => self.splitter.push(chunk),
-                    Some(head) => {
-                        head.extend_from_slice(&chunk);
-                        if head.len() >= HEAD_BYTES {
-                            self.begin()?;
-                        }
+                Some(chunk) => {
+                    if self.begun {
+                        self.splitter.push(chunk);
+                        continue;
                     }
-                },
-                // Shorter than any head; what it holds is cut up before the text ends.
-                None if self.head.is_some() => self.begin()?,
+                    self.head.extend_from_slice(&chunk);
+                    if self.head.len() >= HEAD_BYTES {
+                        self.begin()?;
+                    }
+                }
+                None if !self.begun => self.begin()?,
                 None => {
                     self.ended = true;
                     return self.splitter.finish().map_err(|e| self.refused(e));
@@ -94,19 +108,22 @@ impl Script {
         }
     }
 
-    /// Looks at the first bytes, and hands them on.
+    /// Takes the first bytes: a byte order mark is dropped, as psql drops it.
     fn begin(&mut self) -> Result<()> {
-        let Some(mut head) = self.head.take() else { return Ok(()) };
+        self.begun = true;
+        let mut head = std::mem::take(&mut self.head).freeze();
         self.refuse_archive(&head)?;
-        if let Some((_, encoding)) = WIDE.iter().find(|(start, _)| head.starts_with(start)) {
+        if let Some((what, advice)) = other_than_text(&head) {
             return Err(Error::new(ErrorKind::RestoreFailed, format!("read {}", self.location()))
-                .because(format!("it is text in {encoding}, as PowerShell's > writes it"))
-                .hint(format!("convert it by `iconv -f {encoding} -t UTF-8`, or dump with -f")));
+                .because(format!("it is {what}, not plain SQL"))
+                .hint(advice));
         }
         if head.starts_with(BYTE_ORDER_MARK) {
-            head.advance(BYTE_ORDER_MARK.len());
+            let _ = head.split_to(BYTE_ORDER_MARK.len());
         }
-        self.splitter.push(head.freeze());
+        if !head.is_empty() {
+            self.splitter.push(head);
+        }
         Ok(())
     }
 
@@ -125,5 +142,71 @@ impl Script {
             _ => ErrorKind::RestoreFailed,
         };
         Error::new(kind, format!("read {}", self.location())).because(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use futures::{StreamExt, stream};
+
+    use super::*;
+    use crate::input::{Opened, text};
+    use crate::pipeline::Silent;
+
+    /// What a text says that comes in chunks of so many bytes, joined again.
+    async fn joined(stored: &[u8], chunk: usize) -> Result<Vec<u8>> {
+        let chunks: Vec<Result<Bytes>> =
+            stored.chunks(chunk).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+        let opened = Opened { location: "b".into(), size: None, bytes: stream::iter(chunks).boxed() };
+        let mut script = Script::new(text::read(opened, Arc::new(Silent)));
+        let mut all = Vec::new();
+        while let Some(piece) = script.next().await? {
+            all.extend_from_slice(&piece.text);
+        }
+        Ok(all)
+    }
+
+    #[tokio::test]
+    async fn a_byte_order_mark_is_dropped() {
+        for text in ["", ";", "SELECT 1;", "SELECT '\u{FEFF}';\r\nSELECT 2;\r\n"] {
+            let marked = [BYTE_ORDER_MARK, text.as_bytes()].concat();
+            for chunk in [1, 2, 5, 100] {
+                assert_eq!(joined(text.as_bytes(), chunk).await.unwrap(), text.as_bytes());
+                assert_eq!(joined(&marked, chunk).await.unwrap(), text.as_bytes(), "{text:?} {chunk}");
+            }
+            let packed = zstd::encode_all(&marked[..], 1).unwrap();
+            assert_eq!(joined(&packed, 3).await.unwrap(), text.as_bytes(), "{text:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_sql_is_named() {
+        let wide = |order: fn(u16) -> [u8; 2], mark: &str| -> Vec<u8> {
+            format!("{mark}-- dump").encode_utf16().flat_map(order).collect()
+        };
+        let wider = |order: fn(u32) -> [u8; 4], mark: &str| -> Vec<u8> {
+            format!("{mark}-- dump").chars().flat_map(|c| order(u32::from(c))).collect()
+        };
+        let twice = zstd::encode_all(&zstd::encode_all(&b"SELECT 1;"[..], 1).unwrap()[..], 1).unwrap();
+        for (stored, says, advises) in [
+            (wide(u16::to_le_bytes, "\u{FEFF}"), "UTF-16LE", "-f UTF-16 "),
+            (wide(u16::to_be_bytes, "\u{FEFF}"), "UTF-16BE", "-f UTF-16 "),
+            (wide(u16::to_le_bytes, ""), "UTF-16LE", "-f UTF-16LE "),
+            (wide(u16::to_be_bytes, ""), "UTF-16BE", "-f UTF-16BE "),
+            (wider(u32::to_le_bytes, "\u{FEFF}"), "UTF-32LE", "-f UTF-32 "),
+            (wider(u32::to_be_bytes, "\u{FEFF}"), "UTF-32BE", "-f UTF-32 "),
+            (wider(u32::to_le_bytes, ""), "UTF-32LE", "-f UTF-32LE "),
+            (wider(u32::to_be_bytes, ""), "UTF-32BE", "-f UTF-32BE "),
+            (b"<?xml version='1.0'?><Error/>".to_vec(), "XML", "downloaded"),
+            (b"PGDMP\x01\x10\x00".to_vec(), "custom", "pg_restore"),
+            (twice, "compressed twice", "once"),
+        ] {
+            let error = joined(&stored, 3).await.unwrap_err();
+            assert!(error.report().contains(says), "{says}: {error:?}");
+            assert!(error.advice().is_some_and(|advice| advice.contains(advises)), "{advises}: {error:?}");
+        }
     }
 }

@@ -38,26 +38,6 @@ pub(crate) fn parts_of_name(name: &str) -> Vec<String> {
     }
 }
 
-/// The schema in which a statement that sets `search_path` lets unqualified names be found: the first
-/// that it names, but for `pg_catalog`. `None`, if it sets another setting.
-pub(crate) fn search_path_set(statement: &str) -> Option<Option<String>> {
-    let value = statement.strip_prefix("SET search_path = ").or_else(|| {
-        statement.strip_prefix("SELECT pg_catalog.set_config('search_path', '")?.split("',").next()
-    })?;
-    let mut rest = value.trim_end_matches(';').trim();
-    loop {
-        let end = unquoted(rest, |c| c == ',').unwrap_or(rest.len());
-        let name = parts_of_name(rest[..end].trim_matches('\'')).join(".");
-        if !name.is_empty() && name != "pg_catalog" && name != "$user" {
-            return Some(Some(name));
-        }
-        match rest.get(end + 1..) {
-            Some(more) => rest = more.trim_start(),
-            None => return Some(None),
-        }
-    }
-}
-
 /// Where the first such character outside of double quotes is.
 fn unquoted(text: &str, wanted: impl Fn(char) -> bool) -> Option<usize> {
     let mut quoted = false;
@@ -196,18 +176,6 @@ mod tests {
             ("clerk", &["clerk"]),
         ] {
             assert_eq!(parts_of_name(name), parts);
-        }
-        for (statement, schema) in [
-            ("SET search_path = public, pg_catalog;", Some(Some("public"))),
-            ("SET search_path = \"Odd, one\", pg_catalog;", Some(Some("Odd, one"))),
-            ("SET search_path = pg_catalog;", Some(None)),
-            ("SET search_path = '';", Some(None)),
-            ("SET search_path = \"$user\", app;", Some(Some("app"))),
-            ("SELECT pg_catalog.set_config('search_path', '', false);", Some(None)),
-            ("SET client_encoding = 'UTF8';", None),
-        ] {
-            let schema = schema.map(|schema| schema.map(str::to_owned));
-            assert_eq!(search_path_set(statement), schema, "{statement}");
         }
     }
 

@@ -14,10 +14,11 @@ use bytes::Bytes;
 use regex::Regex;
 
 use super::Contents;
+use super::contents::Rows;
+use super::names::parts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::text::decode;
 use crate::restore::statement::abbreviated;
-use crate::restore::words::parts_of_name;
 
 /// How many differences an error names.
 const NAMED: usize = 5;
@@ -44,7 +45,7 @@ pub(super) fn compare(backup: &Contents, restored: &Contents) -> Result<Comparis
     let mut comparison = Comparison::default();
     let mut differences = Vec::new();
     if backup.inserts == 0 {
-        compare_rows(backup, restored, &mut differences);
+        compare_rows(backup, restored, &mut comparison, &mut differences);
     } else {
         comparison
             .remarks
@@ -80,19 +81,43 @@ pub(super) fn compare(backup: &Contents, restored: &Contents) -> Result<Comparis
         .because(why))
 }
 
-fn compare_rows(backup: &Contents, restored: &Contents, differences: &mut Vec<String>) {
-    // Which names need quotes differs with the version that wrote the text.
-    let mut others: HashMap<Vec<String>, _> =
-        restored.relations.iter().map(|rows| (parts_of_name(&rows.contents.name), rows)).collect();
-    for rows in &backup.relations {
-        let name = rows.contents.name.as_str();
-        let (count, other) = (rows.contents.rows, others.remove(&parts_of_name(name)));
-        match other {
-            Some(other) if other.contents.rows != count => differences.push(format!(
-                "table {name} has {} rows restored, and {count} in the backup",
-                other.contents.rows
+/// The rows of one table, wherever they stand in a dump.
+struct Total<'a> {
+    name: &'a str,
+    rows: u64,
+    digest: u128,
+    lists_columns: bool,
+}
+
+/// The tables by what their names mean.
+fn totals(contents: &Contents) -> BTreeMap<Vec<String>, Total<'_>> {
+    let mut totals = BTreeMap::new();
+    for Rows { contents, digest, lists_columns } in &contents.relations {
+        let empty = Total { name: &contents.name, rows: 0, digest: 0, lists_columns: *lists_columns };
+        let total = totals.entry(parts(&contents.name)).or_insert(empty);
+        total.rows += contents.rows;
+        total.digest = total.digest.wrapping_add(*digest);
+        total.lists_columns &= lists_columns;
+    }
+    totals
+}
+
+fn compare_rows(
+    backup: &Contents,
+    restored: &Contents,
+    comparison: &mut Comparison,
+    differences: &mut Vec<String>,
+) {
+    let mut others = totals(restored);
+    for (key, Total { name, rows: count, digest, lists_columns }) in totals(backup) {
+        match others.remove(&key) {
+            Some(other) if other.rows != count => differences
+                .push(format!("table {name} has {} rows restored, and {count} in the backup", other.rows)),
+            // Without a list, nothing says which value is of which column.
+            Some(other) if other.lists_columns != lists_columns => comparison.remarks.push(format!(
+                "the rows of table {name} were counted, but not compared: its COPY lists no columns"
             )),
-            Some(other) if other.digest != rows.digest => {
+            Some(other) if other.digest != digest => {
                 differences.push(format!("table {name} has other rows restored than in the backup"));
             }
             Some(_) => {}
@@ -101,10 +126,9 @@ fn compare_rows(backup: &Contents, restored: &Contents, differences: &mut Vec<St
         }
     }
     // Rows that were left out of the dump on purpose leave a table without any.
-    let filled = others.into_values().filter(|rows| rows.contents.rows > 0);
-    let mut rest: Vec<&str> = filled.map(|rows| rows.contents.name.as_str()).collect();
-    rest.sort_unstable();
-    differences.extend(rest.iter().map(|name| format!("table {name} is restored, and not in the backup")));
+    let filled = others.values().filter(|other| other.rows > 0);
+    differences
+        .extend(filled.map(|other| format!("table {} is restored, and not in the backup", other.name)));
 }
 
 fn compare_statements(
@@ -182,12 +206,12 @@ fn normal_form(statement: &[u8]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::manifest::RelationContents;
-    use crate::verify::contents::Rows;
 
     fn contents(statements: &[&str], rows: &[(&str, u64, u128)]) -> Contents {
         let rows = rows.iter().map(|(name, count, digest)| Rows {
             contents: RelationContents { name: (*name).to_owned(), rows: *count, text_bytes: 0 },
             digest: *digest,
+            lists_columns: true,
         });
         Contents {
             statements: statements.iter().map(|text| Bytes::copy_from_slice(text.as_bytes())).collect(),
@@ -246,6 +270,25 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Damaged);
             assert!(error.report().contains(says), "{error:?}");
         }
+    }
+
+    #[test]
+    fn the_same_names_may_be_written_and_grouped_differently() {
+        let before =
+            contents(&[], &[("public.clerk", 1, 5), ("\"a\".\"User\"", 2, 7), ("public.clerk", 1, 4)]);
+        let after = contents(&[], &[("a.\"User\"", 2, 7), ("public.clerk", 2, 9)]);
+        assert_eq!(compare(&before, &after).unwrap(), Comparison::default());
+        let other = contents(&[], &[("a.\"user\"", 2, 7), ("public.clerk", 2, 9)]);
+        assert!(compare(&before, &other).is_err());
+    }
+
+    #[test]
+    fn rows_without_columns_are_counted() {
+        let mut before = contents(&[], &[("t", 2, 1)]);
+        before.relations[0].lists_columns = false;
+        let found = compare(&before, &contents(&[], &[("t", 2, 2)])).unwrap();
+        assert!(found.remarks[0].contains("lists no columns"), "{found:?}");
+        assert!(compare(&before, &contents(&[], &[("t", 3, 2)])).is_err());
     }
 
     #[test]

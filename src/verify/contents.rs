@@ -7,6 +7,7 @@ use futures::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use super::names::{Names, parts};
 use super::rows::{RowDigest, digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::Opened;
@@ -14,7 +15,6 @@ use crate::input::text::{self, Format};
 use crate::manifest::{RelationContents, hex};
 use crate::pg::text::decode;
 use crate::pipeline::Progress;
-use crate::quote::Quoter;
 use crate::restore::marks::Marks;
 use crate::restore::script::{Piece, PieceKind};
 use crate::restore::statement::Kind;
@@ -36,6 +36,8 @@ pub struct Rows {
     pub contents: RelationContents,
     /// Their digest, with [`Depth::Comparable`].
     pub digest: u128,
+    /// Whether their COPY lists the columns, so that values are known by column.
+    pub lists_columns: bool,
 }
 
 /// What is in a backup.
@@ -94,6 +96,18 @@ impl Contents {
         })
     }
 
+    /// The schemas that were selected by name, of a dump that selected `public`: all that it makes.
+    /// Empty of any other dump, since `public` is otherwise there before and is not made.
+    pub fn selected_schemas(&self) -> Vec<String> {
+        let made = self.statements.iter().filter_map(|text| {
+            let text = decode(text);
+            let name = text.strip_prefix("CREATE SCHEMA ")?.trim_end_matches(';').to_owned();
+            (parts(&name).len() == 1).then(|| parts(&name).concat())
+        });
+        let made: Vec<String> = made.collect();
+        if made.iter().any(|name| name == "public") { made } else { Vec::new() }
+    }
+
     /// The major version that it was dumped from.
     pub fn major(&self) -> Option<u32> {
         let version = self.server_version.as_deref()?;
@@ -150,11 +164,10 @@ struct Reader {
     script: Script,
     depth: Depth,
     marks: Marks,
+    names: Names,
     crc32: crc32fast::Hasher,
     /// Of the relation whose rows come.
     digest: Option<RowDigest>,
-    /// Where unqualified names are found: dumps of pg_dump before 10.3 have such.
-    schema: Option<String>,
     /// What large object the statements write to.
     large_object: Option<(Bytes, u64)>,
     contents: Contents,
@@ -166,9 +179,9 @@ impl Reader {
             script,
             depth,
             marks: Marks::default(),
+            names: Names::default(),
             crc32: crc32fast::Hasher::new(),
             digest: None,
-            schema: None,
             large_object: None,
             contents: Contents { location, ..Contents::default() },
         }
@@ -225,14 +238,11 @@ impl Reader {
                 .because("it does not begin as a dump of pg_dump or pgsiphon does"));
         }
         let text = &piece.text;
+        if [&b"SET"[..], b"RESET", b"SELECT", b"CREATE"].iter().any(|verb| text.starts_with(verb)) {
+            self.names.statement(&decode(text));
+        }
         match Kind::of(text) {
-            Kind::Setting => {
-                let setting = decode(text);
-                if let Some(schema) = words::search_path_set(&setting) {
-                    self.schema = schema;
-                }
-                self.contents.settings.push(setting);
-            }
+            Kind::Setting => self.contents.settings.push(decode(text)),
             Kind::Begin | Kind::Commit => {}
             Kind::Database if text.starts_with(b"CREATE") => {
                 self.contents.create_database = Some(decode(text));
@@ -267,19 +277,17 @@ impl Reader {
     }
 
     fn copy(&mut self, piece: &Piece) {
-        let (mut name, columns) = words::copy_target(&decode(&piece.text));
-        if let Some(schema) = self.schema.as_ref().filter(|_| words::parts_of_name(&name).len() == 1) {
-            name = Quoter::default().qualified(Some(schema), &words::parts_of_name(&name).concat());
-        }
-        let columns: Vec<String> =
-            columns.iter().map(|column| words::parts_of_name(column).join(".")).collect();
+        let (name, columns) = words::copy_target(&decode(&piece.text));
+        let name = self.names.qualified(name);
         if self.depth == Depth::Comparable {
+            let columns: Vec<String> = columns.iter().map(|column| parts(column).join(".")).collect();
             self.digest = Some(RowDigest::new(&columns));
         }
         // Block ranges of a large relation may each be a COPY of their own.
         if self.contents.relations.last().is_none_or(|last| last.contents.name != name) {
             let contents = RelationContents { name, rows: 0, text_bytes: 0 };
-            self.contents.relations.push(Rows { contents, digest: 0 });
+            let lists_columns = !columns.is_empty();
+            self.contents.relations.push(Rows { contents, digest: 0, lists_columns });
         }
     }
 
@@ -297,7 +305,14 @@ impl Reader {
 /// A text that cannot be taken apart is no dump any more.
 fn as_damage(error: Error) -> Error {
     match error.kind() {
-        ErrorKind::RestoreFailed => Error::new(ErrorKind::Damaged, "read the backup's text").because(error),
+        ErrorKind::RestoreFailed => {
+            let advice = error.advice().map(str::to_owned);
+            let damaged = Error::new(ErrorKind::Damaged, "read the backup's text").because(error);
+            match advice {
+                Some(advice) => damaged.hint(advice),
+                None => damaged,
+            }
+        }
         _ => error,
     }
 }

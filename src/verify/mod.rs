@@ -7,6 +7,7 @@
 
 mod compare;
 pub mod contents;
+mod names;
 pub mod recorded;
 mod rows;
 pub mod scratch;

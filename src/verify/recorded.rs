@@ -62,7 +62,8 @@ mod tests {
     /// What a backup is that agrees with that.
     fn found() -> Contents {
         let manifest = recorded();
-        let rows = |contents: &RelationContents| Rows { contents: contents.clone(), digest: 0 };
+        let rows =
+            |contents: &RelationContents| Rows { contents: contents.clone(), digest: 0, lists_columns: true };
         Contents {
             location: "b".into(),
             stored_bytes: manifest.stored_bytes,

@@ -23,15 +23,21 @@ impl RowDigest {
         RowDigest { columns: seeded, column: 0, value: None, row: 0, total: 0 }
     }
 
-    /// Takes some bytes. Tabs and newlines are never part of a value in text format.
+    /// Takes some bytes. Tabs, newlines and carriage returns are never part of a value in text format:
+    /// a carriage return is the first half of a line's end.
     pub(super) fn update(&mut self, mut bytes: &[u8]) {
-        while let Some(end) = memchr::memchr2(b'\t', b'\n', bytes) {
+        while let Some(end) = memchr::memchr3(b'\t', b'\n', b'\r', bytes) {
             self.value().update(&bytes[..end]);
-            self.end_value();
-            if bytes[end] == b'\n' {
-                self.end_row();
-            } else {
-                self.column += 1;
+            match bytes[end] {
+                b'\r' => {}
+                b'\n' => {
+                    self.end_value();
+                    self.end_row();
+                }
+                _ => {
+                    self.end_value();
+                    self.column += 1;
+                }
             }
             bytes = &bytes[end + 1..];
         }
@@ -102,6 +108,7 @@ mod tests {
             assert_eq!(of(&["a", "b"], "1\tx\n2\t\\N\n", piece), expected);
         }
         assert_eq!(of(&["a", "b"], "2\t\\N\n1\tx\n", 3), expected);
+        assert_eq!(of(&["a", "b"], "1\tx\r\n2\t\\N\r\n", 4), expected);
         assert_eq!(of(&["b", "a"], "x\t1\n\\N\t2\n", 3), expected);
     }
 

@@ -16,10 +16,9 @@ use crate::options::{DumpOptions, Patterns};
 use crate::pg::connect::{Session, connect};
 use crate::pg::error::failed;
 use crate::pg::params::ConnectParams;
-use crate::pg::text::{Text, decode};
+use crate::pg::text::Text;
 use crate::pipeline::{Progress, Silent};
 use crate::quote::{portable_literal, quoted};
-use crate::restore::words::parts_of_name;
 use crate::restore::{self, client_only, restore};
 use crate::snapshot::SessionOptions;
 
@@ -144,13 +143,9 @@ impl Trial<'_> {
         let begins = |verbs: &'static [&'static [u8]]| {
             move |text: &[u8]| verbs.iter().any(|verb| text.starts_with(verb))
         };
-        // A dump makes schema public only if schemas were chosen, as by -n.
-        let schemas: Vec<_> = statements.iter().filter_map(|text| made_schema(&decode(text))).collect();
-        let chosen = schemas.iter().any(|schema| schema == "public");
-        let mut patterns = Patterns::default();
-        if chosen {
-            patterns.schemas = schemas.iter().map(|schema| quoted(schema)).collect();
-        }
+        let selected = self.contents.selected_schemas();
+        let patterns =
+            Patterns { schemas: selected.iter().map(|name| quoted(name)).collect(), ..Patterns::default() };
         let says = |piece: &'static [u8]| move |text: &[u8]| memchr::memmem::find(text, piece).is_some();
         let drops = |text: &[u8]| text.starts_with(b"DROP ");
         let bodies =
@@ -169,18 +164,10 @@ impl Trial<'_> {
             disable_dollar_quoting: !none(&|text| bodies(text) && says(b"\n    AS '")(text))
                 && none(&|text| bodies(text) && says(b"\n    AS $")(text)),
             load_via_partition_root: self.contents.loads_via_root,
+            large_objects: (self.contents.large_objects > 0).then_some(true),
             patterns,
             ..DumpOptions::new("verify".to_owned())
         }
-    }
-}
-
-/// The name in a `CREATE SCHEMA`.
-fn made_schema(statement: &str) -> Option<String> {
-    let name = statement.strip_prefix("CREATE SCHEMA ")?.strip_suffix(';')?;
-    match parts_of_name(name).as_slice() {
-        [name] => Some(name.clone()),
-        _ => None,
     }
 }
 
