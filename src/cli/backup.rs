@@ -163,7 +163,7 @@ async fn dry_run(jobs: &[&Job], json: bool) -> Result<()> {
         ))?;
         for key in pending {
             super::print(&format!(
-                "would remove the pending upload of {}, unless another run is at it\n",
+                "would remove the pending upload of {}, unless another run is using it\n",
                 store.shown(&key)
             ))?;
         }

@@ -41,7 +41,7 @@ impl fmt::Display for Reason {
             }
             Reason::Timeout(limit) => write!(f, "no answer within {} s", limit.as_secs_f32()),
             Reason::WrongKind(wanted) => f.write_str(wrong_kind(*wanted)),
-            Reason::Version(text) => write!(f, "the server's version \"{text}\" makes no sense"),
+            Reason::Version(text) => write!(f, "cannot read the server's version \"{text}\""),
         }
     }
 }
