@@ -2,7 +2,7 @@
 # One static binary and the certificates it trusts: nothing else is in the final image.
 
 FROM rust:1.95-alpine AS build
-RUN apk add --no-cache ca-certificates gcc make musl-dev
+RUN apk add --no-cache ca-certificates gcc linux-headers make musl-dev
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src
