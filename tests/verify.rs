@@ -267,12 +267,41 @@ fn what_may_differ_between_a_dump_and_its_restore_is_no_alarm() {
         &["--section=pre-data"],
         &["--load-via-partition-root"],
         &["--disable-dollar-quoting"],
+        &["--quote-all-identifiers"],
+        &["--quote-all-identifiers", "-n", "public", "-O"],
+        &["--statistics"],
         &["--use-set-session-authorization", "-x"],
         &["--no-comments", "-O"],
     ] {
         eprintln!("{flags:?}");
         world.restores(&world.dump(&from, "differ.sql", flags));
     }
+}
+
+/// A dump does not set the time zone: a server of another one spells the same instants anew.
+#[test]
+fn another_time_zone_is_no_alarm_but_another_instant_is() {
+    let world = World::new();
+    let from = world.database(
+        "vf_zone",
+        "CREATE TABLE p (at timestamptz DEFAULT '2025-01-08 04:00:00+00', during tstzrange, many timestamptz[])
+             PARTITION BY RANGE (at);
+         CREATE TABLE early PARTITION OF p FOR VALUES FROM (MINVALUE) TO ('2025-01-08 04:00:00+00');
+         CREATE TABLE late PARTITION OF p FOR VALUES FROM ('2025-01-08 04:00:00+00') TO (MAXVALUE);
+         INSERT INTO p SELECT i, tstzrange(i, i + '1 s'), ARRAY[i, NULL] FROM generate_series(
+             '2024-01-01 00:30:00.5+00'::timestamptz, '2026-01-01', '17 days 3 hours') i",
+    );
+    let zone = format!("ALTER DATABASE {} SET timezone = 'Asia/Kathmandu'", from.name());
+    from.query(&zone).unwrap();
+    let dump = world.dump(&from, "zone.sql", &[]);
+    let text = std::fs::read_to_string(&dump).unwrap();
+    assert!(text.contains("+05:45"), "{text}");
+    world.restores(&dump);
+    let end = "\n--\n-- PostgreSQL database dump complete";
+    let later = "UPDATE public.late SET at = at + interval '1 second';\n";
+    std::fs::write(&dump, text.replace(end, &format!("{later}{end}"))).unwrap();
+    let output = world.verify(&dump, &["--restore-to", &world.url()]).output().unwrap();
+    bad(&output, 8, "table public.late has other rows");
 }
 
 /// pg_dump before 9.6.8 and 10.3 left names unqualified, and set where they are found.

@@ -1,6 +1,8 @@
 //! Replaces a database that is there: the backup is restored beside it, under another name, and takes
 //! its place when it is whole. Until then the old database is as it was.
 
+use std::time::{Duration, Instant};
+
 use rand::RngExt;
 
 use super::target::{connect_to_maintenance, drop_statement};
@@ -185,14 +187,24 @@ async fn look_for_obstacles(session: &Session, database: &str) -> Result<String>
     Ok(owner.0)
 }
 
+/// How long a session may take to end after its client has left. DROP DATABASE waits for five seconds.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 async fn refuse_others(session: &Session, database: &str) -> Result<()> {
     let fail = |e| failed(ErrorKind::RestoreFailed, attempted(database), session.reason(e));
-    let rows = session.client.query(OTHERS, &[&database]).await.map_err(fail)?;
-    let others: Result<Vec<Text>, _> = rows.iter().map(|row| row.try_get("who")).collect();
-    let others: Vec<String> = others.map_err(fail)?.into_iter().map(|who| who.0).collect();
-    if others.is_empty() {
-        return Ok(());
-    }
+    let start = Instant::now();
+    let others = loop {
+        let rows = session.client.query(OTHERS, &[&database]).await.map_err(fail)?;
+        let others: Result<Vec<Text>, _> = rows.iter().map(|row| row.try_get("who")).collect();
+        let others: Vec<String> = others.map_err(fail)?.into_iter().map(|who| who.0).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        if start.elapsed() >= GOODBYE {
+            break others;
+        }
+        tokio::time::sleep(GOODBYE / 20).await;
+    };
     Err(Error::new(ErrorKind::RestoreFailed, attempted(database))
         .because(format!("others are connected to it: {}", others.join(", ")))
         .hint("stop them first, or end their sessions with --force"))

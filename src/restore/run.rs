@@ -19,7 +19,7 @@ use super::target::{
     connect_to_maintenance, connect_to_own, connect_to_target, create, drop_statement, has_untouched_public,
     is_for_maintenance, refuse_nonempty, refuse_other,
 };
-use super::words::{creates_public, database_name, drops_public, is_about_database};
+use super::words::{creates_public, database_name, drops_public, is_about_database, role_dropped};
 use super::{Options, Request, Restored, Script};
 use crate::dump::ParamsFor;
 use crate::error::{Error, ErrorKind, Result};
@@ -361,6 +361,11 @@ impl Runner {
             self.in_transaction = true;
         }
         // What dumps of `-n public` grant on it builds on the privileges that it has from the start.
+        if role_dropped(&decode(&piece.text)).as_deref() == Some(&self.params.user) {
+            // As pg_dumpall --clean writes it, of the one that restores, too.
+            tracing::warn!("line {}: {} that is who restores", piece.line, abbreviated(&piece.text));
+            return Ok(());
+        }
         let makes_anew =
             creates_public(&piece.text) || (!self.options.into_nonempty && drops_public(&piece.text));
         if makes_anew && has_untouched_public(self.session()?).await? {

@@ -38,6 +38,15 @@ pub(crate) fn parts_of_name(name: &str) -> Vec<String> {
     }
 }
 
+/// The role that a `DROP ROLE` drops.
+pub(crate) fn role_dropped(statement: &str) -> Option<String> {
+    let rest = statement.strip_prefix("DROP ROLE ")?.trim_end().trim_end_matches(';');
+    match parts_of_name(rest.strip_prefix("IF EXISTS ").unwrap_or(rest)).as_slice() {
+        [role] => Some(role.clone()),
+        _ => None,
+    }
+}
+
 /// Where the first such character outside of double quotes is.
 fn unquoted(text: &str, wanted: impl Fn(char) -> bool) -> Option<usize> {
     let mut quoted = false;
@@ -146,6 +155,17 @@ pub(crate) fn is_about_database(statement: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dropped_roles_are_read() {
+        for (statement, role) in [
+            ("DROP ROLE postgres;", Some("postgres")),
+            ("DROP ROLE IF EXISTS \"a \"\"b\"\"\";", Some("a \"b\"")),
+            ("DROP TABLE postgres;", None),
+        ] {
+            assert_eq!(role_dropped(statement).as_deref(), role, "{statement}");
+        }
+    }
 
     #[test]
     fn targets_of_copies_are_read() {

@@ -5,7 +5,9 @@
 //!
 //! * `= ANY ((ARRAY['a'::character varying])::text[])` comes back with the cast at each element;
 //! * columns have another order after a late `ALTER TABLE … INHERIT`, or `ATTACH PARTITION`;
-//! * PostgreSQL 18 finds other names for not-null constraints of tables made by `LIKE`.
+//! * PostgreSQL 18 finds other names for not-null constraints of tables made by `LIKE`;
+//! * points in time are in the server's time zone;
+//! * autovacuum changes statistics.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -15,6 +17,7 @@ use regex::Regex;
 
 use super::Contents;
 use super::contents::Rows;
+use super::instants::without_time_zone;
 use super::names::parts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::text::decode;
@@ -36,6 +39,9 @@ static CAST: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 static NAMED_NOT_NULL: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"CONSTRAINT (?:"(?:[^"]|"")+"|[a-z_0-9$]+) NOT NULL"#).ok());
+
+/// How a statement begins that brings statistics back.
+const STATISTICS: &[u8] = b"SELECT * FROM pg_catalog.pg_restore_";
 
 /// Compares what was backed up with what came back.
 ///
@@ -144,6 +150,13 @@ fn compare_statements(
         }
         return;
     }
+    let is_schema = |statement: &&Bytes| !statement.starts_with(STATISTICS);
+    let of_all = missing.len().max(added.len());
+    let missing: Vec<&Bytes> = missing.into_iter().filter(is_schema).collect();
+    let added: Vec<&Bytes> = added.into_iter().filter(is_schema).collect();
+    if missing.len().max(added.len()) < of_all {
+        comparison.remarks.push("its statistics came back changed, as autovacuum changes them".to_owned());
+    }
     // What remains is matched by what the server cannot change about it.
     let mut by_form: BTreeMap<Vec<String>, Vec<&Bytes>> = BTreeMap::new();
     for statement in &added {
@@ -184,7 +197,7 @@ fn without_common<'a>(left: &'a [Bytes], right: &'a [Bytes]) -> (Vec<&'a Bytes>,
 
 /// The lines of a statement without what the server may spell anew.
 fn normal_form(statement: &[u8]) -> Vec<String> {
-    let mut text = decode(statement);
+    let mut text = decode(&without_time_zone(statement));
     if let Some(named) = NAMED_NOT_NULL.as_ref() {
         text = named.replace_all(&text, "NOT NULL").into_owned();
     }
@@ -231,6 +244,14 @@ mod tests {
             (
                 "CREATE TABLE t (\n    a integer,\n    b text\n);",
                 "CREATE TABLE t (\n    b text,\n    a integer\n);",
+            ),
+            (
+                "ATTACH PARTITION t FOR VALUES FROM ('2025-01-08 05:00:00+01') TO (MAXVALUE);",
+                "ATTACH PARTITION t FOR VALUES FROM ('2025-01-08 04:00:00+00') TO (MAXVALUE);",
+            ),
+            (
+                "SELECT * FROM pg_catalog.pg_restore_relation_stats('relpages', '1'::integer);",
+                "SELECT * FROM pg_catalog.pg_restore_relation_stats('relpages', '2'::integer);",
             ),
             (
                 "CREATE TABLE t (\n    a integer CONSTRAINT x_a_not_null NOT NULL\n);",

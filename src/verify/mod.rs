@@ -3,10 +3,11 @@
 //! * [`contents`] reads a text and says what is in it: rows per relation, statements, checksums;
 //! * [`recorded`] compares that with the manifest that was stored beside the backup;
 //! * [`scratch`] restores it into a database of its own, dumps that one, and drops it;
-//! * `rows` and `compare` say whether both dumps are of the same database.
+//! * `rows`, `instants` and `compare` say whether both dumps are of the same database.
 
 mod compare;
 pub mod contents;
+mod instants;
 mod names;
 pub mod recorded;
 mod rows;

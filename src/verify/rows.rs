@@ -5,6 +5,11 @@
 
 use sha2::{Digest, Sha256};
 
+use super::instants::without_time_zone;
+
+/// Values up to so many bytes are looked at whole, for points in time in them.
+const SHORT_BYTES: usize = 1 << 10;
+
 /// Takes the rows of a COPY in text format as they come.
 #[derive(Clone)]
 pub(super) struct RowDigest {
@@ -12,6 +17,8 @@ pub(super) struct RowDigest {
     columns: Vec<Sha256>,
     column: usize,
     value: Option<Sha256>,
+    /// The value, as long as it is short.
+    short: Vec<u8>,
     row: u128,
     total: u128,
 }
@@ -20,14 +27,14 @@ impl RowDigest {
     /// Of a COPY with these columns.
     pub(super) fn new(columns: &[String]) -> Self {
         let seeded = columns.iter().map(|name| seed(name.as_bytes())).collect();
-        RowDigest { columns: seeded, column: 0, value: None, row: 0, total: 0 }
+        RowDigest { columns: seeded, column: 0, value: None, short: Vec::new(), row: 0, total: 0 }
     }
 
     /// Takes some bytes. Tabs, newlines and carriage returns are never part of a value in text format:
     /// a carriage return is the first half of a line's end.
     pub(super) fn update(&mut self, mut bytes: &[u8]) {
         while let Some(end) = memchr::memchr3(b'\t', b'\n', b'\r', bytes) {
-            self.value().update(&bytes[..end]);
+            self.take(&bytes[..end]);
             match bytes[end] {
                 b'\r' => {}
                 b'\n' => {
@@ -41,14 +48,24 @@ impl RowDigest {
             }
             bytes = &bytes[end + 1..];
         }
-        if !bytes.is_empty() {
-            self.value().update(bytes);
-        }
+        self.take(bytes);
     }
 
     /// Of all rows so far.
     pub(super) fn total(&self) -> u128 {
         self.total
+    }
+
+    /// Takes some of a value.
+    fn take(&mut self, bytes: &[u8]) {
+        if self.value.is_none() && self.short.len() + bytes.len() <= SHORT_BYTES {
+            self.short.extend_from_slice(bytes);
+            return;
+        }
+        let short = std::mem::take(&mut self.short);
+        let value = self.value();
+        value.update(&short);
+        value.update(bytes);
     }
 
     fn value(&mut self) -> &mut Sha256 {
@@ -61,6 +78,13 @@ impl RowDigest {
     }
 
     fn end_value(&mut self) {
+        if self.value.is_none() {
+            let short = std::mem::take(&mut self.short);
+            self.value().update(without_time_zone(&short));
+            // Its memory is used again.
+            self.short = short;
+            self.short.clear();
+        }
         if let Some(value) = self.value.take() {
             self.row = self.row.wrapping_add(shortened(value));
         }
@@ -110,6 +134,23 @@ mod tests {
         assert_eq!(of(&["a", "b"], "2\t\\N\n1\tx\n", 3), expected);
         assert_eq!(of(&["a", "b"], "1\tx\r\n2\t\\N\r\n", 4), expected);
         assert_eq!(of(&["b", "a"], "x\t1\n\\N\t2\n", 3), expected);
+    }
+
+    #[test]
+    fn the_time_zone_of_points_in_time_does_not_matter() {
+        let expected = of(&["a", "b"], "1\t2025-01-08 04:00:00+00\n", 100);
+        for piece in 1..30 {
+            assert_eq!(of(&["a", "b"], "1\t2025-01-08 09:30:00+05:30\n", piece), expected);
+        }
+        assert_ne!(of(&["a", "b"], "1\t2025-01-08 04:00:00+01\n", 100), expected);
+    }
+
+    #[test]
+    fn long_values_are_the_same_however_they_are_cut() {
+        let row = format!("{}\t2\n", "x".repeat(2 * SHORT_BYTES));
+        for piece in [7, SHORT_BYTES - 1, SHORT_BYTES, 3 * SHORT_BYTES] {
+            assert_eq!(of(&["a", "b"], &row, piece), of(&["a", "b"], &row, 1));
+        }
     }
 
     #[test]

@@ -118,10 +118,18 @@ impl Trial<'_> {
     async fn compare(&self, params: ConnectParams, shutdown: &CancellationToken) -> Result<Tried> {
         let (sink, opened) = stream(format!("the dump of database {}", self.database));
         let encoding = self.contents.setting("client_encoding").map(str::to_owned);
+        let options = self.options();
+        let session = SessionOptions {
+            role: self.role.clone(),
+            encoding,
+            // Types and expressions are quoted by the server.
+            quote_all_identifiers: options.quote_all_identifiers,
+            ..SessionOptions::default()
+        };
         let request = dump::Request {
             params,
-            session: SessionOptions { role: self.role.clone(), encoding, ..SessionOptions::default() },
-            options: self.options(),
+            session,
+            options,
             compression: Compression::None,
             jobs: 1,
             sink: Box::new(sink),
@@ -161,6 +169,10 @@ impl Trial<'_> {
             statistics: !none(&begins(&[b"SELECT * FROM pg_catalog.pg_restore_"])),
             clean: !none(&drops),
             if_exists: !none(&|text| drops(text) && says(b" IF EXISTS ")(text)),
+            // Every database has comments or objects in `public`, which else needs no quotes.
+            quote_all_identifiers: !none(&|text| {
+                says(b" SCHEMA \"public\"")(text) || says(b" \"public\".")(text)
+            }),
             disable_dollar_quoting: !none(&|text| bodies(text) && says(b"\n    AS '")(text))
                 && none(&|text| bodies(text) && says(b"\n    AS $")(text)),
             load_via_partition_root: self.contents.loads_via_root,

@@ -27,10 +27,11 @@ fn database_part(statements: &str) -> String {
     )
 }
 
+/// Roles as `-c` has them: the one that restores is dropped and made, too.
 fn roles_part(role: &str) -> String {
     format!(
         "--\n-- PostgreSQL database cluster dump\n--\n\n\\restrict KEY\n\n\
-         SET default_transaction_read_only = off;\n{SETTINGS}CREATE ROLE postgres;\nCREATE ROLE {role};\n\
+         SET default_transaction_read_only = off;\n{SETTINGS}DROP ROLE IF EXISTS postgres;\nCREATE ROLE postgres;\nCREATE ROLE {role};\n\
          ALTER ROLE {role} WITH NOLOGIN;\n\n\\unrestrict KEY\n\n\
          --\n-- PostgreSQL database cluster dump complete\n--\n\n"
     )
