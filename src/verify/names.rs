@@ -5,32 +5,7 @@
 
 use std::collections::HashSet;
 
-/// The parts of a name, without quotes and folded as the server folds them.
-pub(super) fn parts(name: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let mut quoted = false;
-    let mut chars = name.trim().chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                push(&mut parts, '"');
-            }
-            '"' => quoted = !quoted,
-            '.' if !quoted => parts.push(String::new()),
-            c if quoted => push(&mut parts, c),
-            c if c.is_whitespace() => {}
-            c => push(&mut parts, c.to_ascii_lowercase()),
-        }
-    }
-    parts
-}
-
-fn push(parts: &mut [String], c: char) {
-    if let Some(last) = parts.last_mut() {
-        last.push(c);
-    }
-}
+pub(super) use crate::restore::words::parts_of_name as parts;
 
 /// What the statements so far say of names.
 #[derive(Default)]
