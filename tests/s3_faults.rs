@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
-use pgsiphon::sink::s3::{PartWish, RetryPolicy, S3Options, S3Sink};
-use pgsiphon::sink::{Published, Sink, Upload};
+use pgsiphon::storage::s3::{PartWish, RetryPolicy, S3Options};
+use pgsiphon::storage::sink::s3::S3Sink;
+use pgsiphon::storage::sink::{Published, Sink, Upload};
 use pgsiphon::{Error, ErrorKind};
 use scripted_s3::{Conditions, Fault, Op, Rule, ScriptedS3};
 

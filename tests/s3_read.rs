@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use futures::StreamExt;
-use pgsiphon::input::Input;
-use pgsiphon::input::s3::S3Input;
-use pgsiphon::sink::s3::{RetryPolicy, S3Options};
-use pgsiphon::store::{S3Store, Store};
+use pgsiphon::storage::input::Input;
+use pgsiphon::storage::input::s3::S3Input;
+use pgsiphon::storage::s3::{RetryPolicy, S3Options};
+use pgsiphon::storage::store::{S3Store, Store};
 use pgsiphon::{Error, ErrorKind};
 use scripted_s3::{Fault, Op, Rule, ScriptedS3};
 

@@ -12,10 +12,11 @@ use std::path::PathBuf;
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use bytes::Bytes;
 use pgsiphon::ErrorKind;
-use pgsiphon::sink::Sink;
-use pgsiphon::sink::file::FileSink;
-use pgsiphon::sink::memory::{MemorySink, MemoryStore};
-use pgsiphon::sink::s3::{PartWish, S3Options, S3Sink};
+use pgsiphon::storage::s3::{PartWish, S3Options};
+use pgsiphon::storage::sink::Sink;
+use pgsiphon::storage::sink::file::FileSink;
+use pgsiphon::storage::sink::memory::{MemorySink, MemoryStore};
+use pgsiphon::storage::sink::s3::S3Sink;
 use scripted_s3::ScriptedS3;
 
 /// Somewhere to store one dump, that the test can look into.

@@ -9,8 +9,8 @@ mod support;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use pgsiphon::ErrorKind;
-use pgsiphon::sink::s3::{Encryption, PartWish, S3Options};
-use pgsiphon::store::{DirectoryStore, S3Store, Store};
+use pgsiphon::storage::s3::{Encryption, PartWish, S3Options};
+use pgsiphon::storage::store::{DirectoryStore, S3Store, Store};
 use support::servers::Servers;
 
 struct Places {

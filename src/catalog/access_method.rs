@@ -1,7 +1,7 @@
 //! `pg_am`: access methods.
 
-use super::read::Reader;
-use super::{Catalog, CatalogId, Components, Kind, class};
+use super::reader::Reader;
+use super::{Catalog, CatalogId, Components, ObjectKind, class};
 use crate::error::Result;
 
 /// An access method.
@@ -22,7 +22,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_AM, oid: row.oid("oid")? },
             row.text("amname")?,
             None,
-            Kind::AccessMethod(method),
+            ObjectKind::AccessMethod(method),
         );
         r.selection.global_object(catalog, id, Components::empty());
     }

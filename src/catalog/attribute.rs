@@ -1,15 +1,12 @@
 //! `pg_attribute` and `pg_attrdef`: columns, their defaults and NOT NULLs, and what of that a
 //! table has from its parents.
 
-use super::constraint;
-use super::pending::Pending;
-use super::read::{Reader, only_if};
+use super::reader::{Reader, only_if};
 use super::row::CatalogRow;
-use super::{
-    Catalog, CatalogId, Components, DumpId, Kind, Oid, RelKind, Relation, TypeDetail, class, relation,
-};
+use super::started_query::StartedQuery;
+use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, Oid, RelKind, Relation, TypeDetail, class};
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::RowFormat;
+use crate::select::options::RowFormat;
 
 /// A column.
 #[derive(Debug, Clone)]
@@ -157,7 +154,7 @@ fn columns_sql(r: &Reader<'_>) -> String {
            {join}
           WHERE a.attrelid = ANY ($1) AND a.attnum > 0
           ORDER BY a.attrelid, a.attnum",
-        fdw_options = super::foreign::options_sql("a.attfdwoptions"),
+        fdw_options = super::reader::options_sql("a.attfdwoptions"),
     )
 }
 
@@ -207,15 +204,14 @@ fn defaults_sql(r: &Reader<'_>) -> String {
 
 /// The queries about the columns of all interesting relations, under way.
 pub(super) struct Started {
-    columns: Pending,
-    /// Without definitions nothing needs these two.
-    defaults: Option<Pending>,
-    checks: Option<Pending>,
+    columns: StartedQuery,
+    /// Without definitions nothing needs them.
+    defaults: Option<StartedQuery>,
 }
 
 pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Started {
     // Only definitions name the columns of views.
-    let interesting = relation::oids(catalog, |_, rel| {
+    let interesting = catalog.relation_oids(|_, rel| {
         rel.interesting
             && match rel.relkind {
                 RelKind::Sequence => false,
@@ -226,16 +222,11 @@ pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Started {
     Started {
         columns: r.start_oids("pg_attribute", &columns_sql(r), interesting.clone()),
         defaults: r.options.schema.then(|| r.start_oids("pg_attrdef", &defaults_sql(r), interesting)),
-        checks: r.options.schema.then(|| constraint::start_of_tables(r, catalog)),
     }
 }
 
-/// Reads the columns, then defaults and constraints, whose definitions are asked for.
-pub(super) async fn read(
-    r: &Reader<'_>,
-    catalog: &mut Catalog,
-    started: Started,
-) -> Result<Option<constraint::Definitions>> {
+/// Reads the columns, then their defaults.
+pub(super) async fn read(catalog: &mut Catalog, started: Started) -> Result<()> {
     for row in started.columns.rows().await? {
         let oid = row.oid("attrelid")?;
         let mut attribute = attribute_from(&row)?;
@@ -261,13 +252,10 @@ pub(super) async fn read(
     if let Some(defaults) = started.defaults {
         read_defaults(catalog, defaults).await?;
     }
-    match started.checks {
-        Some(checks) => Ok(Some(constraint::read_of_tables(r, catalog, checks).await?)),
-        None => Ok(None),
-    }
+    Ok(())
 }
 
-async fn read_defaults(catalog: &mut Catalog, defaults: Pending) -> Result<()> {
+async fn read_defaults(catalog: &mut Catalog, defaults: StartedQuery) -> Result<()> {
     for row in defaults.rows().await? {
         let Some(table) = catalog.find(class::PG_CLASS, row.oid("adrelid")?) else { continue };
         let Some(relation) = catalog.relation(table) else { continue };
@@ -292,7 +280,7 @@ fn add_default(catalog: &mut Catalog, catalog_id: CatalogId, attr_def: AttrDef) 
     let (table, adnum) = (attr_def.table, attr_def.adnum);
     let object = catalog.object(table);
     let (name, namespace, dump) = (object.name.clone(), object.namespace, object.dump);
-    let id = catalog.add(catalog_id, name, namespace, Kind::AttrDef(attr_def));
+    let id = catalog.add(catalog_id, name, namespace, ObjectKind::AttrDef(attr_def));
     catalog.object_mut(id).dump = dump;
     if let Some(attribute) = catalog.relation_mut(table).and_then(|rel| rel.attribute_mut(adnum)) {
         attribute.default = Some(id);
@@ -415,7 +403,7 @@ pub(super) async fn read_composites(r: &Reader<'_>, catalog: &mut Catalog, types
     Ok(())
 }
 
-pub(super) fn start_acls(r: &Reader<'_>) -> Pending {
+pub(super) fn start_acls(r: &Reader<'_>) -> StartedQuery {
     r.start(
         "pg_attribute",
         "SELECT a.attrelid, a.attname, a.attacl::text[] AS acl, '{}'::text[] AS acldefault,
@@ -436,7 +424,7 @@ pub(super) fn start_acls(r: &Reader<'_>) -> Pending {
 }
 
 /// Marks relations that have privileges on single columns, and reads those.
-pub(super) async fn read_acls(catalog: &mut Catalog, acls: Pending) -> Result<()> {
+pub(super) async fn read_acls(catalog: &mut Catalog, acls: StartedQuery) -> Result<()> {
     for row in acls.rows().await? {
         let Some(id) = catalog.find(class::PG_CLASS, row.oid("attrelid")?) else { continue };
         let mut acl = super::Acl::from_row(&row)?;

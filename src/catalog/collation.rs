@@ -1,7 +1,7 @@
 //! `pg_collation`: collations.
 
-use super::read::Reader;
-use super::{Catalog, CatalogId, Kind, class, namespace};
+use super::reader::Reader;
+use super::{Catalog, CatalogId, ObjectKind, class};
 use crate::error::Result;
 
 /// A collation.
@@ -45,8 +45,8 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         let id = catalog.add(
             CatalogId { classoid: class::PG_COLLATION, oid: row.oid("oid")? },
             row.text("collname")?,
-            namespace::find(catalog, row.oid("collnamespace")?),
-            Kind::Collation(Box::new(collation)),
+            catalog.namespace_by_oid(row.oid("collnamespace")?),
+            ObjectKind::Collation(Box::new(collation)),
         );
         r.selection.object(catalog, id);
     }

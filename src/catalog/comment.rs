@@ -1,8 +1,8 @@
 //! `pg_description`, `pg_seclabel`, `pg_init_privs`: what is attached to objects of any kind.
 
-use super::pending::Pending;
-use super::read::Reader;
-use super::{Catalog, CatalogId, Components, DumpId, Kind, RelKind, class};
+use super::reader::Reader;
+use super::started_query::StartedQuery;
+use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, RelKind, class};
 use crate::error::Result;
 
 /// A comment or a security label.
@@ -16,13 +16,13 @@ pub struct Label {
     pub text: String,
 }
 
-pub(super) fn start_comments(r: &Reader<'_>) -> Pending {
+pub(super) fn start_comments(r: &Reader<'_>) -> StartedQuery {
     let sql = "SELECT classoid, objoid, objsubid, '' AS provider, description AS label
                  FROM pg_catalog.pg_description ORDER BY classoid, objoid, objsubid";
     r.start("pg_description", sql)
 }
 
-pub(super) async fn read_comments(catalog: &mut Catalog, comments: Pending) -> Result<()> {
+pub(super) async fn read_comments(catalog: &mut Catalog, comments: StartedQuery) -> Result<()> {
     for row in comments.rows().await? {
         if let Some((id, label)) = labelled(catalog, &row, Components::COMMENT)? {
             catalog.comments.entry(id).or_default().push(label);
@@ -81,14 +81,14 @@ fn set_initial_privileges(catalog: &mut Catalog, id: DumpId, initial: Option<Vec
     let object = catalog.object_mut(id);
     let is_public = object.name == "public";
     let acl = match &mut object.kind {
-        Kind::Namespace(it) if !is_public || of_public => &mut it.acl,
-        Kind::Type(it) => &mut it.acl,
-        Kind::Routine(it) => &mut it.acl,
-        Kind::Aggregate(it) => &mut it.acl,
-        Kind::Relation(it) => &mut it.acl,
-        Kind::Language(it) => &mut it.acl,
-        Kind::ForeignDataWrapper(it) => &mut it.acl,
-        Kind::ForeignServer(it) => &mut it.acl,
+        ObjectKind::Namespace(it) if !is_public || of_public => &mut it.acl,
+        ObjectKind::Type(it) => &mut it.acl,
+        ObjectKind::Routine(it) => &mut it.acl,
+        ObjectKind::Aggregate(it) => &mut it.acl,
+        ObjectKind::Relation(it) => &mut it.acl,
+        ObjectKind::Language(it) => &mut it.acl,
+        ObjectKind::ForeignDataWrapper(it) => &mut it.acl,
+        ObjectKind::ForeignServer(it) => &mut it.acl,
         _ => return,
     };
     acl.initial = initial;

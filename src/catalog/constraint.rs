@@ -3,10 +3,10 @@
 use rustc_hash::FxHashMap;
 
 use super::attribute::attribute_name;
-use super::pending::Pending;
-use super::read::{Reader, only_if};
+use super::reader::{Reader, only_if};
 use super::row::CatalogRow;
-use super::{Catalog, CatalogId, DumpId, Kind, Oid, RelKind, TypeDetail, class, relation};
+use super::started_query::StartedQuery;
+use super::{Catalog, CatalogId, DumpId, ObjectKind, Oid, RelKind, TypeDetail, class};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a constraint constrains.
@@ -72,8 +72,11 @@ fn add(catalog: &mut Catalog, row: &CatalogRow, constraint: Constraint) -> Resul
     let (ConstraintOwner::Table(owner) | ConstraintOwner::Domain(owner)) = constraint.owner;
     let (namespace, dump) = (catalog.object(owner).namespace, catalog.object(owner).dump);
     let on_table = constraint.table().is_some();
-    let kind =
-        if constraint.contype == 'f' { Kind::ForeignKey(constraint) } else { Kind::Constraint(constraint) };
+    let kind = if constraint.contype == 'f' {
+        ObjectKind::ForeignKey(constraint)
+    } else {
+        ObjectKind::Constraint(constraint)
+    };
     let catalog_id = CatalogId { classoid: class::PG_CONSTRAINT, oid: row.oid("oid")? };
     let id = catalog.add(catalog_id, row.text("conname")?, namespace, kind);
     if on_table {
@@ -84,7 +87,7 @@ fn add(catalog: &mut Catalog, row: &CatalogRow, constraint: Constraint) -> Resul
 
 /// Definitions of check constraints, under way.
 pub(super) struct Definitions {
-    pending: Pending,
+    pending: StartedQuery,
     /// Each constraint, and the one whose definition is its own too.
     alike: Vec<(DumpId, Oid)>,
 }
@@ -103,9 +106,9 @@ struct Ingredients {
 /// To deparse one, the server opens its table, which was a fifth of all that it did for a large catalog.
 /// Where each tenant has tables of its own, most constraints are like others; so those are asked for
 /// once.
-pub(super) fn start_of_tables(r: &Reader<'_>, catalog: &Catalog) -> Pending {
+pub(super) fn start_of_tables(r: &Reader<'_>, catalog: &Catalog) -> StartedQuery {
     let not_null = r.major >= 18;
-    let tables = relation::oids(catalog, |_, rel| {
+    let tables = catalog.relation_oids(|_, rel| {
         rel.interesting && (rel.relchecks > 0 || not_null && rel.relkind != RelKind::Sequence)
     });
     let enforced = if r.major >= 18 { "conenforced" } else { "true" };
@@ -132,7 +135,7 @@ pub(super) fn start_of_tables(r: &Reader<'_>, catalog: &Catalog) -> Pending {
 pub(super) async fn read_of_tables(
     r: &Reader<'_>,
     catalog: &mut Catalog,
-    checks: Pending,
+    checks: StartedQuery,
 ) -> Result<Definitions> {
     let mut first: FxHashMap<Ingredients, Oid> = FxHashMap::default();
     let mut alike = Vec::new();
@@ -226,7 +229,7 @@ pub(super) async fn read_of_domains(r: &Reader<'_>, catalog: &mut Catalog, domai
 /// Reads foreign keys, after the indexes: a key that references a partitioned table needs the
 /// attachments of the partitions' indexes.
 pub(super) async fn read_foreign_keys(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let tables = relation::oids(catalog, |object, rel| {
+    let tables = catalog.relation_oids(|object, rel| {
         object.dump.contains(super::Components::DEFINITION)
             && match rel.relkind {
                 RelKind::PartitionedTable => true,
@@ -263,7 +266,7 @@ fn depend_on_attachments(catalog: &mut Catalog, key: DumpId, index: DumpId) {
     let attachments = catalog.index(index).map(|i| i.attachments.clone()).unwrap_or_default();
     for attachment in attachments {
         catalog.add_dependency(key, attachment);
-        if let Kind::IndexAttach(attach) = &catalog.object(attachment).kind {
+        if let ObjectKind::IndexAttach(attach) = &catalog.object(attachment).kind {
             let partition = attach.partition;
             depend_on_attachments(catalog, key, partition);
         }

@@ -1,7 +1,7 @@
 //! `pg_conversion`: encoding conversions.
 
-use super::read::Reader;
-use super::{Catalog, CatalogId, Kind, class, namespace};
+use super::reader::Reader;
+use super::{Catalog, CatalogId, ObjectKind, class};
 use crate::error::Result;
 
 /// An encoding conversion.
@@ -31,8 +31,8 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         let id = catalog.add(
             CatalogId { classoid: class::PG_CONVERSION, oid: row.oid("oid")? },
             row.text("conname")?,
-            namespace::find(catalog, row.oid("connamespace")?),
-            Kind::Conversion(Box::new(conversion)),
+            catalog.namespace_by_oid(row.oid("connamespace")?),
+            ObjectKind::Conversion(Box::new(conversion)),
         );
         r.selection.object(catalog, id);
     }

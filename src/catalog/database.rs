@@ -6,12 +6,12 @@ use postgres_types::Type;
 use tokio_postgres::Client;
 
 use super::comment::Label;
-use super::read::Reader;
+use super::reader::Reader;
 use super::row::query;
 use super::{Acl, Catalog, Oid};
 use crate::error::{Error, ErrorKind, Result};
-use crate::pattern::parse;
-use crate::pg::text::Text;
+use crate::pg::text::EncodedText;
+use crate::select::pattern::parse;
 
 /// The database.
 #[derive(Debug)]
@@ -146,7 +146,7 @@ pub async fn databases_matching(client: &Client, pattern: &str) -> Result<Vec<St
     }
     let sql = "SELECT datname FROM pg_catalog.pg_database
                 WHERE datname OPERATOR(pg_catalog.~) $1 COLLATE pg_catalog.default";
-    let regex = Text(parsed.name.unwrap_or_default());
+    let regex = EncodedText(parsed.name.unwrap_or_default());
     query(client, "pg_database", sql, &[(&regex, Type::TEXT)])
         .await?
         .iter()

@@ -1,7 +1,7 @@
 //! `pg_default_acl`: what ALTER DEFAULT PRIVILEGES set.
 
-use super::read::Reader;
-use super::{Acl, Catalog, CatalogId, Components, Kind, class, namespace};
+use super::reader::Reader;
+use super::{Acl, Catalog, CatalogId, Components, ObjectKind, class};
 use crate::error::Result;
 
 /// Default privileges of one role, for one kind of object, in one schema or everywhere.
@@ -37,10 +37,10 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         let id = catalog.add(
             CatalogId { classoid: class::PG_DEFAULT_ACL, oid: row.oid("oid")? },
             defaclobjtype.to_string(),
-            (nspoid != 0).then(|| namespace::find(catalog, nspoid)).flatten(),
-            Kind::DefaultAcl(Box::new(default_acl)),
+            (nspoid != 0).then(|| catalog.namespace_by_oid(nspoid)).flatten(),
+            ObjectKind::DefaultAcl(Box::new(default_acl)),
         );
-        let selected = super::select::contents_of_namespace(catalog, id);
+        let selected = crate::catalog::selection::contents_of_namespace(catalog, id);
         let object = catalog.object_mut(id);
         object.components |= Components::ACL;
         object.dump = selected.unwrap_or_else(|| r.selection.everything());

@@ -1,12 +1,12 @@
 //! `pg_depend`: what must come before what.
 
-use super::pending::Pending;
-use super::read::Reader;
-use super::{Catalog, DumpId, Kind};
+use super::reader::Reader;
+use super::started_query::StartedQuery;
+use super::{Catalog, DumpId, ObjectKind};
 use crate::error::Result;
 
 /// Asks for all edges, as columns rather than rows: there are many, and each is small.
-pub(super) fn start(r: &Reader<'_>) -> Pending {
+pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
     // Membership in extensions was dealt with; members of operator classes stand for their
     // families. Which loop is found first, and is repaired, follows from the order, which is pg_dump's.
     r.start(
@@ -31,7 +31,7 @@ pub(super) fn start(r: &Reader<'_>) -> Pending {
     )
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, edges: Pending) -> Result<()> {
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, edges: StartedQuery) -> Result<()> {
     for row in edges.rows().await? {
         let (classes, objects) = (row.oids("classid")?, row.oids("objid")?);
         let (refclasses, refobjects) = (row.oids("refclassid")?, row.oids("refobjid")?);
@@ -53,8 +53,8 @@ fn add_edge(catalog: &mut Catalog, dependent: DumpId, referenced: DumpId, deptyp
     if deptype == 'x' {
         catalog.object_mut(dependent).depends_on_extension = true;
     }
-    let row_type = matches!(catalog.object(dependent).kind, Kind::Relation(_))
-        && matches!(catalog.object(referenced).kind, Kind::Type(_));
+    let row_type = matches!(catalog.object(dependent).kind, ObjectKind::Relation(_))
+        && matches!(catalog.object(referenced).kind, ObjectKind::Type(_));
     if deptype == 'i' && row_type {
         // A composite type's relation depends on the type; for us it is the other way round.
         catalog.add_dependency(referenced, dependent);
@@ -82,14 +82,14 @@ async fn read_extensions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         let Some(id) = catalog.find(row.oid("classid")?, row.oid("objid")?) else { continue };
         let extension = row.text("extname")?;
         match &mut catalog.object_mut(id).kind {
-            Kind::Routine(it) => {
+            ObjectKind::Routine(it) => {
                 if let Some(detail) = &mut it.detail {
                     detail.depends_on_extensions.push(extension);
                 }
             }
-            Kind::Trigger(it) => it.depends_on_extensions.push(extension),
-            Kind::Index(it) => it.depends_on_extensions.push(extension),
-            Kind::Relation(it) => it.depends_on_extensions.push(extension),
+            ObjectKind::Trigger(it) => it.depends_on_extensions.push(extension),
+            ObjectKind::Index(it) => it.depends_on_extensions.push(extension),
+            ObjectKind::Relation(it) => it.depends_on_extensions.push(extension),
             _ => {}
         }
     }
@@ -102,31 +102,34 @@ pub(super) fn add_boundaries(catalog: &mut Catalog, dialect: u32) {
     let boundary = |catalog: &mut Catalog, name: &str, kind| {
         catalog.add(super::CatalogId::default(), name.to_owned(), None, kind)
     };
-    let pre = boundary(catalog, "PRE-DATA BOUNDARY", Kind::PreDataBoundary);
-    let post = boundary(catalog, "POST-DATA BOUNDARY", Kind::PostDataBoundary);
+    let pre = boundary(catalog, "PRE-DATA BOUNDARY", ObjectKind::PreDataBoundary);
+    let post = boundary(catalog, "POST-DATA BOUNDARY", ObjectKind::PostDataBoundary);
     catalog.pre_data_boundary = Some(pre);
     catalog.post_data_boundary = Some(post);
     for id in ids {
         match &catalog.object(id).kind {
             // Large objects are created in the pre-data section until 16.
-            Kind::LargeObjects(_) if dialect < 17 => catalog.add_dependency(pre, id),
-            Kind::TableData(_) | Kind::SequenceSet(_) | Kind::LargeObjects(_) | Kind::LargeObjectData(_) => {
+            ObjectKind::LargeObjects(_) if dialect < 17 => catalog.add_dependency(pre, id),
+            ObjectKind::TableData(_)
+            | ObjectKind::SequenceSet(_)
+            | ObjectKind::LargeObjects(_)
+            | ObjectKind::LargeObjectData(_) => {
                 catalog.add_dependency(id, pre);
                 catalog.add_dependency(post, id);
             }
-            Kind::Index(_)
-            | Kind::IndexAttach(_)
-            | Kind::ExtendedStatistics(_)
-            | Kind::RefreshMatView(_)
-            | Kind::Trigger(_)
-            | Kind::EventTrigger(_)
-            | Kind::DefaultAcl(_)
-            | Kind::Policy(_)
-            | Kind::Publication(_)
-            | Kind::PublicationRel(_)
-            | Kind::PublicationNamespace(_)
-            | Kind::Subscription(_) => catalog.add_dependency(id, post),
-            Kind::RelationStatistics(it) => {
+            ObjectKind::Index(_)
+            | ObjectKind::IndexAttach(_)
+            | ObjectKind::ExtendedStatistics(_)
+            | ObjectKind::RefreshMatView(_)
+            | ObjectKind::Trigger(_)
+            | ObjectKind::EventTrigger(_)
+            | ObjectKind::DefaultAcl(_)
+            | ObjectKind::Policy(_)
+            | ObjectKind::Publication(_)
+            | ObjectKind::PublicationRel(_)
+            | ObjectKind::PublicationNamespace(_)
+            | ObjectKind::Subscription(_) => catalog.add_dependency(id, post),
+            ObjectKind::RelationStatistics(it) => {
                 if it.post_data {
                     catalog.add_dependency(id, post);
                 } else {
@@ -134,12 +137,12 @@ pub(super) fn add_boundaries(catalog: &mut Catalog, dialect: u32) {
                     catalog.add_dependency(post, id);
                 }
             }
-            Kind::Rule(rule) => {
+            ObjectKind::Rule(rule) => {
                 if rule.separate {
                     catalog.add_dependency(id, post);
                 }
             }
-            Kind::Constraint(constraint) | Kind::ForeignKey(constraint) => {
+            ObjectKind::Constraint(constraint) | ObjectKind::ForeignKey(constraint) => {
                 if constraint.separate {
                     catalog.add_dependency(id, post);
                 }

@@ -1,7 +1,7 @@
 //! `pg_event_trigger`: event triggers.
 
-use super::read::Reader;
-use super::{Catalog, CatalogId, Kind, class};
+use super::reader::Reader;
+use super::{Catalog, CatalogId, ObjectKind, class};
 use crate::error::Result;
 
 /// An event trigger.
@@ -41,7 +41,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_EVENT_TRIGGER, oid: row.oid("oid")? },
             row.text("evtname")?,
             None,
-            Kind::EventTrigger(Box::new(trigger)),
+            ObjectKind::EventTrigger(Box::new(trigger)),
         );
         r.selection.object(catalog, id);
     }

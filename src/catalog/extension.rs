@@ -1,7 +1,7 @@
 //! `pg_extension`: extensions, their members, and the tables of theirs that hold users' rows.
 
-use super::read::Reader;
-use super::{Catalog, CatalogId, Components, Kind, Oid, class};
+use super::reader::Reader;
+use super::{Catalog, CatalogId, Components, ObjectKind, Oid, class};
 use crate::error::{Error, ErrorKind, Result};
 
 /// An extension.
@@ -44,7 +44,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_EXTENSION, oid },
             row.text("extname")?,
             None,
-            Kind::Extension(extension),
+            ObjectKind::Extension(extension),
         );
         catalog.object_mut(id).dump = dump;
     }

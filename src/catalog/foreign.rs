@@ -1,7 +1,7 @@
 //! `pg_foreign_data_wrapper`, `pg_foreign_server`, `pg_user_mapping`.
 
-use super::read::Reader;
-use super::{Acl, Catalog, CatalogId, Components, Kind, class};
+use super::reader::Reader;
+use super::{Acl, Catalog, CatalogId, Components, ObjectKind, class};
 use crate::error::Result;
 
 /// A foreign-data wrapper; functions are `-` for none.
@@ -39,15 +39,6 @@ pub struct UserMapping {
     pub options: String,
 }
 
-/// SQL that spells an options array for printing between `OPTIONS (` and `)`.
-pub(super) fn options_sql(column: &str) -> String {
-    format!(
-        "CASE WHEN {column} IS NULL THEN '' ELSE pg_catalog.array_to_string(ARRAY(
-            SELECT pg_catalog.quote_ident(option_name) || ' ' || pg_catalog.quote_literal(option_value)
-              FROM pg_catalog.pg_options_to_table({column}) ORDER BY option_name), E',\\n    ') END"
-    )
-}
-
 pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let connection = if r.major >= 19 { "fdwconnection::pg_catalog.regproc::text" } else { "'-'" };
     let sql = format!(
@@ -55,7 +46,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
                 fdwvalidator::pg_catalog.regproc::text AS fdwvalidator, {connection} AS fdwconnection, fdwacl::text[] AS acl,
                 pg_catalog.acldefault('F', fdwowner)::text[] AS acldefault, {} AS options
            FROM pg_catalog.pg_foreign_data_wrapper",
-        options_sql("fdwoptions")
+        super::reader::options_sql("fdwoptions")
     );
     for row in r.query("pg_foreign_data_wrapper", &sql).await? {
         let acl = Acl::from_row(&row)?;
@@ -72,7 +63,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_FOREIGN_DATA_WRAPPER, oid: row.oid("oid")? },
             row.text("fdwname")?,
             None,
-            Kind::ForeignDataWrapper(Box::new(wrapper)),
+            ObjectKind::ForeignDataWrapper(Box::new(wrapper)),
         );
         r.selection.object(catalog, id);
         catalog.object_mut(id).components.set(Components::ACL, has_acl);
@@ -86,7 +77,7 @@ async fn read_servers(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
                 pg_catalog.acldefault('S', s.srvowner)::text[] AS acldefault, {} AS options
            FROM pg_catalog.pg_foreign_server s
            JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw",
-        options_sql("s.srvoptions")
+        super::reader::options_sql("s.srvoptions")
     );
     for row in r.query("pg_foreign_server", &sql).await? {
         let acl = Acl::from_row(&row)?;
@@ -104,7 +95,7 @@ async fn read_servers(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_FOREIGN_SERVER, oid: row.oid("oid")? },
             row.text("srvname")?,
             None,
-            Kind::ForeignServer(Box::new(server)),
+            ObjectKind::ForeignServer(Box::new(server)),
         );
         r.selection.object(catalog, id);
         let object = catalog.object_mut(id);
@@ -114,12 +105,12 @@ async fn read_servers(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     // The view hides options that the user may not see, where the table refuses outright.
     let sql = format!(
         "SELECT srvid, usename, {} AS options FROM pg_catalog.pg_user_mappings ORDER BY srvid, usename",
-        options_sql("umoptions")
+        super::reader::options_sql("umoptions")
     );
     for row in r.query("pg_user_mappings", &sql).await? {
         let mapping = UserMapping { user: row.text("usename")?, options: row.text("options")? };
         let id = catalog.find(class::PG_FOREIGN_SERVER, row.oid("srvid")?);
-        if let Some(Kind::ForeignServer(server)) = id.map(|id| &mut catalog.object_mut(id).kind) {
+        if let Some(ObjectKind::ForeignServer(server)) = id.map(|id| &mut catalog.object_mut(id).kind) {
             server.user_mappings.push(mapping);
         }
     }

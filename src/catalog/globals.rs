@@ -7,8 +7,8 @@ use super::parameter_acl::{self, ParameterAcl};
 use super::role::{self, Role};
 use super::tablespace::{self, Tablespace};
 use crate::error::Result;
-use crate::options::{ClusterOptions, DumpOptions};
 use crate::pg::server::Server;
+use crate::select::options::{ClusterOptions, DumpOptions};
 
 /// Everything that a dump of the cluster's globals shows
 /// (<https://www.postgresql.org/docs/current/app-pg-dumpall.html>). What the options leave out is

@@ -1,10 +1,10 @@
 //! `pg_index`: indexes, and the constraints that stand on them.
 
-use super::pending::Pending;
-use super::read::{Reader, only_if};
+use super::reader::{Reader, only_if};
 use super::row::CatalogRow;
+use super::started_query::StartedQuery;
 use super::{
-    Catalog, CatalogId, Components, Constraint, ConstraintOwner, DumpId, Kind, Oid, class, relation, typoid,
+    Catalog, CatalogId, Components, Constraint, ConstraintOwner, DumpId, ObjectKind, Oid, class, typoid,
 };
 use crate::error::Result;
 
@@ -49,8 +49,8 @@ pub struct Index {
     pub depends_on_extensions: Vec<String>,
 }
 
-pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Pending {
-    let tables = relation::oids(catalog, |_, rel| rel.interesting && rel.relhasindex);
+pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> StartedQuery {
+    let tables = catalog.relation_oids(|_, rel| rel.interesting && rel.relhasindex);
     let nulls = if r.major >= 15 { "i.indnullsnotdistinct" } else { "false" };
     let period = if r.major >= 18 { "c.conperiod" } else { "false" };
     let set = if r.major >= 17 { "attstattarget IS NOT NULL" } else { "attstattarget >= 0" };
@@ -84,7 +84,7 @@ pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Pending {
     r.start_oids("pg_index", &sql, tables)
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, indexes: Pending) -> Result<()> {
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, indexes: StartedQuery) -> Result<()> {
     let mut to_deparse = Vec::new();
     for row in indexes.rows().await? {
         let Some(table) = catalog.find(class::PG_CLASS, row.oid("indrelid")?) else { continue };
@@ -122,7 +122,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, indexes: Pending
             CatalogId { classoid: class::PG_CLASS, oid },
             row.text("relname")?,
             namespace,
-            Kind::Index(Box::new(index)),
+            ObjectKind::Index(Box::new(index)),
         );
         catalog.object_mut(id).dump = dump;
         if let Some(relation) = catalog.relation_mut(table) {
@@ -147,7 +147,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, indexes: Pending
             CatalogId { classoid: class::PG_CONSTRAINT, oid: conoid },
             row.text("conname")?,
             namespace,
-            Kind::Constraint(constraint),
+            ObjectKind::Constraint(constraint),
         );
         catalog.object_mut(constraint).dump = dump;
         if let Some(index) = catalog.index_mut(id) {
@@ -173,7 +173,7 @@ fn has_defaults_only(catalog: &Catalog, index: &Index, row: &CatalogRow) -> Resu
 /// hash count: none of them takes parameters.
 fn is_default_opclass(catalog: &Catalog, opclass: Oid, atttypid: Oid) -> bool {
     let Some(id) = catalog.find(class::PG_OPCLASS, opclass) else { return false };
-    let Kind::Opclass(it) = &catalog.object(id).kind else { return false };
+    let ObjectKind::Opclass(it) = &catalog.object(id).kind else { return false };
     // varchar has no class of its own, and text is the preferred type that it is coercible to.
     let input_type = if atttypid == typoid::VARCHAR { typoid::TEXT } else { atttypid };
     it.opcdefault

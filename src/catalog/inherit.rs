@@ -1,7 +1,7 @@
 //! `pg_inherits`: which tables are whose children and partitions, and what follows from that.
 
-use super::read::Reader;
-use super::{Catalog, CatalogId, DumpId, Kind, RelKind, class};
+use super::reader::Reader;
+use super::{Catalog, CatalogId, DumpId, ObjectKind, RelKind, class};
 use crate::error::Result;
 
 /// The attachment of a partition to its partitioned table, a command of its own.
@@ -55,7 +55,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             continue;
         };
         let (name, namespace) = (object.name.clone(), object.namespace);
-        let attach = Kind::TableAttach(TableAttach { parent, partition: id });
+        let attach = ObjectKind::TableAttach(TableAttach { parent, partition: id });
         let attach = catalog.add(CatalogId::default(), name, namespace, attach);
         catalog.add_dependency(attach, id);
         catalog.add_dependency(attach, parent);
@@ -76,7 +76,7 @@ pub(super) fn attach_indexes(catalog: &mut Catalog) {
             let Some(parent_table) = catalog.index(parent).map(|i| i.table) else { continue };
             let object = catalog.object(index);
             let (name, namespace) = (object.name.clone(), object.namespace);
-            let attach = Kind::IndexAttach(IndexAttach { parent, partition: index });
+            let attach = ObjectKind::IndexAttach(IndexAttach { parent, partition: index });
             let attach = catalog.add(CatalogId::default(), name, namespace, attach);
             for on in [index, parent, id, parent_table] {
                 catalog.add_dependency(attach, on);

@@ -1,8 +1,8 @@
 //! `pg_language`, `pg_cast`, `pg_transform`: languages, and how values cross between types and
 //! into languages.
 
-use super::read::Reader;
-use super::{Acl, Catalog, CatalogId, Components, Kind, Oid, class};
+use super::reader::Reader;
+use super::{Acl, Catalog, CatalogId, Components, ObjectKind, Oid, class};
 use crate::error::Result;
 
 /// A procedural language.
@@ -63,7 +63,7 @@ pub(super) async fn read_languages(r: &Reader<'_>, catalog: &mut Catalog) -> Res
             CatalogId { classoid: class::PG_LANGUAGE, oid: row.oid("oid")? },
             row.text("lanname")?,
             None,
-            Kind::Language(Box::new(language)),
+            ObjectKind::Language(Box::new(language)),
         );
         r.selection.global_object(catalog, id, Components::ACL);
         catalog.object_mut(id).components.set(Components::ACL, has_acl);
@@ -100,7 +100,7 @@ pub(super) async fn read_casts(r: &Reader<'_>, catalog: &mut Catalog) -> Result<
             CatalogId { classoid: class::PG_CAST, oid: row.oid("oid")? },
             name,
             None,
-            Kind::Cast(cast),
+            ObjectKind::Cast(cast),
         );
         r.selection.global_object(catalog, id, Components::empty());
     }
@@ -128,7 +128,7 @@ pub(super) async fn read_transforms(r: &Reader<'_>, catalog: &mut Catalog) -> Re
             CatalogId { classoid: class::PG_TRANSFORM, oid: row.oid("oid")? },
             name,
             None,
-            Kind::Transform(transform),
+            ObjectKind::Transform(transform),
         );
         r.selection.object(catalog, id);
     }

@@ -1,7 +1,7 @@
 //! `pg_largeobject_metadata`: large objects, one by one or in groups.
 
-use super::read::Reader;
-use super::{Acl, Catalog, CatalogId, Components, Kind, Oid, class};
+use super::reader::Reader;
+use super::{Acl, Catalog, CatalogId, Components, ObjectKind, Oid, class};
 use crate::error::Result;
 
 /// From version 17 on, large objects of equal owner and privileges are dumped in groups of at
@@ -50,7 +50,8 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         add_group(catalog, group, grouped);
     }
     if any && !grouped {
-        let data = catalog.add(CatalogId::default(), "BLOBS".to_owned(), None, Kind::LargeObjectData(None));
+        let data =
+            catalog.add(CatalogId::default(), "BLOBS".to_owned(), None, ObjectKind::LargeObjectData(None));
         catalog.object_mut(data).components |= Components::DATA;
     }
     Ok(())
@@ -62,7 +63,7 @@ fn add_group(catalog: &mut Catalog, group: LargeObjects, grouped: bool) {
     let has_acl = group.acl.acl.is_some();
     let catalog_id = CatalogId { classoid: class::PG_LARGEOBJECT, oid: first };
     let oids = group.oids.clone();
-    let id = catalog.add(catalog_id, name.clone(), None, Kind::LargeObjects(Box::new(group)));
+    let id = catalog.add(catalog_id, name.clone(), None, ObjectKind::LargeObjects(Box::new(group)));
     for oid in oids {
         catalog.by_catalog_id.insert(CatalogId { classoid: class::PG_LARGEOBJECT, oid }, id);
     }
@@ -70,7 +71,7 @@ fn add_group(catalog: &mut Catalog, group: LargeObjects, grouped: bool) {
     object.components |= Components::DATA;
     object.components.set(Components::ACL, has_acl);
     if grouped {
-        let data = catalog.add(CatalogId::default(), name, None, Kind::LargeObjectData(Some(id)));
+        let data = catalog.add(CatalogId::default(), name, None, ObjectKind::LargeObjectData(Some(id)));
         catalog.add_dependency(data, id);
         catalog.object_mut(data).components |= Components::DATA;
     }

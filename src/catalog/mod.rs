@@ -25,23 +25,25 @@ mod inherit;
 mod known;
 mod language;
 mod large_object;
+mod locked_tables;
 mod membership;
 mod namespace;
 mod operator;
 mod parameter_acl;
-mod pending;
 mod policy;
+mod privileges;
 mod publication;
 mod read;
-mod readable;
+mod reader;
 mod relation;
 mod relation_statistics;
 mod role;
 mod routine;
 mod row;
 mod rule;
-pub mod select;
+pub mod selection;
 mod sequence;
+mod started_query;
 mod statistics;
 mod subscription;
 mod table_data;
@@ -73,14 +75,15 @@ pub use inherit::{IndexAttach, TableAttach};
 pub use known::Scope;
 pub use language::{Cast, Language, Transform};
 pub use large_object::LargeObjects;
+pub use locked_tables::{TableToLock, to_lock};
 pub use membership::{Membership, MembershipOptions};
 pub use namespace::Namespace;
 pub use operator::{OpMember, Opclass, Operator, OperatorDetail, Opfamily, ProcMember};
 pub use parameter_acl::ParameterAcl;
 pub use policy::{Policy, PolicyRule};
+pub use privileges::Unreadable;
 pub use publication::{Publication, PublicationNamespace, PublicationRel};
-pub use read::{TableToLock, read_catalog, tables_to_lock, to_lock, unreadable};
-pub use readable::Unreadable;
+pub use read::{read_catalog, tables_to_lock, unreadable};
 pub use relation::{ForeignTable, RelKind, Relation};
 pub use relation_statistics::{AttributeStatistics, RelationStatistics};
 pub use role::Role;
@@ -225,7 +228,7 @@ pub struct Object {
     /// What must come before it.
     pub dependencies: Vec<DumpId>,
     /// The kind and what only that kind has.
-    pub kind: Kind,
+    pub kind: ObjectKind,
 }
 
 impl Object {
@@ -239,7 +242,7 @@ impl Object {
 /// have millions of them.
 #[derive(Debug)]
 #[allow(missing_docs)]
-pub enum Kind {
+pub enum ObjectKind {
     Namespace(Box<Namespace>),
     Extension(Extension),
     Type(Box<Type>),
@@ -299,11 +302,11 @@ macro_rules! accessors {
         $(
             #[doc = concat!("The object as a [`", stringify!($ty), "`], if it is one.")]
             pub fn $get(&self, id: DumpId) -> Option<&$ty> {
-                match &self.objects[id.index()].kind { $(Kind::$variant(it) )|+ => Some(it), _ => None }
+                match &self.objects[id.index()].kind { $(ObjectKind::$variant(it) )|+ => Some(it), _ => None }
             }
             #[doc = concat!("The object as a mutable [`", stringify!($ty), "`], if it is one.")]
             pub fn $get_mut(&mut self, id: DumpId) -> Option<&mut $ty> {
-                match &mut self.objects[id.index()].kind { $(Kind::$variant(it) )|+ => Some(it), _ => None }
+                match &mut self.objects[id.index()].kind { $(ObjectKind::$variant(it) )|+ => Some(it), _ => None }
             }
         )*
     };
@@ -345,7 +348,7 @@ impl Catalog {
         catalog_id: CatalogId,
         name: String,
         namespace: Option<DumpId>,
-        kind: Kind,
+        kind: ObjectKind,
     ) -> DumpId {
         let id = DumpId(self.objects.len() as u32);
         if catalog_id.classoid != 0 {
@@ -383,6 +386,24 @@ impl Catalog {
     /// The object that the server calls `classoid`, `oid`.
     pub fn find(&self, classoid: Oid, oid: Oid) -> Option<DumpId> {
         self.by_catalog_id.get(&CatalogId { classoid, oid }).copied()
+    }
+
+    /// The namespace with this OID.
+    pub fn namespace_by_oid(&self, oid: Oid) -> Option<DumpId> {
+        self.find(class::PG_NAMESPACE, oid)
+    }
+
+    /// The relation with this OID.
+    pub fn relation_by_oid_mut(&mut self, oid: Oid) -> Option<&mut Relation> {
+        let id = self.find(class::PG_CLASS, oid)?;
+        self.relation_mut(id)
+    }
+
+    /// OIDs of the relations that `wanted` picks.
+    pub fn relation_oids(&self, wanted: impl Fn(&Object, &Relation) -> bool) -> Vec<Oid> {
+        let is_wanted = |id: DumpId| self.relation(id).is_some_and(|it| wanted(self.object(id), it));
+        let oids = self.relations.iter().filter(|id| is_wanted(**id));
+        oids.map(|id| self.object(*id).catalog_id.oid).collect()
     }
 
     /// Says that `dependent` must come after `on`.

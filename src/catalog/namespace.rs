@@ -1,7 +1,7 @@
 //! `pg_namespace`: schemas.
 
-use super::read::Reader;
-use super::{Acl, Catalog, CatalogId, Components, DumpId, Kind, Oid, class};
+use super::reader::Reader;
+use super::{Acl, Catalog, CatalogId, Components, ObjectKind, class};
 use crate::error::Result;
 
 /// A schema.
@@ -49,14 +49,14 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_NAMESPACE, oid },
             name,
             None,
-            Kind::Namespace(Box::new(namespace)),
+            ObjectKind::Namespace(Box::new(namespace)),
         );
         let object = catalog.object_mut(id);
         object.dump = dump;
         object.components.set(Components::ACL, has_acl || public_is_dumped);
         let comes_with_database = r.selection.comes_with_database(&object.name);
         object.components.set(Components::COMMENT, public_is_dumped && comes_with_database);
-        super::select::member_of_extension(catalog, id);
+        crate::catalog::selection::member_of_extension(catalog, id);
     }
     Ok(())
 }
@@ -66,9 +66,4 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
 fn initial_privileges_of_public(owner: &str) -> Vec<String> {
     let owner = super::acl::quote_role(owner);
     vec![format!("{owner}=UC/{owner}"), format!("=U/{owner}")]
-}
-
-/// The namespace with this OID.
-pub(super) fn find(catalog: &Catalog, oid: Oid) -> Option<DumpId> {
-    catalog.find(class::PG_NAMESPACE, oid)
 }

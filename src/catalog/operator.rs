@@ -2,8 +2,8 @@
 
 use postgres_types::Type;
 
-use super::read::Reader;
-use super::{Catalog, CatalogId, Components, Kind, Oid, class, namespace};
+use super::reader::Reader;
+use super::{Catalog, CatalogId, Components, ObjectKind, Oid, class};
 use crate::error::Result;
 
 /// An operator. What only a definition needs is read for all: there are few of the user's.
@@ -110,8 +110,8 @@ async fn read_operators(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         let id = catalog.add(
             CatalogId { classoid: class::PG_OPERATOR, oid },
             row.text("oprname")?,
-            namespace::find(catalog, row.oid("oprnamespace")?),
-            Kind::Operator(Box::new(operator)),
+            catalog.namespace_by_oid(row.oid("oprnamespace")?),
+            ObjectKind::Operator(Box::new(operator)),
         );
         r.selection.object(catalog, id);
         if catalog.object(id).dump.contains(Components::DEFINITION) {
@@ -168,8 +168,8 @@ async fn read_opclasses(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         let id = catalog.add(
             CatalogId { classoid: class::PG_OPCLASS, oid: row.oid("oid")? },
             row.text("opcname")?,
-            namespace::find(catalog, row.oid("opcnamespace")?),
-            Kind::Opclass(Box::new(opclass)),
+            catalog.namespace_by_oid(row.oid("opcnamespace")?),
+            ObjectKind::Opclass(Box::new(opclass)),
         );
         r.selection.object(catalog, id);
     }
@@ -190,8 +190,8 @@ async fn read_opfamilies(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         let id = catalog.add(
             CatalogId { classoid: class::PG_OPFAMILY, oid: row.oid("oid")? },
             row.text("opfname")?,
-            namespace::find(catalog, row.oid("opfnamespace")?),
-            Kind::Opfamily(Box::new(opfamily)),
+            catalog.namespace_by_oid(row.oid("opfnamespace")?),
+            ObjectKind::Opfamily(Box::new(opfamily)),
         );
         r.selection.object(catalog, id);
     }
@@ -238,8 +238,8 @@ async fn read_member_operators(r: &Reader<'_>, catalog: &mut Catalog) -> Result<
         };
         let Some(id) = catalog.find(row.oid("refclassid")?, row.oid("refobjid")?) else { continue };
         match &mut catalog.object_mut(id).kind {
-            Kind::Opclass(it) => it.operators.push(member),
-            Kind::Opfamily(it) => it.operators.push(member),
+            ObjectKind::Opclass(it) => it.operators.push(member),
+            ObjectKind::Opfamily(it) => it.operators.push(member),
             _ => {}
         }
     }
@@ -272,8 +272,8 @@ async fn read_member_functions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<
         };
         let Some(id) = catalog.find(row.oid("refclassid")?, row.oid("refobjid")?) else { continue };
         match &mut catalog.object_mut(id).kind {
-            Kind::Opclass(it) => it.functions.push(member),
-            Kind::Opfamily(it) => it.functions.push(member),
+            ObjectKind::Opclass(it) => it.functions.push(member),
+            ObjectKind::Opfamily(it) => it.functions.push(member),
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! `pg_policy`: row security, whether it is enabled and its policies.
 
-use super::read::{Reader, only_if};
-use super::{Catalog, CatalogId, Components, DumpId, Kind, RelKind, class, relation};
+use super::reader::{Reader, only_if};
+use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, RelKind, class};
 use crate::error::Result;
 
 /// A policy, or that row security is enabled at all.
@@ -32,7 +32,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     if r.options.no_policies {
         return Ok(());
     }
-    let tables = relation::oids(catalog, |object, rel| {
+    let tables = catalog.relation_oids(|object, rel| {
         object.dump.contains(Components::POLICY)
             && matches!(rel.relkind, RelKind::Table | RelKind::PartitionedTable)
     });
@@ -48,7 +48,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: 0, oid },
             name,
             namespace,
-            Kind::Policy(Box::new(Policy { table, rule: None })),
+            ObjectKind::Policy(Box::new(Policy { table, rule: None })),
         );
     }
     let printed = r.prints_post_data();
@@ -78,7 +78,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_POLICY, oid: row.oid("oid")? },
             row.text("polname")?,
             namespace,
-            Kind::Policy(Box::new(Policy { table, rule: Some(rule) })),
+            ObjectKind::Policy(Box::new(Policy { table, rule: Some(rule) })),
         );
     }
     Ok(())

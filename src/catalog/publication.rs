@@ -1,7 +1,7 @@
 //! `pg_publication`, `pg_publication_rel`, `pg_publication_namespace`.
 
-use super::read::{Reader, only_if};
-use super::{Catalog, CatalogId, Components, DumpId, Kind, class};
+use super::reader::{Reader, only_if};
+use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, class};
 use crate::error::Result;
 
 /// A publication.
@@ -82,7 +82,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_PUBLICATION, oid: row.oid("oid")? },
             row.text("pubname")?,
             None,
-            Kind::Publication(publication),
+            ObjectKind::Publication(publication),
         );
         r.selection.object(catalog, id);
     }
@@ -101,7 +101,7 @@ async fn read_exceptions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     for row in r.query("pg_publication_rel", sql).await? {
         let table = catalog.find(class::PG_CLASS, row.oid("prrelid")?);
         let publication = catalog.find(class::PG_PUBLICATION, row.oid("prpubid")?);
-        if let (Some(table), Some(Kind::Publication(publication))) =
+        if let (Some(table), Some(ObjectKind::Publication(publication))) =
             (table, publication.map(|id| &mut catalog.object_mut(id).kind))
         {
             publication.except_tables.push(table);
@@ -147,7 +147,7 @@ async fn read_relations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_PUBLICATION_REL, oid: row.oid("oid")? },
             name,
             namespace,
-            Kind::PublicationRel(member),
+            ObjectKind::PublicationRel(member),
         );
         r.selection.global_object(catalog, id, Components::all());
     }
@@ -161,7 +161,7 @@ async fn read_namespaces(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let sql = "SELECT oid, pnpubid, pnnspid FROM pg_catalog.pg_publication_namespace";
     for row in r.query("pg_publication_namespace", sql).await? {
         let publication = catalog.find(class::PG_PUBLICATION, row.oid("pnpubid")?);
-        let schema = super::namespace::find(catalog, row.oid("pnnspid")?);
+        let schema = catalog.namespace_by_oid(row.oid("pnnspid")?);
         let (Some(publication), Some(schema)) = (publication, schema) else { continue };
         if r.dialect < 18 && catalog.object(schema).dump.is_empty() {
             continue;
@@ -171,7 +171,7 @@ async fn read_namespaces(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_PUBLICATION_NAMESPACE, oid: row.oid("oid")? },
             name,
             None,
-            Kind::PublicationNamespace(PublicationNamespace { publication, schema }),
+            ObjectKind::PublicationNamespace(PublicationNamespace { publication, schema }),
         );
         r.selection.global_object(catalog, id, Components::all());
     }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::attribute::Attribute;
-use super::read::Reader;
-use super::{Acl, Catalog, CatalogId, Components, DumpId, Kind, Oid, class, namespace};
+use super::reader::Reader;
+use super::{Acl, Catalog, CatalogId, Components, DumpId, ObjectKind, Oid, class};
 use crate::error::{Error, ErrorKind, Result};
 
 /// `pg_class.relkind`, as far as dumps know it.
@@ -272,8 +272,8 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         let id = catalog.add(
             CatalogId { classoid: class::PG_CLASS, oid },
             row.text("relname")?,
-            namespace::find(catalog, row.oid("relnamespace")?),
-            Kind::Relation(Box::new(relation)),
+            catalog.namespace_by_oid(row.oid("relnamespace")?),
+            ObjectKind::Relation(Box::new(relation)),
         );
         select(r, catalog, id, relkind);
         let object = catalog.object_mut(id);
@@ -322,8 +322,8 @@ async fn with_changed_privileges(r: &Reader<'_>) -> Result<HashSet<Oid>> {
 fn select(r: &Reader<'_>, catalog: &mut Catalog, id: DumpId, relkind: RelKind) {
     if relkind == RelKind::CompositeType {
         catalog.object_mut(id).dump = Components::empty();
-    } else if !super::select::member_of_extension(catalog, id) {
-        let inherited = super::select::contents_of_namespace(catalog, id).unwrap_or_default();
+    } else if !crate::catalog::selection::member_of_extension(catalog, id) {
+        let inherited = crate::catalog::selection::contents_of_namespace(catalog, id).unwrap_or_default();
         let oid = catalog.object(id).catalog_id.oid;
         catalog.object_mut(id).dump = r.selection.relation(oid, inherited);
     }
@@ -354,7 +354,7 @@ pub(super) async fn read_definitions(r: &Reader<'_>, catalog: &mut Catalog) -> R
     use RelKind::{ForeignTable as F, MatView, PartitionedTable, View};
     let printed = r.prints_definitions();
     let of_kind = |catalog: &Catalog, kinds: &[RelKind]| -> Vec<Oid> {
-        oids(catalog, |o, rel| {
+        catalog.relation_oids(|o, rel| {
             printed && o.dump.contains(Components::DEFINITION) && kinds.contains(&rel.relkind)
         })
     };
@@ -362,7 +362,7 @@ pub(super) async fn read_definitions(r: &Reader<'_>, catalog: &mut Catalog) -> R
     let sql = "SELECT oid, pg_catalog.pg_get_partkeydef(oid) AS definition
                  FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS oid";
     for row in r.query_oids("partition keys", sql, relations).await? {
-        if let Some(relation) = relation_mut(catalog, row.oid("oid")?) {
+        if let Some(relation) = catalog.relation_by_oid_mut(row.oid("oid")?) {
             relation.partition_key = row.opt_text("definition")?;
         }
     }
@@ -375,16 +375,16 @@ pub(super) async fn read_definitions(r: &Reader<'_>, catalog: &mut Catalog) -> R
             return Err(view_vanished(catalog, oid));
         };
         definition.pop();
-        if let Some(relation) = relation_mut(catalog, oid) {
+        if let Some(relation) = catalog.relation_by_oid_mut(oid) {
             relation.view_definition = Some(definition);
         }
     }
-    let relations = oids(catalog, |o, rel| !o.dump.is_empty() && rel.relkind == F);
+    let relations = catalog.relation_oids(|o, rel| !o.dump.is_empty() && rel.relkind == F);
     let sql = format!(
         "SELECT ft.ftrelid AS oid, fs.oid AS server_oid, fs.srvname, {} AS options
            FROM pg_catalog.pg_foreign_table ft JOIN pg_catalog.pg_foreign_server fs ON fs.oid = ft.ftserver
           WHERE ft.ftrelid = ANY ($1)",
-        super::foreign::options_sql("ft.ftoptions")
+        super::reader::options_sql("ft.ftoptions")
     );
     for row in r.query_oids("pg_foreign_table", &sql, relations).await? {
         let foreign = ForeignTable {
@@ -392,16 +392,16 @@ pub(super) async fn read_definitions(r: &Reader<'_>, catalog: &mut Catalog) -> R
             server: row.text("srvname")?,
             options: row.text("options")?,
         };
-        if let Some(relation) = relation_mut(catalog, row.oid("oid")?) {
+        if let Some(relation) = catalog.relation_by_oid_mut(row.oid("oid")?) {
             relation.foreign = Some(foreign);
         }
     }
-    let partitions =
-        oids(catalog, |o, rel| printed && o.dump.contains(Components::DEFINITION) && rel.relispartition);
+    let partitions = catalog
+        .relation_oids(|o, rel| printed && o.dump.contains(Components::DEFINITION) && rel.relispartition);
     let sql = "SELECT c.oid, pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS bound
                  FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1)";
     for row in r.query_oids("partition bounds", sql, partitions).await? {
-        if let Some(relation) = relation_mut(catalog, row.oid("oid")?) {
+        if let Some(relation) = catalog.relation_by_oid_mut(row.oid("oid")?) {
             relation.partition_bound = row.opt_text("bound")?;
         }
     }
@@ -413,23 +413,4 @@ fn view_vanished(catalog: &Catalog, oid: Oid) -> Error {
     Error::new(ErrorKind::SourceFailed, format!("read the definition of view {}", name.unwrap_or_default()))
         .because("the server returned none: the view was dropped or replaced while we were reading")
         .hint("run the dump again")
-}
-
-/// OIDs of the relations that `wanted` picks.
-pub(super) fn oids(catalog: &Catalog, wanted: impl Fn(&super::Object, &Relation) -> bool) -> Vec<Oid> {
-    catalog
-        .relations
-        .iter()
-        .filter(|&&id| {
-            let relation = catalog.relation(id);
-            relation.is_some_and(|relation| wanted(catalog.object(id), relation))
-        })
-        .map(|&id| catalog.object(id).catalog_id.oid)
-        .collect()
-}
-
-/// The relation with this OID.
-pub(super) fn relation_mut(catalog: &mut Catalog, oid: Oid) -> Option<&mut Relation> {
-    let id = catalog.find(class::PG_CLASS, oid)?;
-    catalog.relation_mut(id)
 }

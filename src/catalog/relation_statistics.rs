@@ -2,8 +2,8 @@
 //! has the functions that put it back
 //! (<https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-STATSMOD>).
 
-use super::read::Reader;
-use super::{Catalog, CatalogId, Components, DumpId, Kind, Oid, RelKind, class};
+use super::reader::Reader;
+use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, Oid, RelKind, class};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The first version that can restore statistics.
@@ -98,7 +98,7 @@ fn add(catalog: &mut Catalog, relation: DumpId, statistics: RelationStatistics) 
     let object = catalog.object(relation);
     let (name, namespace) = (object.name.clone(), object.namespace);
     let constraint = catalog.index(relation).and_then(|index| index.constraint);
-    let kind = Kind::RelationStatistics(Box::new(statistics));
+    let kind = ObjectKind::RelationStatistics(Box::new(statistics));
     let id = catalog.add(CatalogId::default(), name, namespace, kind);
     catalog.object_mut(id).components = Components::STATISTICS;
     catalog.add_dependency(id, relation);
@@ -111,7 +111,7 @@ fn add(catalog: &mut Catalog, relation: DumpId, statistics: RelationStatistics) 
 /// Puts the statistics of a materialised view after its refresh.
 pub(super) fn follow_refresh(catalog: &mut Catalog, relation: DumpId, data: DumpId) {
     let Some(&statistics) = catalog.statistics.get(&relation) else { return };
-    if matches!(catalog.object(data).kind, Kind::RefreshMatView(_))
+    if matches!(catalog.object(data).kind, ObjectKind::RefreshMatView(_))
         && let Some(it) = catalog.relation_statistics_mut(statistics)
     {
         it.post_data = true;

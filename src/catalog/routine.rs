@@ -1,7 +1,7 @@
 //! `pg_proc` and `pg_aggregate`: functions, procedures, aggregates.
 
-use super::read::Reader;
-use super::{Acl, Catalog, CatalogId, Components, Kind, Oid, class, namespace};
+use super::reader::Reader;
+use super::{Acl, Catalog, CatalogId, Components, ObjectKind, Oid, class};
 use crate::error::Result;
 
 /// A function or procedure.
@@ -137,14 +137,14 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         let owner = catalog.role(row.oid("proowner")?);
         let arg_types = row.oids("proargtypes")?;
         let kind = if row.char("prokind")? == 'a' {
-            Kind::Aggregate(Box::new(Aggregate { owner, acl, arg_types, detail: None }))
+            ObjectKind::Aggregate(Box::new(Aggregate { owner, acl, arg_types, detail: None }))
         } else {
-            Kind::Routine(Box::new(Routine { owner, acl, arg_types, detail: None, postponed: false }))
+            ObjectKind::Routine(Box::new(Routine { owner, acl, arg_types, detail: None, postponed: false }))
         };
         let id = catalog.add(
             CatalogId { classoid: class::PG_PROC, oid: row.oid("oid")? },
             row.text("proname")?,
-            namespace::find(catalog, row.oid("pronamespace")?),
+            catalog.namespace_by_oid(row.oid("pronamespace")?),
             kind,
         );
         r.selection.object(catalog, id);
@@ -165,8 +165,8 @@ pub(super) async fn read_details(r: &Reader<'_>, catalog: &mut Catalog) -> Resul
             continue;
         }
         match object.kind {
-            Kind::Routine(_) => routines.push(object.catalog_id.oid),
-            Kind::Aggregate(_) => aggregates.push(object.catalog_id.oid),
+            ObjectKind::Routine(_) => routines.push(object.catalog_id.oid),
+            ObjectKind::Aggregate(_) => aggregates.push(object.catalog_id.oid),
             _ => {}
         }
     }
@@ -256,7 +256,7 @@ async fn read_aggregate_details(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec
             proparallel: row.char("proparallel")?,
         };
         let Some(id) = catalog.find(class::PG_PROC, row.oid("oid")?) else { continue };
-        if let Kind::Aggregate(aggregate) = &mut catalog.object_mut(id).kind {
+        if let ObjectKind::Aggregate(aggregate) = &mut catalog.object_mut(id).kind {
             aggregate.detail = Some(detail);
         }
     }

@@ -10,7 +10,7 @@ use tokio_postgres::{Client, Row};
 use super::Oid;
 use crate::error::Result;
 use crate::pg::error::source_failed;
-use crate::pg::text::Text;
+use crate::pg::text::EncodedText;
 
 /// Runs one of our catalog queries; `what` names it in errors ("read pg_index"). Each parameter comes
 /// with its type, which saves asking the server for it.
@@ -52,11 +52,11 @@ impl CatalogRow {
     }
 
     pub(super) fn text(&self, column: &str) -> Result<String> {
-        Ok(self.get::<Text>(column)?.0)
+        Ok(self.get::<EncodedText>(column)?.0)
     }
 
     pub(super) fn opt_text(&self, column: &str) -> Result<Option<String>> {
-        Ok(self.get::<Option<Text>>(column)?.map(|t| t.0))
+        Ok(self.get::<Option<EncodedText>>(column)?.map(|t| t.0))
     }
 
     /// A text that is worth nothing when empty.
@@ -69,7 +69,7 @@ impl CatalogRow {
     }
 
     pub(super) fn opt_texts(&self, column: &str) -> Result<Option<Vec<String>>> {
-        Ok(self.get::<Option<Vec<Text>>>(column)?.map(|ts| ts.into_iter().map(|t| t.0).collect()))
+        Ok(self.get::<Option<Vec<EncodedText>>>(column)?.map(|ts| ts.into_iter().map(|t| t.0).collect()))
     }
 
     pub(super) fn oid(&self, column: &str) -> Result<Oid> {

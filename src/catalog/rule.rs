@@ -1,7 +1,7 @@
 //! `pg_rewrite`: rules, the views' own among them.
 
-use super::read::Reader;
-use super::{Catalog, CatalogId, Components, DumpId, Kind, RelKind, class};
+use super::reader::Reader;
+use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, RelKind, class};
 use crate::error::Result;
 
 /// A rewrite rule.
@@ -48,7 +48,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_REWRITE, oid },
             row.text("rulename")?,
             namespace,
-            Kind::Rule(rule),
+            ObjectKind::Rule(rule),
         );
         catalog.object_mut(id).dump = dump;
         if separate {

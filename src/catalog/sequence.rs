@@ -2,8 +2,8 @@
 
 use postgres_types::Type;
 
-use super::read::Reader;
-use super::{Catalog, RelKind, relation};
+use super::reader::Reader;
+use super::{Catalog, RelKind};
 use crate::error::Result;
 
 /// A sequence's parameters.
@@ -44,7 +44,7 @@ impl Sequence {
 
 pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     // Of an extension's configuration only the value may be dumped.
-    let sequences = relation::oids(catalog, |object, rel| {
+    let sequences = catalog.relation_oids(|object, rel| {
         rel.relkind == RelKind::Sequence && (!object.dump.is_empty() || rel.data.is_some())
     });
     let sql = "SELECT seqrelid AS oid, pg_catalog.format_type(seqtypid, NULL) AS data_type,
@@ -62,7 +62,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             seqcycle: row.bool("seqcycle")?,
             value: None,
         };
-        if let Some(relation) = relation::relation_mut(catalog, row.oid("oid")?) {
+        if let Some(relation) = catalog.relation_by_oid_mut(row.oid("oid")?) {
             relation.sequence = Some(sequence);
         }
     }
@@ -102,7 +102,7 @@ pub(super) async fn read_values(r: &Reader<'_>, catalog: &mut Catalog) -> Result
             let value =
                 SequenceValue { last_value: row.int("last_value")?, is_called: row.bool("is_called")? };
             if let Some(sequence) =
-                relation::relation_mut(catalog, row.oid("oid")?).and_then(|rel| rel.sequence.as_mut())
+                catalog.relation_by_oid_mut(row.oid("oid")?).and_then(|rel| rel.sequence.as_mut())
             {
                 sequence.value = Some(value);
             }

@@ -3,8 +3,8 @@
 
 use postgres_types::Type;
 
-use super::read::{Reader, only_if};
-use super::{Catalog, CatalogId, Components, DumpId, Kind, Oid, class, namespace, relation};
+use super::reader::{Reader, only_if};
+use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, Oid, class};
 use crate::error::Result;
 
 /// An extended statistics object.
@@ -64,7 +64,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         13..17 => "NULLIF(stxstattarget, -1)",
         17.. => "stxstattarget",
     };
-    let tables = relation::oids(catalog, |object, _| object.dump.contains(Components::DEFINITION));
+    let tables = catalog.relation_oids(|object, _| object.dump.contains(Components::DEFINITION));
     let sql = format!(
         "SELECT oid, stxname, stxnamespace, stxowner, stxrelid, {target} AS target,
                 {} AS definition
@@ -87,10 +87,10 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         let id = catalog.add(
             CatalogId { classoid: class::PG_STATISTIC_EXT, oid: row.oid("oid")? },
             row.text("stxname")?,
-            namespace::find(catalog, row.oid("stxnamespace")?),
-            Kind::ExtendedStatistics(statistics),
+            catalog.namespace_by_oid(row.oid("stxnamespace")?),
+            ObjectKind::ExtendedStatistics(statistics),
         );
-        if super::select::member_of_extension(catalog, id) {
+        if crate::catalog::selection::member_of_extension(catalog, id) {
             continue;
         }
         // They go with their table, whatever schema they are in.
@@ -140,7 +140,7 @@ async fn read_data(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> Res
             arguments.extend(value.map(|value| (name, of_type, value)));
         }
         let id = catalog.find(class::PG_STATISTIC_EXT, row.oid("oid")?);
-        if let Some(Kind::ExtendedStatistics(it)) = id.map(|id| &mut catalog.object_mut(id).kind) {
+        if let Some(ObjectKind::ExtendedStatistics(it)) = id.map(|id| &mut catalog.object_mut(id).kind) {
             it.data.push(arguments);
         }
     }

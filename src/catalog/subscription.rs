@@ -1,7 +1,7 @@
 //! `pg_subscription`: subscriptions of this database. Only superusers may read them.
 
-use super::read::Reader;
-use super::{Catalog, CatalogId, Kind, class};
+use super::reader::Reader;
+use super::{Catalog, CatalogId, ObjectKind, class};
 use crate::error::Result;
 
 /// A subscription.
@@ -100,7 +100,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_SUBSCRIPTION, oid: row.oid("oid")? },
             row.text("subname")?,
             None,
-            Kind::Subscription(Box::new(subscription)),
+            ObjectKind::Subscription(Box::new(subscription)),
         );
         r.selection.object(catalog, id);
     }

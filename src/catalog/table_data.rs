@@ -1,7 +1,7 @@
 //! What is to be dumped of relations' contents: rows, sequence values, refreshes.
 
-use super::read::Reader;
-use super::{Catalog, CatalogId, Components, DumpId, Kind, RelKind, class};
+use super::reader::Reader;
+use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, RelKind, class};
 use crate::error::Result;
 
 /// The rows of one table.
@@ -38,11 +38,11 @@ pub(super) fn add(r: &Reader<'_>, catalog: &mut Catalog, id: DumpId) -> Option<D
             if !r.selection.foreign_data_included(foreign.server_oid) {
                 return None;
             }
-            Kind::TableData(TableData { table: id, condition: None })
+            ObjectKind::TableData(TableData { table: id, condition: None })
         }
-        RelKind::Table => Kind::TableData(TableData { table: id, condition: None }),
-        RelKind::MatView => Kind::RefreshMatView(id),
-        RelKind::Sequence => Kind::SequenceSet(id),
+        RelKind::Table => ObjectKind::TableData(TableData { table: id, condition: None }),
+        RelKind::MatView => ObjectKind::RefreshMatView(id),
+        RelKind::Sequence => ObjectKind::SequenceSet(id),
     };
     if (relation.unlogged && r.no_unlogged_table_data) || r.selection.data_excluded(oid) {
         return None;
@@ -104,7 +104,7 @@ pub(super) async fn order_refreshes(r: &Reader<'_>, catalog: &mut Catalog) -> Re
 /// referenced tables come first.
 pub(super) fn order_by_foreign_keys(catalog: &mut Catalog) {
     for id in catalog.ids() {
-        let Kind::ForeignKey(key) = &catalog.object(id).kind else { continue };
+        let ObjectKind::ForeignKey(key) = &catalog.object(id).kind else { continue };
         let data_of = |table: DumpId| catalog.relation(table).and_then(|rel| rel.data);
         let Some(data) = key.table().and_then(data_of) else { continue };
         let Some(referenced) = catalog.find(class::PG_CLASS, key.confrelid).and_then(data_of) else {

@@ -1,7 +1,7 @@
 //! `pg_ts_parser`, `pg_ts_template`, `pg_ts_dict`, `pg_ts_config`: text search.
 
-use super::read::Reader;
-use super::{Catalog, CatalogId, Kind, Oid, class, namespace};
+use super::reader::Reader;
+use super::{Catalog, CatalogId, ObjectKind, Oid, class};
 use crate::error::Result;
 
 /// A parser: functions for START, GETTOKEN, END, HEADLINE (`-` for none), LEXTYPES.
@@ -57,12 +57,12 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             prsheadline: row.text("prsheadline")?,
             prslextype: row.text("prslextype")?,
         };
-        add(r, catalog, class::PG_TS_PARSER, &row, "prs", Kind::TsParser(Box::new(parser)))?;
+        add(r, catalog, class::PG_TS_PARSER, &row, "prs", ObjectKind::TsParser(Box::new(parser)))?;
     }
     let sql = "SELECT oid, tmplname, tmplnamespace, tmplinit::text, tmpllexize::text FROM pg_catalog.pg_ts_template";
     for row in r.query("pg_ts_template", sql).await? {
         let template = TsTemplate { tmplinit: row.text("tmplinit")?, tmpllexize: row.text("tmpllexize")? };
-        add(r, catalog, class::PG_TS_TEMPLATE, &row, "tmpl", Kind::TsTemplate(template))?;
+        add(r, catalog, class::PG_TS_TEMPLATE, &row, "tmpl", ObjectKind::TsTemplate(template))?;
     }
     let sql =
         "SELECT d.oid, d.dictname, d.dictnamespace, d.dictowner, d.dictinitoption, n.nspname, t.tmplname
@@ -75,7 +75,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             template: (row.text("nspname")?, row.text("tmplname")?),
             dictinitoption: row.opt_text("dictinitoption")?,
         };
-        add(r, catalog, class::PG_TS_DICT, &row, "dict", Kind::TsDict(Box::new(dict)))?;
+        add(r, catalog, class::PG_TS_DICT, &row, "dict", ObjectKind::TsDict(Box::new(dict)))?;
     }
     read_configurations(r, catalog).await
 }
@@ -92,7 +92,7 @@ async fn read_configurations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()
             parser: (row.text("nspname")?, row.text("prsname")?),
             mappings: Vec::new(),
         };
-        let id = add(r, catalog, class::PG_TS_CONFIG, &row, "cfg", Kind::TsConfig(Box::new(config)))?;
+        let id = add(r, catalog, class::PG_TS_CONFIG, &row, "cfg", ObjectKind::TsConfig(Box::new(config)))?;
         if !catalog.object(id).dump.is_empty() {
             dumped.push(catalog.object(id).catalog_id.oid);
         }
@@ -106,7 +106,9 @@ async fn read_configurations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()
     for row in r.query_oids("pg_ts_config_map", sql, dumped).await? {
         let (alias, dictionary) = (row.opt_text("alias")?.unwrap_or_default(), row.text("dictionary")?);
         let id = catalog.find(class::PG_TS_CONFIG, row.oid("mapcfg")?);
-        let Some(Kind::TsConfig(config)) = id.map(|id| &mut catalog.object_mut(id).kind) else { continue };
+        let Some(ObjectKind::TsConfig(config)) = id.map(|id| &mut catalog.object_mut(id).kind) else {
+            continue;
+        };
         match config.mappings.last_mut() {
             Some((token, dictionaries)) if *token == alias => dictionaries.push(dictionary),
             _ => config.mappings.push((alias, vec![dictionary])),
@@ -121,12 +123,12 @@ fn add(
     classoid: Oid,
     row: &super::row::CatalogRow,
     prefix: &str,
-    kind: Kind,
+    kind: ObjectKind,
 ) -> Result<super::DumpId> {
     let id = catalog.add(
         CatalogId { classoid, oid: row.oid("oid")? },
         row.text(&format!("{prefix}name"))?,
-        namespace::find(catalog, row.oid(&format!("{prefix}namespace"))?),
+        catalog.namespace_by_oid(row.oid(&format!("{prefix}namespace"))?),
         kind,
     );
     r.selection.object(catalog, id);

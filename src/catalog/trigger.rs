@@ -1,7 +1,7 @@
 //! `pg_trigger`: triggers that users made.
 
-use super::read::{Reader, only_if};
-use super::{Catalog, CatalogId, Components, DumpId, Kind, class, relation};
+use super::reader::{Reader, only_if};
+use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, class};
 use crate::error::Result;
 
 /// A trigger.
@@ -20,9 +20,8 @@ pub struct Trigger {
 }
 
 pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let tables = relation::oids(catalog, |object, rel| {
-        rel.relhastriggers && object.dump.contains(Components::DEFINITION)
-    });
+    let tables = catalog
+        .relation_oids(|object, rel| rel.relhastriggers && object.dump.contains(Components::DEFINITION));
     // Which column tells a clone changed with the versions.
     let (is_clone, parent, wanted) = match r.major {
         ..13 => (
@@ -66,7 +65,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             CatalogId { classoid: class::PG_TRIGGER, oid: row.oid("oid")? },
             row.text("tgname")?,
             namespace,
-            Kind::Trigger(trigger),
+            ObjectKind::Trigger(trigger),
         );
     }
     Ok(())

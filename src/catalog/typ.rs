@@ -1,10 +1,10 @@
 //! `pg_type`, `pg_enum`, `pg_range`: types of all kinds.
 
 use super::attribute::Attribute;
-use super::pending::Pending;
-use super::read::{Reader, only_if};
+use super::reader::{Reader, only_if};
 use super::row::CatalogRow;
-use super::{Acl, Catalog, CatalogId, Components, DumpId, Kind, Oid, class, namespace};
+use super::started_query::StartedQuery;
+use super::{Acl, Catalog, CatalogId, Components, DumpId, ObjectKind, Oid, class};
 use crate::error::Result;
 
 /// A data type.
@@ -77,7 +77,7 @@ pub struct Range {
 }
 
 /// Asks which types there are.
-pub(super) fn start(r: &Reader<'_>) -> Pending {
+pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
     r.start(
         "pg_type",
         "SELECT t.oid, t.typname, t.typnamespace, t.typowner, t.typtype, t.typisdefined, t.typelem,
@@ -92,7 +92,7 @@ pub(super) fn start(r: &Reader<'_>) -> Pending {
 }
 
 /// Reads which types there are.
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, types: Pending) -> Result<()> {
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, types: StartedQuery) -> Result<()> {
     for row in types.rows().await? {
         let acl = Acl::from_row(&row)?;
         let has_acl = acl.acl.is_some();
@@ -113,8 +113,8 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, types: Pending) 
         let id = catalog.add(
             CatalogId { classoid: class::PG_TYPE, oid: row.oid("oid")? },
             row.text("typname")?,
-            namespace::find(catalog, row.oid("typnamespace")?),
-            if dummy { Kind::DummyType(typ) } else { Kind::Type(typ) },
+            catalog.namespace_by_oid(row.oid("typnamespace")?),
+            if dummy { ObjectKind::DummyType(typ) } else { ObjectKind::Type(typ) },
         );
         if let Some(relation) = row_type_of {
             let dump = catalog.find(class::PG_CLASS, relation).map(|rel| catalog.object(rel).dump);
@@ -134,7 +134,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, types: Pending) 
 fn add_shell(catalog: &mut Catalog, id: DumpId) {
     let object = catalog.object(id);
     let (name, namespace) = (object.name.clone(), object.namespace);
-    let shell = catalog.add(CatalogId::default(), name, namespace, Kind::ShellType(id));
+    let shell = catalog.add(CatalogId::default(), name, namespace, ObjectKind::ShellType(id));
     // Dumped only if a function turns out to need it (order.rs).
     catalog.object_mut(shell).dump = Components::empty();
     if let Some(typ) = catalog.typ_mut(id) {
@@ -147,7 +147,7 @@ pub(super) async fn read_details(r: &Reader<'_>, catalog: &mut Catalog) -> Resul
     let of_type = |catalog: &Catalog, typtype: char| -> Vec<Oid> {
         let wanted = |id: &DumpId| {
             let object = catalog.object(*id);
-            !object.dump.is_empty() && matches!(&object.kind, Kind::Type(t) if t.typtype == typtype)
+            !object.dump.is_empty() && matches!(&object.kind, ObjectKind::Type(t) if t.typtype == typtype)
         };
         catalog.ids().filter(wanted).map(|id| catalog.object(id).catalog_id.oid).collect()
     };

@@ -8,8 +8,8 @@ use pgsiphon::config::Job;
 use pgsiphon::error::{Error, Result};
 use pgsiphon::ops::{Outcome, RunReport};
 use pgsiphon::ops::{backup, notify};
-use pgsiphon::pipeline::{Progress, Silent};
-use pgsiphon::store;
+use pgsiphon::progress::{Progress, Silent};
+use pgsiphon::storage::store;
 use tokio_util::sync::CancellationToken;
 
 use super::jobs::JobArgs;

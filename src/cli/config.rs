@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use pgsiphon::config::layer::{Layer, Origin, from_text};
-use pgsiphon::config::setting::{self, Kind};
+use pgsiphon::config::setting::{self, ValueKind};
 use pgsiphon::config::{Config, FILE_VARIABLE, FILES, SAMPLE};
 use pgsiphon::error::{Error, ErrorKind, Result};
 use pgsiphon::pg::conninfo::OsEnvironment;
@@ -34,7 +34,7 @@ impl ConfigArgs {
                 .ok_or_else(|| usage(format!("--set {set}: it is not of the form KEY=VALUE")))?;
             let kind = setting::find(key).map(|setting| setting.kind);
             // A connection string may be without a password.
-            if kind.is_some_and(Kind::takes_file) && key != "source.url" {
+            if kind.is_some_and(ValueKind::takes_file) && key != "source.url" {
                 return Err(usage(format!("--set takes no secret such as {key}"))
                     .hint(format!("others can read command lines: use a variable, or {key}_file")));
             }
@@ -42,7 +42,7 @@ impl ConfigArgs {
         }
         flags.extend(more);
         let flags = flags.into_iter().map(|(flag, key, value)| {
-            let kind = setting::find(&key).map_or(Kind::Text, |setting| setting.kind);
+            let kind = setting::find(&key).map_or(ValueKind::Text, |setting| setting.kind);
             let raw = from_text(kind, &value, &key, &Origin::Flag(flag.clone()))?;
             Ok((flag, key, raw))
         });

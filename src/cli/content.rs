@@ -3,8 +3,8 @@
 
 use clap::{Args, ValueEnum};
 use pgsiphon::error::{Error, ErrorKind, Result};
-use pgsiphon::filter::{self, Lists};
-use pgsiphon::options::{DumpOptions, Patterns, RowFormat, Sections};
+use pgsiphon::select::filter::{self, Lists};
+use pgsiphon::select::options::{DumpOptions, Patterns, RowFormat, Sections};
 
 /// Rows that `--inserts` puts into one command.
 const DEFAULT_ROWS_PER_INSERT: u32 = 1;

@@ -7,15 +7,17 @@ use std::time::Instant;
 
 use clap::Args;
 use pgsiphon::codec::Compression;
-use pgsiphon::dump::{ClusterRequest, Request, dump, dump_cluster};
+use pgsiphon::dump::{ClusterRequest, DumpRequest, dump, dump_cluster};
 use pgsiphon::error::Result;
 use pgsiphon::pg::conninfo::{OsEnvironment, resolve};
-use pgsiphon::pipeline::{Progress, Silent, Summary};
-use pgsiphon::sink::Sink;
-use pgsiphon::sink::file::{FileSink, is_standard_output};
-use pgsiphon::sink::s3::{S3Location, S3Options, S3Sink};
-use pgsiphon::sink::stdout::StdoutSink;
+use pgsiphon::pipeline::Summary;
+use pgsiphon::progress::{Progress, Silent};
 use pgsiphon::snapshot::SessionOptions;
+use pgsiphon::storage::s3::{S3Location, S3Options};
+use pgsiphon::storage::sink::Sink;
+use pgsiphon::storage::sink::file::{FileSink, is_standard_output};
+use pgsiphon::storage::sink::s3::S3Sink;
+use pgsiphon::storage::sink::stdout::StdoutSink;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::ConnectionArgs;
@@ -117,7 +119,7 @@ pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<(
             dump_cluster(request, Arc::clone(&progress), shutdown).await
         }
         _ => {
-            let request = Request { params, session, options, compression, jobs, sink };
+            let request = DumpRequest { params, session, options, compression, jobs, sink };
             dump(request, Arc::clone(&progress), shutdown).await
         }
     };

@@ -3,8 +3,8 @@
 use clap::Args;
 use pgsiphon::dump::ParamsFor;
 use pgsiphon::error::Result;
-use pgsiphon::options::{ClusterOptions, DumpOptions, Sections};
 use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, resolve};
+use pgsiphon::select::options::{ClusterOptions, DumpOptions, Sections};
 use pgsiphon::snapshot::SessionOptions;
 
 use super::content::usage;

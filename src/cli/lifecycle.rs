@@ -1,10 +1,11 @@
 //! `pgsiphon lifecycle`: the bucket's own rules for the backups' prefix.
 
 use clap::{Args, Subcommand};
-use pgsiphon::config::{Job, Place};
+use pgsiphon::config::Job;
 use pgsiphon::error::Result;
-use pgsiphon::store::S3Store;
-use pgsiphon::store::lifecycle::{Lifecycle, Rule, describe, rule_id};
+use pgsiphon::storage::Place;
+use pgsiphon::storage::store::S3Store;
+use pgsiphon::storage::store::lifecycle::{Lifecycle, Rule, describe, rule_id};
 
 use super::content::usage;
 use super::jobs::JobArgs;

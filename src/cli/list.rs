@@ -6,8 +6,8 @@ use chrono::Utc;
 use clap::Args;
 use pgsiphon::error::{Error, ErrorKind, Result};
 use pgsiphon::ops::status::{self, Health};
-use pgsiphon::ops::{Entry, Inventory};
-use pgsiphon::store;
+use pgsiphon::ops::{Inventory, StoredBackup};
+use pgsiphon::storage::store;
 
 use super::jobs::JobArgs;
 use super::table::{age, bytes, table};
@@ -37,7 +37,7 @@ pub(crate) async fn list(args: ListArgs) -> Result<()> {
     let mut listed = Vec::new();
     for job in args.jobs.select(&config)? {
         let store = store::open(&job.destination.place).await?;
-        let inventory = Inventory::read(&*store, job).await?;
+        let inventory = Inventory::read(&*store, &job.name, &job.destination.naming).await?;
         for entry in &inventory.entries {
             let subject = entry.parsed.subject.to_string();
             if args.database.as_ref().is_some_and(|name| *name != subject) {
@@ -66,13 +66,13 @@ pub(crate) async fn list(args: ListArgs) -> Result<()> {
     ))
 }
 
-fn json(job: &str, location: &str, entry: &Entry) -> serde_json::Value {
+fn json(job: &str, location: &str, entry: &StoredBackup) -> serde_json::Value {
     let manifest = entry.manifest.as_ref();
     serde_json::json!({
         "job": job,
         "database": match entry.parsed.subject.scope() {
-            pgsiphon::manifest::Scope::Globals => None,
-            pgsiphon::manifest::Scope::Database => Some(entry.parsed.subject.to_string()),
+            pgsiphon::backups::manifest::Scope::Globals => None,
+            pgsiphon::backups::manifest::Scope::Database => Some(entry.parsed.subject.to_string()),
         },
         "scope": entry.parsed.subject.scope(),
         "timestamp": entry.parsed.timestamp,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pgsiphon::pipeline::Progress;
+use pgsiphon::progress::Progress;
 
 /// When to show a progress bar on standard error.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

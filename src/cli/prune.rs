@@ -2,10 +2,10 @@
 
 use chrono::Utc;
 use clap::Args;
+use pgsiphon::backups::retention::Verdict;
 use pgsiphon::error::{Error, Result};
 use pgsiphon::ops::prune::{self, PrunePlan};
-use pgsiphon::retention::Verdict;
-use pgsiphon::store::{self, Store};
+use pgsiphon::storage::store::{self, Store};
 
 use super::jobs::JobArgs;
 use super::table::table;

@@ -8,8 +8,8 @@ use clap::Args;
 use pgsiphon::dump::ParamsFor;
 use pgsiphon::error::{Error, ErrorKind, Result};
 use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, names_database, resolve};
-use pgsiphon::pipeline::{Progress, Silent};
-use pgsiphon::restore::{Options, Request, restore};
+use pgsiphon::progress::{Progress, Silent};
+use pgsiphon::restore::{RestoreOptions, RestoreRequest, restore};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::ConnectionArgs;
@@ -86,11 +86,11 @@ pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Resul
     let progress: Arc<dyn Progress> =
         if show { Arc::new(ReadBar::new(backup.size)) } else { Arc::new(Silent) };
     let location = backup.location.clone();
-    let request = Request {
+    let request = RestoreRequest {
         backup,
         params,
         params_for: params_for(connect),
-        options: Options {
+        options: RestoreOptions {
             create: args.create,
             replace: args.replace,
             force: args.force,

@@ -1,15 +1,15 @@
 //! How to reach an S3 storage.
 
 use clap::Args;
-use pgsiphon::config::Place;
 use pgsiphon::error::Result;
-use pgsiphon::input::Input;
-use pgsiphon::input::file::{FileInput, StdinInput};
-use pgsiphon::input::s3::S3Input;
 use pgsiphon::ops::Latest;
 use pgsiphon::pg::conninfo::{Environment, OsEnvironment};
-use pgsiphon::sink::s3::parts::parse_part_bytes;
-use pgsiphon::sink::s3::{Checksum, PartWish, RetryPolicy, S3Location, S3Options};
+use pgsiphon::storage::Place;
+use pgsiphon::storage::input::Input;
+use pgsiphon::storage::input::file::{FileInput, StdinInput};
+use pgsiphon::storage::input::s3::S3Input;
+use pgsiphon::storage::s3::parts::parse_part_bytes;
+use pgsiphon::storage::s3::{Checksum, PartWish, RetryPolicy, S3Location, S3Options};
 
 use super::config::{flag, load_plain};
 use super::content::usage;

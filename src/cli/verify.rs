@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use pgsiphon::backups::manifest::{MAX_BYTES, Manifest, SUFFIX, key_for};
 use pgsiphon::error::{Error, ErrorKind, Result};
-use pgsiphon::input::text::Format;
-use pgsiphon::manifest::{MAX_BYTES, Manifest, SUFFIX, key_for};
 use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, resolve};
-use pgsiphon::pipeline::{Progress, Silent};
-use pgsiphon::sink::s3::S3Location;
-use pgsiphon::store::{S3Store, Store};
+use pgsiphon::progress::{Progress, Silent};
+use pgsiphon::storage::input::text::Format;
+use pgsiphon::storage::s3::S3Location;
+use pgsiphon::storage::store::{S3Store, Store};
 use pgsiphon::verify::scratch::{self, Tried, try_restore};
-use pgsiphon::verify::{Contents, Depth, read_back, recorded};
+use pgsiphon::verify::{BackupContents, Depth, against_manifest, read_back};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -52,7 +52,7 @@ pub(crate) struct VerifyArgs {
 /// What was found out, in the end or until something was wrong.
 #[derive(Default)]
 struct Report {
-    contents: Option<Contents>,
+    contents: Option<BackupContents>,
     has_manifest: bool,
     tried: Option<Tried>,
     remarks: Vec<String>,
@@ -87,12 +87,12 @@ async fn verify(args: &VerifyArgs, report: &mut Report, shutdown: &CancellationT
     report.remarks = remarks(&contents, manifest.is_some());
     let contents = report.contents.insert(contents);
     if let Some(manifest) = &manifest {
-        recorded::compare(contents, manifest)?;
+        against_manifest::compare(contents, manifest)?;
     }
     let Some(connect) = target else { return Ok(()) };
     let opened = input.open().await?;
     let progress = bar(args.progress, opened.size);
-    let request = scratch::Request {
+    let request = scratch::ScratchRequest {
         backup: opened,
         contents: contents.clone(),
         params: resolve(&connect, &OsEnvironment)?,
@@ -140,7 +140,7 @@ async fn read_manifest(args: &VerifyArgs) -> Result<Option<Manifest>> {
     text.map(|text| Manifest::from_json(&text, &location)).transpose()
 }
 
-fn remarks(contents: &Contents, has_manifest: bool) -> Vec<String> {
+fn remarks(contents: &BackupContents, has_manifest: bool) -> Vec<String> {
     let mut remarks = Vec::new();
     if has_manifest {
         return remarks;

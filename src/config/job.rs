@@ -1,6 +1,6 @@
 //! What the settings of one job mean.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,15 +10,16 @@ use chrono_tz::Tz;
 use croner::Cron;
 
 use super::values::Settings;
+use crate::backups::naming::Naming;
+use crate::backups::retention::Policy;
 use crate::codec::Compression;
 use crate::error::{Error, ErrorKind, Result};
-use crate::naming::Naming;
 use crate::pg::conninfo::{ConnectArgs, Environment, resolve};
 use crate::pg::params::{ConnectParams, PasswordPrompt, PromptPolicy};
 use crate::pg::secret::Secret;
-use crate::retention::Policy;
-use crate::sink::s3::parts::parse_part_bytes;
-use crate::sink::s3::{Checksum, Encryption, ObjectLock, PartWish, RetryPolicy, S3Options};
+use crate::storage::Place;
+use crate::storage::s3::parts::parse_part_bytes;
+use crate::storage::s3::{Checksum, Encryption, ObjectLock, PartWish, RetryPolicy, S3Options};
 
 /// How long a password command may take.
 const PASSWORD_COMMAND_TIME: Duration = Duration::from_secs(60);
@@ -31,7 +32,7 @@ pub struct Job {
     /// Its name.
     pub name: String,
     /// Where it reads.
-    pub source: Source,
+    pub source: SourceSettings,
     /// What of that.
     pub databases: Databases,
     /// Where it writes.
@@ -53,7 +54,7 @@ pub struct Job {
 }
 
 /// How to connect to the server.
-pub struct Source {
+pub struct SourceSettings {
     connect: ConnectArgs,
     /// Where the password comes from.
     pub password: Password,
@@ -71,7 +72,7 @@ pub enum Password {
     Command(String),
 }
 
-impl Source {
+impl SourceSettings {
     /// Everything that is needed to connect, to this database or to the configured one. A command
     /// for the password is run now.
     ///
@@ -161,33 +162,6 @@ pub struct Destination {
     pub place: Place,
     /// The keys in it.
     pub naming: Naming,
-}
-
-/// A storage of backups.
-#[derive(Clone)]
-pub enum Place {
-    /// A bucket.
-    S3 {
-        /// Its name.
-        bucket: String,
-        /// How to reach it, and how objects are stored.
-        options: Box<S3Options>,
-    },
-    /// A directory.
-    Directory(PathBuf),
-}
-
-impl Place {
-    /// Whether both are the same, as far as can be told by their names.
-    pub fn is_same(&self, other: &Place) -> bool {
-        match (self, other) {
-            (Place::S3 { bucket: a, options: x }, Place::S3 { bucket: b, options: y }) => {
-                a == b && x.endpoint_url == y.endpoint_url
-            }
-            (Place::Directory(a), Place::Directory(b)) => a == b,
-            _ => false,
-        }
-    }
 }
 
 /// How each database is dumped.
@@ -350,7 +324,7 @@ fn web_url(s: &Settings, key: &'static str) -> Result<Option<Secret>> {
     }
 }
 
-fn source(s: &Settings) -> Result<Source> {
+fn source(s: &Settings) -> Result<SourceSettings> {
     let url = s.text("source.url");
     let mut connect = ConnectArgs { dbname: url.clone(), ..ConnectArgs::default() };
     let rank = s.origin("source.url").rank();
@@ -384,7 +358,7 @@ fn source(s: &Settings) -> Result<Source> {
         (_, Some(command)) => Password::Command(command),
         _ => Password::Ambient,
     };
-    Ok(Source { connect, password, role: s.text("source.role") })
+    Ok(SourceSettings { connect, password, role: s.text("source.role") })
 }
 
 fn destination(s: &Settings, job: &str) -> Result<Destination> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::setting::{self, Kind, SETTINGS, Setting};
+use super::setting::{self, SETTINGS, Setting, ValueKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::conninfo::Environment;
 use crate::pg::secret::Secret;
@@ -123,7 +123,7 @@ impl Layer {
                 }
                 let variable = format!("{}{}", setting.variable(), suffix.to_ascii_uppercase());
                 let Some(value) = env.var(&variable) else { continue };
-                let kind = if suffix.is_empty() { setting.kind } else { Kind::Text };
+                let kind = if suffix.is_empty() { setting.kind } else { ValueKind::Text };
                 let origin = Origin::Variable(variable);
                 let raw = from_text(kind, &value, setting.key, &origin)?;
                 layer.insert(&format!("{}{suffix}", setting.key), raw, origin)?;
@@ -163,11 +163,11 @@ fn read_secret(path: &Path, key: &str, origin: &Origin) -> Result<Secret> {
 ///
 /// # Errors
 /// `Usage`, if it is no list or table where one is wanted.
-pub fn from_text(kind: Kind, text: &str, key: &str, origin: &Origin) -> Result<Raw> {
+pub fn from_text(kind: ValueKind, text: &str, key: &str, origin: &Origin) -> Result<Raw> {
     let items = || text.split(',').map(str::trim).filter(|item| !item.is_empty());
     Ok(match kind {
-        Kind::List => Raw::List(items().map(str::to_owned).collect()),
-        Kind::Map => {
+        ValueKind::List => Raw::List(items().map(str::to_owned).collect()),
+        ValueKind::Map => {
             let pair = |item: &str| {
                 let (name, value) = item.split_once('=').ok_or_else(|| {
                     Error::new(ErrorKind::Usage, format!("read {key} ({origin})"))
@@ -280,7 +280,7 @@ impl Reader<'_> {
                 }
                 value => {
                     let (setting, secret_file) = lookup(&key).ok_or_else(|| unknown(&key, &origin(line)))?;
-                    let kind = if secret_file { Kind::Text } else { setting.kind };
+                    let kind = if secret_file { ValueKind::Text } else { setting.kind };
                     let raw = raw(kind, value).map_err(|reason| self.wrong(line, &key, &reason))?;
                     layer.insert(&key, raw, origin(line))?;
                 }
@@ -290,7 +290,7 @@ impl Reader<'_> {
     }
 }
 
-fn raw(kind: Kind, value: &DeValue<'_>) -> Result<Raw, String> {
+fn raw(kind: ValueKind, value: &DeValue<'_>) -> Result<Raw, String> {
     let scalar = |value: &DeValue<'_>| match value {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().replace('_', "")),
@@ -299,21 +299,21 @@ fn raw(kind: Kind, value: &DeValue<'_>) -> Result<Raw, String> {
         _ => None,
     };
     let found = match (kind, value) {
-        (Kind::List, DeValue::Array(items)) => {
+        (ValueKind::List, DeValue::Array(items)) => {
             items.iter().map(|item| scalar(item.get_ref())).collect::<Option<_>>().map(Raw::List)
         }
-        (Kind::Map, DeValue::Table(table)) => table
+        (ValueKind::Map, DeValue::Table(table)) => table
             .iter()
             .map(|(name, value)| Some((name.get_ref().to_string(), scalar(value.get_ref())?)))
             .collect::<Option<_>>()
             .map(Raw::Map),
-        (Kind::List | Kind::Map, _) => None,
+        (ValueKind::List | ValueKind::Map, _) => None,
         (_, value) => scalar(value).map(|text| Raw::Scalar(Secret::new(text))),
     };
     found.ok_or_else(|| {
         let wanted = match kind {
-            Kind::List => "a list of texts: [\"one\", \"two\"]",
-            Kind::Map => "a table of texts: { name = \"value\" }",
+            ValueKind::List => "a list of texts: [\"one\", \"two\"]",
+            ValueKind::Map => "a table of texts: { name = \"value\" }",
             _ => kind.describe(),
         };
         format!("it is {}, and should be {wanted}", a(value.type_str()))

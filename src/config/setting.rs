@@ -3,7 +3,7 @@
 
 /// What kind of value a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     /// Any text.
     Text,
     /// A text that is never shown. `KEY_file` names a file that holds it.
@@ -24,24 +24,24 @@ pub enum Kind {
     Map,
 }
 
-impl Kind {
+impl ValueKind {
     /// Whether the value may be given by a file of its own.
     pub fn takes_file(self) -> bool {
-        matches!(self, Kind::Secret | Kind::SecretUrl)
+        matches!(self, ValueKind::Secret | ValueKind::SecretUrl)
     }
 
     /// For the documentation.
     pub fn describe(self) -> &'static str {
         match self {
-            Kind::Text => "text",
-            Kind::Secret => "secret",
-            Kind::SecretUrl => "URL, secret",
-            Kind::Integer => "whole number",
-            Kind::Number => "number",
-            Kind::Boolean => "true or false",
-            Kind::Duration => "time span",
-            Kind::List => "list",
-            Kind::Map => "table",
+            ValueKind::Text => "text",
+            ValueKind::Secret => "secret",
+            ValueKind::SecretUrl => "URL, secret",
+            ValueKind::Integer => "whole number",
+            ValueKind::Number => "number",
+            ValueKind::Boolean => "true or false",
+            ValueKind::Duration => "time span",
+            ValueKind::List => "list",
+            ValueKind::Map => "table",
         }
     }
 }
@@ -52,7 +52,7 @@ pub struct Setting {
     /// `section.name`; or a name alone, at the top of the file.
     pub key: &'static str,
     /// What it takes.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// What holds if nobody says otherwise, as the environment would say it; empty for nothing.
     pub default: &'static str,
     /// What it means.
@@ -71,11 +71,11 @@ pub fn find(key: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.key == key)
 }
 
-const fn setting(key: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Setting {
+const fn setting(key: &'static str, kind: ValueKind, default: &'static str, about: &'static str) -> Setting {
     Setting { key, kind, default, about }
 }
 
-use Kind::{Boolean, Duration, Integer, List, Map, Number, Secret, SecretUrl, Text};
+use ValueKind::{Boolean, Duration, Integer, List, Map, Number, Secret, SecretUrl, Text};
 
 /// All settings, in the order in which they are shown.
 #[rustfmt::skip]

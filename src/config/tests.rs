@@ -4,6 +4,7 @@ use std::path::Path;
 use super::layer::{Raw, from_text};
 use super::*;
 use crate::pg::secret::Secret;
+use crate::storage::Place;
 
 #[derive(Default)]
 struct Env(HashMap<String, String>);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::layer::{Found, Layer, Origin, Raw, from_text};
 use super::mask;
-use super::setting::{Kind, SETTINGS, Setting, find};
+use super::setting::{SETTINGS, Setting, ValueKind, find};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::secret::Secret;
 
@@ -126,12 +126,12 @@ fn shown(setting: &Setting, raw: &Raw) -> String {
     match raw {
         Raw::Scalar(secret) if secret.is_empty() => "\"\"".to_owned(),
         Raw::Scalar(secret) => match setting.kind {
-            Kind::Secret => quoted(mask::MASK),
-            Kind::SecretUrl if setting.key.starts_with("source.") => {
+            ValueKind::Secret => quoted(mask::MASK),
+            ValueKind::SecretUrl if setting.key.starts_with("source.") => {
                 quoted(&mask::connection(secret.reveal()))
             }
-            Kind::SecretUrl => quoted(&mask::endpoint(secret.reveal())),
-            Kind::Integer | Kind::Number | Kind::Boolean => secret.reveal().to_owned(),
+            ValueKind::SecretUrl => quoted(&mask::endpoint(secret.reveal())),
+            ValueKind::Integer | ValueKind::Number | ValueKind::Boolean => secret.reveal().to_owned(),
             _ => quoted(secret.reveal()),
         },
         Raw::List(items) => {

@@ -7,16 +7,17 @@ use tokio_util::sync::CancellationToken;
 use super::{Dumped, Prepared, close, prepare};
 use crate::catalog::{ClusterDatabase, Scope, list_databases, read_globals, refuse_unknown};
 use crate::codec::Compression;
+use crate::contents::{Producers, TextProducers};
 use crate::emit::emit_globals;
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{ClusterOptions, DumpOptions};
 use crate::pg::connect::{Session, connect};
 use crate::pg::params::ConnectParams;
-use crate::pipeline::{self, Progress, Run};
-use crate::plan::{Setting, cluster_database, cluster_end, cluster_order, cluster_start, timestamp};
-use crate::rows::{Producers, TextProducers};
-use crate::sink::{Sink, Upload};
+use crate::pipeline::{self, PipelineRun};
+use crate::plan::{PlanContext, cluster_database, cluster_end, cluster_order, cluster_start, timestamp};
+use crate::progress::Progress;
+use crate::select::options::{ClusterOptions, DumpOptions};
 use crate::snapshot::{SessionOptions, begin_reading};
+use crate::storage::sink::{Sink, Upload};
 
 /// Finds out how to connect to the database of this name.
 pub type ParamsFor = dyn Fn(&str) -> Result<ConnectParams> + Send + Sync;
@@ -51,12 +52,12 @@ pub async fn dump_cluster(
 ) -> Result<Dumped> {
     let started = or_interrupted(&shutdown, Box::pin(start(&request))).await?;
     let Started { text, databases, server_version, upload } = started;
-    let options = pipeline::Options {
+    let options = pipeline::PipelineOptions {
         compression: request.compression,
         jobs: request.jobs,
-        byte_budget: pipeline::Options::DEFAULT_BYTE_BUDGET,
+        byte_budget: pipeline::PipelineOptions::DEFAULT_BYTE_BUDGET,
     };
-    let mut run = Run::new(options, upload, progress, shutdown.clone())?;
+    let mut run = PipelineRun::new(options, upload, progress, shutdown.clone())?;
     let summary = match Box::pin(write(&mut run, &request, text, databases, &shutdown)).await {
         Ok(()) => run.complete().await?,
         Err(error) => return Err(run.abort(error).await),
@@ -85,7 +86,7 @@ async fn start(request: &ClusterRequest) -> Result<Started> {
         false => Vec::new(),
     };
     let sql = emit_globals(&globals, &databases, cluster, options, &quoter, server.dialect())?;
-    let setting = Setting { options, server: &server, quoter: &quoter, started: &started };
+    let setting = PlanContext { options, server: &server, quoter: &quoter, started: &started };
     let text = cluster_start(setting, &sql, !databases.is_empty());
     session.close().await;
     Ok(Started { text, databases, server_version: server.version, upload: sink.begin().await? })
@@ -110,7 +111,7 @@ async fn connect_to_any(request: &ClusterRequest) -> Result<Session> {
 }
 
 async fn write(
-    run: &mut Run,
+    run: &mut PipelineRun,
     request: &ClusterRequest,
     start: String,
     databases: Vec<ClusterDatabase>,
@@ -129,7 +130,7 @@ async fn write(
 }
 
 async fn write_database(
-    run: &mut Run,
+    run: &mut PipelineRun,
     request: &ClusterRequest,
     database: &ClusterDatabase,
     shutdown: &CancellationToken,

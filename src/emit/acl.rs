@@ -1,7 +1,7 @@
 //! GRANT and REVOKE: from what an object has at its creation to what it has now.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::quote::Quoter;
+use crate::pg::quote::Quoter;
 
 /// What privileges are granted on.
 pub(super) struct AclTarget<'a> {
@@ -83,7 +83,7 @@ pub(super) fn commands(
     let mut first = String::new();
     let mut second = String::new();
     for item in base.iter().filter(|item| !now.contains(item)) {
-        let AclItem { grantee, plain, .. } = parse_item(item, target, dialect, Options::Ignored)?;
+        let AclItem { grantee, plain, .. } = parse_item(item, target, dialect, GrantOption::Ignored)?;
         if !plain.is_empty() {
             let on = on_clause(quoter, target, dialect);
             let from = role(quoter, &grantee);
@@ -92,7 +92,7 @@ pub(super) fn commands(
     }
     for item in now.iter().filter(|item| !base.contains(item)) {
         let AclItem { grantee, grantor, plain, grantable } =
-            parse_item(item, target, dialect, Options::Apart)?;
+            parse_item(item, target, dialect, GrantOption::Apart)?;
         if plain.is_empty() && grantable.is_empty() {
             continue;
         }
@@ -134,13 +134,13 @@ fn role(quoter: &Quoter, name: &str) -> String {
 
 /// What to do with grant options: a revocation takes them with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Options {
+enum GrantOption {
     Apart,
     Ignored,
 }
 
 /// Takes an `aclitem` apart: `grantee=privileges/grantor`, where `*` marks a grant option.
-fn parse_item(item: &str, target: &AclTarget<'_>, dialect: u32, options: Options) -> Result<AclItem> {
+fn parse_item(item: &str, target: &AclTarget<'_>, dialect: u32, options: GrantOption) -> Result<AclItem> {
     let bad = || {
         Error::new(ErrorKind::SourceFailed, format!("parse privileges of {} {}", target.keyword, target.name))
             .because(format!("{item:?} is not understood"))
@@ -161,7 +161,7 @@ fn parse_item(item: &str, target: &AclTarget<'_>, dialect: u32, options: Options
             Some(column) => format!("{keyword}({column})"),
             None => keyword.to_owned(),
         };
-        let with_option = letters[at + letter.len_utf8()..].starts_with('*') && options == Options::Apart;
+        let with_option = letters[at + letter.len_utf8()..].starts_with('*') && options == GrantOption::Apart;
         if with_option { &mut grantable } else { &mut plain }.push(keyword);
     }
     let all = || match column {
@@ -240,13 +240,13 @@ mod tests {
     proptest! {
         #[test]
         fn no_item_panics(item: String) {
-            let _ = parse_item(&item, &table(), 18, Options::Apart);
+            let _ = parse_item(&item, &table(), 18, GrantOption::Apart);
         }
 
         #[test]
         fn role_names_come_back(name in "[^\0]{1,20}") {
             let quoted = format!("\"{}\"=r/o", name.replace('"', "\"\""));
-            let item = parse_item(&quoted, &table(), 18, Options::Apart).unwrap();
+            let item = parse_item(&quoted, &table(), 18, GrantOption::Apart).unwrap();
             prop_assert_eq!(item.grantee, name);
         }
     }

@@ -7,7 +7,7 @@ use crate::error::Result;
 
 /// How an object is named in COMMENT, SECURITY LABEL and GRANT.
 #[derive(Clone, Copy)]
-pub(super) struct Target<'a> {
+pub(super) struct Annotated<'a> {
     /// The object.
     pub(super) id: DumpId,
     /// The keywords between ON and the name: `TABLE`, `TRIGGER t ON`, …
@@ -22,7 +22,7 @@ pub(super) struct Target<'a> {
 
 impl Emitter<'_> {
     /// Adds the object's comment and security labels.
-    pub(super) fn annotate(&mut self, target: Target<'_>) {
+    pub(super) fn annotate(&mut self, target: Annotated<'_>) {
         self.comment(target);
         if self.dumps(target.id, Components::SECURITY_LABEL) {
             self.security_label(target);
@@ -30,7 +30,7 @@ impl Emitter<'_> {
     }
 
     /// Adds the object's comment.
-    pub(super) fn comment(&mut self, target: Target<'_>) {
+    pub(super) fn comment(&mut self, target: Annotated<'_>) {
         if self.dumps(target.id, Components::COMMENT) {
             self.comment_of(self.get(target.id).catalog_id, target);
         }
@@ -41,7 +41,7 @@ impl Emitter<'_> {
     }
 
     /// Adds the comment that is on `catalog_id` itself.
-    pub(super) fn comment_of(&mut self, catalog_id: CatalogId, target: Target<'_>) {
+    pub(super) fn comment_of(&mut self, catalog_id: CatalogId, target: Annotated<'_>) {
         let catalog = self.catalog;
         if let Some(label) = Self::label_of(catalog.comments.get(&catalog_id), 0).next() {
             self.push_comment(&label.text, target);
@@ -49,7 +49,7 @@ impl Emitter<'_> {
     }
 
     /// Adds a comment with this text.
-    pub(super) fn push_comment(&mut self, text: &str, target: Target<'_>) {
+    pub(super) fn push_comment(&mut self, text: &str, target: Annotated<'_>) {
         if self.options.no_comments {
             return;
         }
@@ -65,7 +65,7 @@ impl Emitter<'_> {
     /// Adds a relation's comment and its columns', by column number.
     pub(super) fn comments_with_columns(
         &mut self,
-        target: Target<'_>,
+        target: Annotated<'_>,
         catalog_id: CatalogId,
         column_name: impl Fn(i64) -> Option<String>,
     ) {
@@ -75,13 +75,13 @@ impl Emitter<'_> {
                 self.push_comment(&label.text, target);
             } else if let Some(column) = column_name(label.objsubid) {
                 let name = format!("{}.{}", target.name, self.q.id(&column));
-                self.push_comment(&label.text, Target { keyword: "COLUMN", name: &name, ..target });
+                self.push_comment(&label.text, Annotated { keyword: "COLUMN", name: &name, ..target });
             }
         }
     }
 
     /// Adds the object's security labels, all in one entry.
-    pub(super) fn security_label(&mut self, target: Target<'_>) {
+    pub(super) fn security_label(&mut self, target: Annotated<'_>) {
         let labels = self.catalog.security_labels.get(&self.get(target.id).catalog_id);
         let name = in_schema(self, target);
         let mut sql = String::new();
@@ -98,7 +98,7 @@ impl Emitter<'_> {
     }
 
     /// Adds an entry of security labels, unless there are none.
-    pub(super) fn push_security_labels(&mut self, sql: String, target: Target<'_>) {
+    pub(super) fn push_security_labels(&mut self, sql: String, target: Annotated<'_>) {
         if sql.is_empty() {
             return;
         }
@@ -110,7 +110,7 @@ impl Emitter<'_> {
     }
 
     /// Adds the object's privileges.
-    pub(super) fn privileges(&mut self, target: Target<'_>, acl: &Acl) -> Result<()> {
+    pub(super) fn privileges(&mut self, target: Annotated<'_>, acl: &Acl) -> Result<()> {
         if self.dumps(target.id, Components::ACL) {
             self.push_privileges(target, None, acl)?;
         }
@@ -121,7 +121,7 @@ impl Emitter<'_> {
     /// at its creation.
     pub(super) fn push_privileges(
         &mut self,
-        target: Target<'_>,
+        target: Annotated<'_>,
         column: Option<&str>,
         acl: &Acl,
     ) -> Result<()> {
@@ -145,7 +145,7 @@ impl Emitter<'_> {
     /// The commands that lead from what the object gets at its creation to what it has.
     pub(super) fn privilege_commands(
         &self,
-        target: Target<'_>,
+        target: Annotated<'_>,
         column: Option<&str>,
         acl: &Acl,
     ) -> Result<String> {
@@ -167,7 +167,7 @@ impl Emitter<'_> {
     }
 }
 
-fn in_schema(emitter: &Emitter<'_>, target: Target<'_>) -> String {
+fn in_schema(emitter: &Emitter<'_>, target: Annotated<'_>) -> String {
     match target.namespace {
         Some(namespace) if !namespace.is_empty() => format!("{}.{}", emitter.q.id(namespace), target.name),
         _ => target.name.to_owned(),

@@ -1,6 +1,6 @@
 //! Collations and conversions.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{Collation, Conversion, DumpId};
 
@@ -66,7 +66,7 @@ impl Emitter<'_> {
         entry.owner = owner.map(str::to_owned);
         self.push_definition(id, entry);
         let name = self.name(id);
-        self.comment(Target {
+        self.comment(Annotated {
             id,
             keyword: desc,
             name: &name,

@@ -1,6 +1,6 @@
 //! Constraints that are printed by a command of their own.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{Constraint, ConstraintOwner, DumpId, Index, RelKind, Relation, attribute_name};
 
@@ -15,7 +15,7 @@ impl Emitter<'_> {
                     let keyword = format!("CONSTRAINT {} ON", self.name(id));
                     let (name, namespace) = (self.name(table), self.schema(table));
                     let owner = &relation.owner;
-                    self.comment(Target { id, keyword: &keyword, name: &name, namespace, owner });
+                    self.comment(Annotated { id, keyword: &keyword, name: &name, namespace, owner });
                 }
             }
         }
@@ -104,6 +104,6 @@ impl Emitter<'_> {
         self.push_definition(id, entry);
         let keyword = format!("CONSTRAINT {name} ON DOMAIN");
         let (name, namespace) = (self.name(domain), self.schema(domain));
-        self.comment(Target { id, keyword: &keyword, name: &name, namespace, owner: &typ.owner });
+        self.comment(Annotated { id, keyword: &keyword, name: &name, namespace, owner: &typ.owner });
     }
 }

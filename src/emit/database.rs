@@ -1,6 +1,6 @@
 //! The database itself: created, then given its privileges and settings.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::settings::assignment;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{CatalogId, Database, class};
@@ -19,7 +19,7 @@ impl Emitter<'_> {
             .dropped_by(format!("DROP DATABASE {name};\n"));
         entry.catalog_id = CatalogId { classoid: class::PG_DATABASE, oid: it.oid };
         self.push(entry);
-        let target = Target { id, keyword: "DATABASE", name: &name, namespace: None, owner: &it.owner };
+        let target = Annotated { id, keyword: "DATABASE", name: &name, namespace: None, owner: &it.owner };
         if let Some(comment) = &it.comment {
             self.push_comment(comment, target);
         }
@@ -70,7 +70,7 @@ impl Emitter<'_> {
         sql + ";\n"
     }
 
-    fn database_labels(&mut self, it: &Database, target: Target<'_>) {
+    fn database_labels(&mut self, it: &Database, target: Annotated<'_>) {
         if self.options.no_security_labels {
             return;
         }

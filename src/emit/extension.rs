@@ -1,6 +1,6 @@
 //! Extensions: created by name; their members come with them.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{DumpId, Extension};
 
@@ -12,7 +12,7 @@ impl Emitter<'_> {
         let entry = Entry::new(Section::PreData, "EXTENSION", &*self.get(id).name, create)
             .dropped_by(format!("DROP EXTENSION {name};\n"));
         self.push_definition(id, entry);
-        self.annotate(Target { id, keyword: "EXTENSION", name: &name, namespace: None, owner: "" });
+        self.annotate(Annotated { id, keyword: "EXTENSION", name: &name, namespace: None, owner: "" });
     }
 
     /// What `ALTER … DEPENDS ON EXTENSION` recorded of an object; `what` is its keyword and name.

@@ -1,6 +1,6 @@
 //! Foreign-data wrappers, servers, user mappings.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{Components, DumpId, ForeignDataWrapper, ForeignServer};
 use crate::error::Result;
@@ -28,7 +28,7 @@ impl Emitter<'_> {
             .dropped_by(format!("DROP FOREIGN DATA WRAPPER {name};\n"));
         self.push_definition(id, entry);
         let target =
-            Target { id, keyword: "FOREIGN DATA WRAPPER", name: &name, namespace: None, owner: &it.owner };
+            Annotated { id, keyword: "FOREIGN DATA WRAPPER", name: &name, namespace: None, owner: &it.owner };
         self.comment(target);
         self.privileges(target, &it.acl)
     }
@@ -48,9 +48,9 @@ impl Emitter<'_> {
             .owned_by(&it.owner)
             .dropped_by(format!("DROP SERVER {name};\n"));
         self.push_definition(id, entry);
-        let target = Target { id, keyword: "SERVER", name: &name, namespace: None, owner: &it.owner };
+        let target = Annotated { id, keyword: "SERVER", name: &name, namespace: None, owner: &it.owner };
         self.comment(target);
-        self.privileges(Target { keyword: "FOREIGN SERVER", ..target }, &it.acl)?;
+        self.privileges(Annotated { keyword: "FOREIGN SERVER", ..target }, &it.acl)?;
         if self.dumps(id, Components::USER_MAPPING) {
             self.user_mappings(id, it);
         }

@@ -3,9 +3,9 @@
 use super::acl::{AclTarget, commands};
 use crate::catalog::{Acl, ClusterDatabase, Globals, Label, Tablespace};
 use crate::error::Result;
-use crate::options::{ClusterOptions, DumpOptions};
+use crate::pg::quote::Quoter;
 use crate::pg::text::encode;
-use crate::quote::Quoter;
+use crate::select::options::{ClusterOptions, DumpOptions};
 
 /// Prints globals.
 pub(super) struct GlobalsEmitter<'a> {

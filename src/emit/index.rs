@@ -1,6 +1,6 @@
 //! Indexes and their attachment.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{Components, DumpId, Index, IndexAttach, RelKind, Relation, attribute_name};
 
@@ -32,7 +32,7 @@ impl Emitter<'_> {
             entry.tablespace = Some(it.tablespace.clone());
             self.push_definition(id, entry);
         }
-        self.comment(Target { id, keyword: "INDEX", name: &name, namespace: schema, owner: &table.owner });
+        self.comment(Annotated { id, keyword: "INDEX", name: &name, namespace: schema, owner: &table.owner });
     }
 
     /// Spells an index of nothing but columns, as `pg_get_indexdef` does.

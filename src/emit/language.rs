@@ -1,6 +1,6 @@
 //! Languages, casts, transforms.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{Cast, DumpId, Language, Oid, Transform, class};
 use crate::error::Result;
@@ -32,7 +32,7 @@ impl Emitter<'_> {
             .owned_by(&it.owner)
             .dropped_by(format!("DROP PROCEDURAL LANGUAGE {name};\n"));
         self.push_definition(id, entry);
-        let target = Target { id, keyword: "LANGUAGE", name: &name, namespace: None, owner: &it.owner };
+        let target = Annotated { id, keyword: "LANGUAGE", name: &name, namespace: None, owner: &it.owner };
         self.annotate(target);
         if it.lanpltrusted { self.privileges(target, &it.acl) } else { Ok(()) }
     }
@@ -57,7 +57,7 @@ impl Emitter<'_> {
         )
         .dropped_by(format!("DROP CAST {pair};\n"));
         self.push_definition(id, entry);
-        self.comment(Target { id, keyword: "CAST", name: &pair, namespace: None, owner: "" });
+        self.comment(Annotated { id, keyword: "CAST", name: &pair, namespace: None, owner: "" });
     }
 
     pub(super) fn transform(&mut self, id: DumpId, it: &Transform) {
@@ -72,6 +72,6 @@ impl Emitter<'_> {
         let entry = Entry::new(Section::PreData, "TRANSFORM", format!("TRANSFORM {what}"), create)
             .dropped_by(format!("DROP TRANSFORM {what};\n"));
         self.push_definition(id, entry);
-        self.comment(Target { id, keyword: "TRANSFORM", name: &what, namespace: None, owner: "" });
+        self.comment(Annotated { id, keyword: "TRANSFORM", name: &what, namespace: None, owner: "" });
     }
 }

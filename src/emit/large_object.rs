@@ -1,6 +1,6 @@
 //! Large objects: one entry each until version 16, groups from 17 on.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Contents, Emitter, Entry, Section};
 use crate::catalog::{CatalogId, Components, DumpId, LargeObjects, class};
 use crate::error::Result;
@@ -28,7 +28,7 @@ impl Emitter<'_> {
             for &oid in &it.oids {
                 let name = oid.to_string();
                 let target =
-                    Target { id, keyword: "LARGE OBJECT", name: &name, namespace: None, owner: &it.owner };
+                    Annotated { id, keyword: "LARGE OBJECT", name: &name, namespace: None, owner: &it.owner };
                 self.comment_of(CatalogId { classoid: class::PG_LARGEOBJECT, oid }, target);
             }
         }
@@ -36,7 +36,8 @@ impl Emitter<'_> {
             [oid] => oid.to_string(),
             _ => self.get(id).name.clone(),
         };
-        let target = Target { id, keyword: "LARGE OBJECT", name: &name, namespace: None, owner: &it.owner };
+        let target =
+            Annotated { id, keyword: "LARGE OBJECT", name: &name, namespace: None, owner: &it.owner };
         if self.dumps(id, Components::SECURITY_LABEL) && of_data {
             self.security_label(target);
         }
@@ -44,14 +45,14 @@ impl Emitter<'_> {
     }
 
     /// Adds the privileges of a group: each command for all of its members, then an empty line.
-    fn group_privileges(&mut self, group: Target<'_>, it: &LargeObjects) -> Result<()> {
+    fn group_privileges(&mut self, group: Annotated<'_>, it: &LargeObjects) -> Result<()> {
         if self.options.no_privileges || !self.dumps(group.id, Components::ACL) {
             return Ok(());
         }
         let mut members = Vec::new();
         for oid in &it.oids {
             let name = oid.to_string();
-            let sql = self.privilege_commands(Target { name: &name, ..group }, None, &it.acl)?;
+            let sql = self.privilege_commands(Annotated { name: &name, ..group }, None, &it.acl)?;
             members.push(sql.lines().map(str::to_owned).collect::<Vec<_>>());
         }
         let Some(first) = members.first().filter(|commands| !commands.is_empty()) else { return Ok(()) };

@@ -40,10 +40,10 @@ mod typ;
 use std::panic::resume_unwind;
 use std::thread;
 
-use crate::catalog::{Catalog, Components, DumpId, Kind, Object};
+use crate::catalog::{Catalog, Components, DumpId, Object, ObjectKind};
 use crate::error::Result;
-use crate::options::DumpOptions;
-use crate::quote::Quoter;
+use crate::pg::quote::Quoter;
+use crate::select::options::DumpOptions;
 
 pub use entry::{Contents, Entry, Section};
 pub use globals::emit_globals;
@@ -106,52 +106,52 @@ impl<'a> Emitter<'a> {
         let catalog = self.catalog;
         let kind = &catalog.object(id).kind;
         match kind {
-            Kind::TableData(it) => self.table_data(id, it),
-            Kind::SequenceSet(it) => self.sequence_set(id, *it),
-            Kind::LargeObjects(it) => return self.large_objects(id, it),
-            Kind::LargeObjectData(it) => self.large_object_data(id, *it),
-            Kind::RefreshMatView(it) => self.refresh(id, *it),
-            Kind::RelationStatistics(it) => self.relation_statistics(id, it),
-            Kind::ExtendedStatistics(it) => self.extended_statistics(id, it),
+            ObjectKind::TableData(it) => self.table_data(id, it),
+            ObjectKind::SequenceSet(it) => self.sequence_set(id, *it),
+            ObjectKind::LargeObjects(it) => return self.large_objects(id, it),
+            ObjectKind::LargeObjectData(it) => self.large_object_data(id, *it),
+            ObjectKind::RefreshMatView(it) => self.refresh(id, *it),
+            ObjectKind::RelationStatistics(it) => self.relation_statistics(id, it),
+            ObjectKind::ExtendedStatistics(it) => self.extended_statistics(id, it),
             // Without definitions that was all.
             _ if !self.options.schema => {}
-            Kind::Namespace(it) => return self.namespace(id, it),
-            Kind::Extension(it) => self.extension(id, it),
-            Kind::Type(it) => return self.typ(id, it),
-            Kind::ShellType(it) => self.shell_type(id, *it),
-            Kind::Routine(it) => return self.routine(id, it),
-            Kind::Aggregate(it) => return self.aggregate(id, it),
-            Kind::Operator(it) => self.operator(id, it),
-            Kind::AccessMethod(it) => self.access_method(id, it),
-            Kind::Opclass(it) => self.opclass(id, it),
-            Kind::Opfamily(it) => self.opfamily(id, it),
-            Kind::Collation(it) => self.collation(id, it),
-            Kind::Conversion(it) => self.conversion(id, it),
-            Kind::Relation(it) => return self.relation(id, it),
-            Kind::TableAttach(it) => self.table_attach(id, it),
-            Kind::AttrDef(it) => self.attr_def(id, it),
-            Kind::Index(it) => self.index(id, it),
-            Kind::IndexAttach(it) => self.index_attach(id, it),
-            Kind::Rule(it) => self.rule(id, it),
-            Kind::Trigger(it) => self.trigger(id, it),
-            Kind::EventTrigger(it) => self.event_trigger(id, it),
-            Kind::Constraint(it) | Kind::ForeignKey(it) => self.constraint(id, it),
-            Kind::Language(it) => return self.language(id, it),
-            Kind::Cast(it) => self.cast(id, it),
-            Kind::Transform(it) => self.transform(id, it),
-            Kind::TsParser(it) => self.ts_parser(id, it),
-            Kind::TsDict(it) => self.ts_dict(id, it),
-            Kind::TsTemplate(it) => self.ts_template(id, it),
-            Kind::TsConfig(it) => self.ts_config(id, it),
-            Kind::ForeignDataWrapper(it) => return self.foreign_data_wrapper(id, it),
-            Kind::ForeignServer(it) => return self.foreign_server(id, it),
-            Kind::DefaultAcl(it) => return self.default_acl(id, it),
-            Kind::Policy(it) => self.policy(id, it),
-            Kind::Publication(it) => self.publication(id, it),
-            Kind::PublicationRel(it) => self.publication_rel(id, it),
-            Kind::PublicationNamespace(it) => self.publication_namespace(id, it),
-            Kind::Subscription(it) => self.subscription(id, it),
-            Kind::DummyType(_) | Kind::PreDataBoundary | Kind::PostDataBoundary => {}
+            ObjectKind::Namespace(it) => return self.namespace(id, it),
+            ObjectKind::Extension(it) => self.extension(id, it),
+            ObjectKind::Type(it) => return self.typ(id, it),
+            ObjectKind::ShellType(it) => self.shell_type(id, *it),
+            ObjectKind::Routine(it) => return self.routine(id, it),
+            ObjectKind::Aggregate(it) => return self.aggregate(id, it),
+            ObjectKind::Operator(it) => self.operator(id, it),
+            ObjectKind::AccessMethod(it) => self.access_method(id, it),
+            ObjectKind::Opclass(it) => self.opclass(id, it),
+            ObjectKind::Opfamily(it) => self.opfamily(id, it),
+            ObjectKind::Collation(it) => self.collation(id, it),
+            ObjectKind::Conversion(it) => self.conversion(id, it),
+            ObjectKind::Relation(it) => return self.relation(id, it),
+            ObjectKind::TableAttach(it) => self.table_attach(id, it),
+            ObjectKind::AttrDef(it) => self.attr_def(id, it),
+            ObjectKind::Index(it) => self.index(id, it),
+            ObjectKind::IndexAttach(it) => self.index_attach(id, it),
+            ObjectKind::Rule(it) => self.rule(id, it),
+            ObjectKind::Trigger(it) => self.trigger(id, it),
+            ObjectKind::EventTrigger(it) => self.event_trigger(id, it),
+            ObjectKind::Constraint(it) | ObjectKind::ForeignKey(it) => self.constraint(id, it),
+            ObjectKind::Language(it) => return self.language(id, it),
+            ObjectKind::Cast(it) => self.cast(id, it),
+            ObjectKind::Transform(it) => self.transform(id, it),
+            ObjectKind::TsParser(it) => self.ts_parser(id, it),
+            ObjectKind::TsDict(it) => self.ts_dict(id, it),
+            ObjectKind::TsTemplate(it) => self.ts_template(id, it),
+            ObjectKind::TsConfig(it) => self.ts_config(id, it),
+            ObjectKind::ForeignDataWrapper(it) => return self.foreign_data_wrapper(id, it),
+            ObjectKind::ForeignServer(it) => return self.foreign_server(id, it),
+            ObjectKind::DefaultAcl(it) => return self.default_acl(id, it),
+            ObjectKind::Policy(it) => self.policy(id, it),
+            ObjectKind::Publication(it) => self.publication(id, it),
+            ObjectKind::PublicationRel(it) => self.publication_rel(id, it),
+            ObjectKind::PublicationNamespace(it) => self.publication_namespace(id, it),
+            ObjectKind::Subscription(it) => self.subscription(id, it),
+            ObjectKind::DummyType(_) | ObjectKind::PreDataBoundary | ObjectKind::PostDataBoundary => {}
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Schemas.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{Components, DumpId, Namespace};
 use crate::error::Result;
@@ -21,7 +21,7 @@ impl Emitter<'_> {
             .owned_by(&it.owner)
             .dropped_by(drop);
         self.push_definition(id, entry);
-        let target = Target { id, keyword: "SCHEMA", name: &name, namespace: None, owner: &it.owner };
+        let target = Annotated { id, keyword: "SCHEMA", name: &name, namespace: None, owner: &it.owner };
         if self.dumps(id, Components::COMMENT) {
             self.comment_on_schema(it, target);
         }
@@ -31,7 +31,7 @@ impl Emitter<'_> {
         self.privileges(target, &it.acl)
     }
 
-    fn comment_on_schema(&mut self, it: &Namespace, target: Target<'_>) {
+    fn comment_on_schema(&mut self, it: &Namespace, target: Annotated<'_>) {
         let catalog_id = self.get(target.id).catalog_id;
         // pg_dump looks for the name as it is quoted, and misses one that `--quote-all-identifiers`
         // has put into quotes.

@@ -1,6 +1,6 @@
 //! Operators, their classes and families, access methods.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{AccessMethod, DumpId, Oid, OpMember, Opclass, Operator, Opfamily, class};
 
@@ -39,7 +39,7 @@ impl Emitter<'_> {
             .owned_by(&it.owner)
             .dropped_by(format!("DROP OPERATOR {prefix}.{identity};\n"));
         self.push_definition(id, entry);
-        self.comment(Target {
+        self.comment(Annotated {
             id,
             keyword: "OPERATOR",
             name: &identity,
@@ -69,7 +69,7 @@ impl Emitter<'_> {
         let entry = Entry::new(Section::PreData, "ACCESS METHOD", &*self.get(id).name, create)
             .dropped_by(format!("DROP ACCESS METHOD {name};\n"));
         self.push_definition(id, entry);
-        self.comment(Target { id, keyword: "ACCESS METHOD", name: &name, namespace: None, owner: "" });
+        self.comment(Annotated { id, keyword: "ACCESS METHOD", name: &name, namespace: None, owner: "" });
     }
 
     fn member_operator(&self, member: &OpMember) -> String {
@@ -135,7 +135,7 @@ impl Emitter<'_> {
             .dropped_by(format!("DROP {desc} {} USING {method};\n", self.qualified(id)));
         self.push_definition(id, entry);
         let name = format!("{} USING {method}", self.name(id));
-        self.comment(Target { id, keyword: desc, name: &name, namespace: schema, owner });
+        self.comment(Annotated { id, keyword: desc, name: &name, namespace: schema, owner });
     }
 }
 

@@ -1,6 +1,6 @@
 //! Row security.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{DumpId, Policy};
 
@@ -46,6 +46,6 @@ impl Emitter<'_> {
         let keyword = format!("POLICY {name} ON");
         let table_name = self.name(it.table);
         let owner = &table.owner;
-        self.comment(Target { id, keyword: &keyword, name: &table_name, namespace: schema, owner });
+        self.comment(Annotated { id, keyword: &keyword, name: &table_name, namespace: schema, owner });
     }
 }

@@ -1,6 +1,6 @@
 //! Publications, their tables and schemas.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{DumpId, Publication, PublicationNamespace, PublicationRel};
 
@@ -34,7 +34,13 @@ impl Emitter<'_> {
             .owned_by(&it.owner)
             .dropped_by(format!("DROP PUBLICATION {name};\n"));
         self.push_definition(id, entry);
-        self.annotate(Target { id, keyword: "PUBLICATION", name: &name, namespace: None, owner: &it.owner });
+        self.annotate(Annotated {
+            id,
+            keyword: "PUBLICATION",
+            name: &name,
+            namespace: None,
+            owner: &it.owner,
+        });
     }
 
     pub(super) fn publication_rel(&mut self, id: DumpId, it: &PublicationRel) {

@@ -1,6 +1,6 @@
 //! Tables, views, materialised views, foreign tables, and the attachment of partitions.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Emitter, Entry, Section};
 use crate::catalog::attribute_name;
 use crate::catalog::{AttrDef, Attribute, CatalogId, Components, DumpId, RelKind, Relation, TableAttach};
@@ -20,11 +20,11 @@ impl Emitter<'_> {
         }
         let keyword = if it.relkind == RelKind::Sequence { "SEQUENCE" } else { "TABLE" };
         let name = self.name(id);
-        let target = Target { id, keyword, name: &name, namespace: self.schema(id), owner: &it.owner };
+        let target = Annotated { id, keyword, name: &name, namespace: self.schema(id), owner: &it.owner };
         self.push_privileges(target, None, &it.acl)?;
         for (column, acl) in &it.column_acls {
             let column = self.q.id(column);
-            self.push_privileges(Target { keyword: "TABLE", ..target }, Some(&column), acl)?;
+            self.push_privileges(Annotated { keyword: "TABLE", ..target }, Some(&column), acl)?;
         }
         Ok(())
     }
@@ -77,7 +77,7 @@ impl Emitter<'_> {
 
     fn annotate_table(&mut self, id: DumpId, it: &Relation, keyword: &str) {
         let name = self.name(id);
-        let target = Target { id, keyword, name: &name, namespace: self.schema(id), owner: &it.owner };
+        let target = Annotated { id, keyword, name: &name, namespace: self.schema(id), owner: &it.owner };
         if self.dumps(id, Components::COMMENT) {
             let column = |attnum| it.attribute(attnum).map(|a| a.attname.clone());
             self.comments_with_columns(target, self.get(id).catalog_id, column);
@@ -90,12 +90,12 @@ impl Emitter<'_> {
             let inline = self.catalog.constraint(check).is_some_and(|c| !c.separate && c.conislocal);
             if inline {
                 let keyword = format!("CONSTRAINT {} ON", self.name(check));
-                self.comment(Target { id: check, keyword: &keyword, ..target });
+                self.comment(Annotated { id: check, keyword: &keyword, ..target });
             }
         }
     }
 
-    fn table_security_labels(&mut self, it: &Relation, target: Target<'_>) {
+    fn table_security_labels(&mut self, it: &Relation, target: Annotated<'_>) {
         let catalog_id: CatalogId = self.get(target.id).catalog_id;
         let labels = self.catalog.security_labels.get(&catalog_id);
         let qualified = self.qualified(target.id);
@@ -111,7 +111,7 @@ impl Emitter<'_> {
     }
 
     /// Comments on NOT NULL constraints, which are no objects of their own: all in one entry.
-    fn comments_on_not_nulls(&mut self, it: &Relation, target: Target<'_>) {
+    fn comments_on_not_nulls(&mut self, it: &Relation, target: Annotated<'_>) {
         if self.options.no_comments {
             return;
         }
@@ -119,7 +119,7 @@ impl Emitter<'_> {
             let Some(not_null) = &attribute.not_null else { continue };
             if let (Some(name), Some(comment)) = (&not_null.name, &not_null.comment) {
                 let keyword = format!("CONSTRAINT {} ON", self.q.id(name));
-                self.push_comment(comment, Target { keyword: &keyword, ..target });
+                self.push_comment(comment, Annotated { keyword: &keyword, ..target });
             }
         }
     }

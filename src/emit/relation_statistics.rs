@@ -3,7 +3,7 @@
 use super::entry::STATISTICS_DATA;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{DumpId, RelationStatistics};
-use crate::quote::Quoter;
+use crate::pg::quote::Quoter;
 
 /// Arguments, each of which is given as its name and its value in turn, after others.
 pub(super) fn restored_arguments(quoter: &Quoter, arguments: &[(&str, &str, String)]) -> String {

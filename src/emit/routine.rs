@@ -1,6 +1,6 @@
 //! Functions, procedures, aggregates.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::settings::assignment;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{Aggregate, AggregateDetail, DumpId, Oid, Routine, RoutineDetail, class};
@@ -26,7 +26,7 @@ impl Emitter<'_> {
             .dropped_by(format!("DROP {keyword} {qualified};\n"));
         self.push_definition(id, entry);
         let namespace = self.schema(id);
-        let target = Target { id, keyword, name: &signature, namespace, owner: &it.owner };
+        let target = Annotated { id, keyword, name: &signature, namespace, owner: &it.owner };
         self.annotate(target);
         self.privileges(target, &it.acl)
     }
@@ -123,11 +123,11 @@ impl Emitter<'_> {
             .dropped_by(format!("DROP AGGREGATE {};\n", in_schema(&signature)));
         self.push_definition(id, entry);
         let target =
-            Target { id, keyword: "AGGREGATE", name: &signature, namespace: schema, owner: &it.owner };
+            Annotated { id, keyword: "AGGREGATE", name: &signature, namespace: schema, owner: &it.owner };
         self.annotate(target);
         // GRANT knows aggregates as functions.
         let function = format!("{}({})", self.name(id), self.type_list(&it.arg_types));
-        self.privileges(Target { keyword: "FUNCTION", name: &function, ..target }, &it.acl)
+        self.privileges(Annotated { keyword: "FUNCTION", name: &function, ..target }, &it.acl)
     }
 
     fn aggregate_parameters(&self, d: &AggregateDetail) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Rewrite rules; views' own only where a loop kept them from being part of CREATE VIEW.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::relation::view_query;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{DumpId, RewriteRule};
@@ -38,6 +38,6 @@ impl Emitter<'_> {
         let keyword = format!("RULE {name} ON");
         let table = self.name(it.relation);
         let owner = &relation.owner;
-        self.comment(Target { id, keyword: &keyword, name: &table, namespace: schema, owner });
+        self.comment(Annotated { id, keyword: &keyword, name: &table, namespace: schema, owner });
     }
 }

@@ -1,6 +1,6 @@
 //! Sequences, identity columns among them, and their values.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{Components, DumpId, Relation, Sequence, class};
 
@@ -58,7 +58,13 @@ impl Emitter<'_> {
             self.push(entry);
         }
         let quoted = self.name(id);
-        self.annotate(Target { id, keyword: "SEQUENCE", name: &quoted, namespace: schema, owner: &it.owner });
+        self.annotate(Annotated {
+            id,
+            keyword: "SEQUENCE",
+            name: &quoted,
+            namespace: schema,
+            owner: &it.owner,
+        });
     }
 
     pub(super) fn sequence_set(&mut self, id: DumpId, sequence: DumpId) {

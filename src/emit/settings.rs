@@ -1,6 +1,6 @@
 //! Settings (`name=value`) in commands.
 
-use crate::quote::Quoter;
+use crate::pg::quote::Quoter;
 
 /// Settings whose values are lists of quoted identifiers: each element is a literal of its own.
 /// They hold for every version, as a server that has the setting treats it so: pg_dump knows

@@ -1,6 +1,6 @@
 //! Extended statistics.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::entry::EXTENDED_STATISTICS_DATA;
 use super::relation_statistics::restored_arguments;
 use super::{Emitter, Entry, Section};
@@ -25,7 +25,13 @@ impl Emitter<'_> {
             .owned_by(&it.owner)
             .dropped_by(format!("DROP STATISTICS {qualified};\n"));
         self.push_definition(id, entry);
-        self.comment(Target { id, keyword: "STATISTICS", name: &name, namespace: schema, owner: &it.owner });
+        self.comment(Annotated {
+            id,
+            keyword: "STATISTICS",
+            name: &name,
+            namespace: schema,
+            owner: &it.owner,
+        });
     }
 
     fn extended_statistics_data(&mut self, id: DumpId, it: &ExtendedStatistics) {

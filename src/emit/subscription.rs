@@ -1,6 +1,6 @@
 //! Subscriptions. Created without connecting: the publisher need not be there.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{DumpId, Subscription};
 
@@ -55,6 +55,12 @@ impl Emitter<'_> {
             .owned_by(&it.owner)
             .dropped_by(format!("DROP SUBSCRIPTION {name};\n"));
         self.push_definition(id, entry);
-        self.annotate(Target { id, keyword: "SUBSCRIPTION", name: &name, namespace: None, owner: &it.owner });
+        self.annotate(Annotated {
+            id,
+            keyword: "SUBSCRIPTION",
+            name: &name,
+            namespace: None,
+            owner: &it.owner,
+        });
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Contents, Emitter, Entry, Section};
 use crate::catalog::{Catalog, Components, DumpId, Relation, TableData};
-use crate::options::{DumpOptions, RowFormat};
-use crate::quote::Quoter;
+use crate::pg::quote::Quoter;
+use crate::select::options::{DumpOptions, RowFormat};
 
 /// The columns that COPY names, in parentheses; empty if there are none.
 pub fn copy_columns(quoter: &Quoter, relation: &Relation) -> String {

@@ -1,6 +1,6 @@
 //! Triggers and event triggers.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{DumpId, EventTrigger, RelKind, Trigger};
 
@@ -42,7 +42,7 @@ impl Emitter<'_> {
         let keyword = format!("TRIGGER {name} ON");
         let table_name = self.name(it.table);
         let owner = &table.owner;
-        self.comment(Target { id, keyword: &keyword, name: &table_name, namespace: schema, owner });
+        self.comment(Annotated { id, keyword: &keyword, name: &table_name, namespace: schema, owner });
     }
 
     pub(super) fn event_trigger(&mut self, id: DumpId, it: &EventTrigger) {
@@ -59,7 +59,7 @@ impl Emitter<'_> {
             .owned_by(&it.owner)
             .dropped_by(format!("DROP EVENT TRIGGER {name};\n"));
         self.push_definition(id, entry);
-        self.annotate(Target {
+        self.annotate(Annotated {
             id,
             keyword: "EVENT TRIGGER",
             name: &name,

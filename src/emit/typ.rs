@@ -1,6 +1,6 @@
 //! Types of all kinds.
 
-use super::annotate::Target;
+use super::annotate::Annotated;
 use super::{Emitter, Entry, Section};
 use crate::catalog::{Attribute, CatalogId, Components, Domain, DumpId, Range, Type, TypeDetail, class};
 use crate::error::Result;
@@ -39,9 +39,9 @@ impl Emitter<'_> {
             .owned_by(&it.owner)
             .dropped_by(drop);
         self.push_definition(id, entry);
-        let target = Target { id, keyword, name: &name, namespace: schema, owner: &it.owner };
+        let target = Annotated { id, keyword, name: &name, namespace: schema, owner: &it.owner };
         self.annotate(target);
-        self.privileges(Target { keyword: "TYPE", ..target }, &it.acl)?;
+        self.privileges(Annotated { keyword: "TYPE", ..target }, &it.acl)?;
         match &it.detail {
             TypeDetail::Domain(domain) => self.comments_on_domain_constraints(domain, target),
             TypeDetail::Composite(attributes) if self.dumps(id, Components::COMMENT) => {
@@ -113,11 +113,11 @@ impl Emitter<'_> {
         sql + ";\n"
     }
 
-    fn comments_on_domain_constraints(&mut self, domain: &Domain, target: Target<'_>) {
+    fn comments_on_domain_constraints(&mut self, domain: &Domain, target: Annotated<'_>) {
         for &id in domain.not_null_constraint.iter().chain(&domain.checks) {
             if self.catalog.constraint(id).is_some_and(|c| !c.separate) {
                 let keyword = format!("CONSTRAINT {} ON DOMAIN", self.name(id));
-                self.comment(Target { id, keyword: &keyword, ..target });
+                self.comment(Annotated { id, keyword: &keyword, ..target });
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A run of a job: each of its databases to a key of its own, and roles and tablespaces beside them.
 //!
 //! One database that fails does not stop the others. The run holds the job's slot from its begin to
-//! its end (see [`super::slot`]); while it does, whatever is pending under the job's keys was left
+//! its end (see [`crate::ops::job_lock`]); while it does, whatever is pending under the job's keys was left
 //! by the dead, and is removed at once rather than after a day.
 
 use std::sync::Arc;
@@ -13,25 +13,25 @@ use chrono::{DateTime, SubsecRound, Utc};
 use futures::future::{BoxFuture, FutureExt};
 use tokio_util::sync::CancellationToken;
 
-use super::inventory::Inventory;
+use super::job_lock::JobLock;
 use super::report::{BackupReport, Failure, Outcome, RunReport};
 use super::retry::may_pass;
-use super::slot::Slot;
 use super::{databases, prune, warnings};
+use crate::backups::inventory::Inventory;
+use crate::backups::manifest::{self, FORMAT_VERSION, Manifest, hex};
+use crate::backups::naming::Subject;
 use crate::codec::Compression;
 use crate::config::{Attempts, Connector, Job};
-use crate::dump::{ClusterRequest, Dumped, Request, dump, dump_cluster};
+use crate::dump::{ClusterRequest, DumpRequest, Dumped, dump, dump_cluster};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{self, FORMAT_VERSION, Manifest, hex};
-use crate::naming::Subject;
-use crate::options::{ClusterOptions, DumpOptions};
 use crate::pg::connect::connect;
 use crate::pg::conninfo::OsEnvironment;
 use crate::pg::error::sqlstate;
-use crate::pipeline::Progress;
-use crate::sink::Sink;
+use crate::progress::Progress;
+use crate::select::options::{ClusterOptions, DumpOptions};
 use crate::snapshot::SessionOptions;
-use crate::store::{self, Pending, Store};
+use crate::storage::sink::Sink;
+use crate::storage::store::{self, PendingUpload, Store};
 
 /// How many predecessors a backup's size is compared with.
 const PREDECESSORS: usize = 5;
@@ -42,7 +42,7 @@ pub struct RunPlan {
     /// What it would back up, and to which keys.
     pub backups: Vec<(Subject, String)>,
     /// The uploads of dead runs that it would remove.
-    pub pending: Vec<Pending>,
+    pub pending: Vec<PendingUpload>,
 }
 
 /// Finds out what a run that began at `now` would do. Nothing is changed, and no slot is taken: what
@@ -106,15 +106,17 @@ async fn run_all(
     let Begun { slot, subjects, connected } =
         or_interrupted(&shutdown, retried(job.attempts, &shutdown, || begin(job).boxed())).await?;
     report.removed_uploads = clean_up(&*store, job, &subjects).boxed().await;
-    let inventory = match Inventory::read_newest(&*store, job, PREDECESSORS).boxed().await {
-        Ok(inventory) => inventory,
-        // A writer need not have the right to list: then sizes are compared with nothing.
-        Err(error) => {
-            tracing::warn!("the sizes of earlier backups are unknown: {}", error.report());
-            Inventory::default()
-        }
-    };
-    let mut run = Run {
+    let inventory =
+        match Inventory::read_newest(&*store, &job.name, &job.destination.naming, PREDECESSORS).boxed().await
+        {
+            Ok(inventory) => inventory,
+            // A writer need not have the right to list: then sizes are compared with nothing.
+            Err(error) => {
+                tracing::warn!("the sizes of earlier backups are unknown: {}", error.report());
+                Inventory::default()
+            }
+        };
+    let mut run = JobRun {
         job,
         store: &*store,
         now,
@@ -154,7 +156,7 @@ async fn prune_after(store: &dyn Store, job: &Job, now: DateTime<Utc>, report: &
 
 /// A run that may go on.
 struct Begun {
-    slot: Slot,
+    slot: JobLock,
     subjects: Vec<Subject>,
     /// The database that the source's settings name.
     connected: String,
@@ -164,7 +166,7 @@ struct Begun {
 async fn begin(job: &Job) -> Result<Begun> {
     let connector = job.source.connector().await?;
     let params = connector.params(None, &OsEnvironment)?;
-    let slot = Slot::take(&params, &job.name).await?;
+    let slot = JobLock::take(&params, &job.name).await?;
     let subjects = subjects(job, &connector).await?;
     Ok(Begun { slot, subjects, connected: params.dbname })
 }
@@ -180,7 +182,7 @@ async fn subjects(job: &Job, connector: &Connector) -> Result<Vec<Subject>> {
 }
 
 /// The pending uploads for keys that this job writes, and nobody else.
-async fn own_pending(store: &dyn Store, job: &Job, subjects: &[Subject]) -> Result<Vec<Pending>> {
+async fn own_pending(store: &dyn Store, job: &Job, subjects: &[Subject]) -> Result<Vec<PendingUpload>> {
     let naming = &job.destination.naming;
     let pending = store.pending(naming.common_prefix()).await?.into_iter();
     Ok(pending
@@ -234,7 +236,7 @@ pub(super) fn dump_options(job: &Job) -> DumpOptions {
 }
 
 /// A run that holds its slot.
-struct Run<'a> {
+struct JobRun<'a> {
     job: &'a Job,
     store: &'a dyn Store,
     now: DateTime<Utc>,
@@ -242,12 +244,12 @@ struct Run<'a> {
     inventory: Inventory,
     connected: String,
     /// None after a loss that could not be made good.
-    slot: Option<Slot>,
+    slot: Option<JobLock>,
     progress: Arc<dyn Progress>,
     shutdown: CancellationToken,
 }
 
-impl Run<'_> {
+impl JobRun<'_> {
     fn new_report(&self, subject: &Subject, outcome: Outcome) -> BackupReport {
         let key = self.job.destination.naming.key(subject, self.now);
         BackupReport {
@@ -310,7 +312,7 @@ impl Run<'_> {
         if self.slot.as_ref().is_none_or(|slot| slot.lost().is_cancelled()) {
             self.slot = None;
             // Somebody else may have it by now; then this run is over.
-            self.slot = Some(Slot::take(&connector.params(None, &OsEnvironment)?, &self.job.name).await?);
+            self.slot = Some(JobLock::take(&connector.params(None, &OsEnvironment)?, &self.job.name).await?);
         }
         let Some(slot) = &self.slot else { return Err(interrupted()) };
         let began = Utc::now().trunc_subsecs(0);
@@ -334,7 +336,7 @@ impl Run<'_> {
     async fn dump(&self, subject: &Subject, connector: Connector, stop: CancellationToken) -> Result<Dumped> {
         match subject {
             Subject::Database(name) => {
-                let request = Request {
+                let request = DumpRequest {
                     params: connector.params(Some(name), &OsEnvironment)?,
                     session: session_options(self.job),
                     options: dump_options(self.job),
@@ -528,7 +530,7 @@ mod tests {
     #[test]
     fn a_run_can_be_moved_to_another_thread() {
         fn is_send<F: Future + Send>(_: impl Fn(&'static Job) -> F) {}
-        let progress = || Arc::new(crate::pipeline::Silent) as Arc<dyn Progress>;
+        let progress = || Arc::new(crate::progress::Silent) as Arc<dyn Progress>;
         is_send(|job| run(job, Utc::now(), progress(), CancellationToken::new()));
     }
 

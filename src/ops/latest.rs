@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::backups::manifest::Scope;
+use crate::backups::naming::Subject;
 use crate::config::Job;
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::Scope;
-use crate::naming::Subject;
-use crate::store;
+use crate::storage::store;
 
-use super::inventory::{Inventory, State};
+use crate::backups::inventory::{BackupState, Inventory};
 
 /// Which backup is meant, if a name is `latest`, `latest:DATABASE` or `latest:globals`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl<'n> Latest<'n> {
         for job in jobs {
             let listed = async {
                 let store = store::open(&job.destination.place).await?;
-                let inventory = Inventory::read(&*store, job).await?;
+                let inventory = Inventory::read(&*store, &job.name, &job.destination.naming).await?;
                 Ok::<_, Error>((store, inventory))
             };
             let (store, inventory) = match listed.await {
@@ -75,7 +75,7 @@ impl<'n> Latest<'n> {
                     continue;
                 }
             };
-            let good = inventory.entries.iter().filter(|entry| entry.state == State::Good);
+            let good = inventory.entries.iter().filter(|entry| entry.state == BackupState::Good);
             for entry in good.filter(|entry| self.means(&entry.parsed.subject)) {
                 newest = newest.max(Some((entry.parsed.timestamp, store.shown(&entry.object.key))));
                 subjects.insert(entry.parsed.subject.clone());

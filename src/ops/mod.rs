@@ -6,16 +6,15 @@
 pub mod backup;
 pub mod check;
 mod databases;
-mod inventory;
+pub mod job_lock;
 mod latest;
 pub mod notify;
 pub mod prune;
 mod report;
 mod retry;
-pub mod slot;
 pub mod status;
 pub mod warnings;
 
-pub use inventory::{Entry, Inventory, State};
+pub use crate::backups::inventory::{BackupState, Inventory, StoredBackup};
 pub use latest::Latest;
 pub use report::{BackupReport, Failure, Outcome, RunReport};

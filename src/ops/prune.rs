@@ -11,14 +11,14 @@ use futures::{StreamExt, stream};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 
-use super::inventory::{Entry, Inventory, State, TOMBSTONE};
-use super::slot::Slot;
+use super::job_lock::JobLock;
+use crate::backups::inventory::{BackupState, Inventory, StoredBackup, TOMBSTONE};
+use crate::backups::manifest;
+use crate::backups::retention::{self, Backup, Decision, Verdict};
 use crate::config::Job;
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest;
 use crate::pg::conninfo::OsEnvironment;
-use crate::retention::{self, Backup, Decision, Verdict};
-use crate::store::{Pending, Store};
+use crate::storage::store::{PendingUpload, Store};
 
 /// A pending upload that is older belongs to no run that lives.
 const STALE: TimeDelta = TimeDelta::hours(24);
@@ -38,7 +38,7 @@ pub struct PrunePlan {
     /// Manifests whose backup is gone.
     pub lonely_manifests: Vec<String>,
     /// Pending uploads of dead runs.
-    pub stale_uploads: Vec<Pending>,
+    pub stale_uploads: Vec<PendingUpload>,
     manifests: HashMap<String, Vec<u8>>,
 }
 
@@ -90,7 +90,7 @@ pub async fn plan(store: &dyn Store, job: &Job, now: DateTime<Utc>) -> Result<Pr
             .because("no rule says what to keep")
             .hint("set retention.keep_last, keep_daily, keep_weekly, keep_monthly or keep_yearly"));
     }
-    let inventory = Inventory::read(store, job).await?;
+    let inventory = Inventory::read(store, &job.name, &job.destination.naming).await?;
     refuse(store, job, &inventory, now)?;
     let decisions = decide(store, job, &inventory, now).await?;
     let expired: HashSet<&str> = decisions
@@ -133,7 +133,7 @@ fn refuse(store: &dyn Store, job: &Job, inventory: &Inventory, now: DateTime<Utc
                 "set the clock, or remove what has a wrong time",
             );
         }
-        if newest.state == State::Damaged {
+        if newest.state == BackupState::Damaged {
             let problem = newest.problem.clone().unwrap_or_default();
             return refused(
                 format!(
@@ -180,19 +180,19 @@ async fn decide(
     }
 }
 
-fn backup(entry: &Entry) -> Option<Backup> {
+fn backup(entry: &StoredBackup) -> Option<Backup> {
     let manifest = entry.manifest.as_ref()?;
     Some(Backup {
         key: entry.object.key.clone(),
         subject: entry.parsed.subject.clone(),
         run_id: manifest.run_id.clone(),
         timestamp: entry.parsed.timestamp,
-        is_good: entry.state == State::Good,
+        is_good: entry.state == BackupState::Good,
         locked: None,
     })
 }
 
-async fn stale_uploads(store: &dyn Store, job: &Job, now: DateTime<Utc>) -> Result<Vec<Pending>> {
+async fn stale_uploads(store: &dyn Store, job: &Job, now: DateTime<Utc>) -> Result<Vec<PendingUpload>> {
     let naming = &job.destination.naming;
     let pending = match store.pending(naming.common_prefix()).await {
         Ok(pending) => pending,
@@ -202,7 +202,7 @@ async fn stale_uploads(store: &dyn Store, job: &Job, now: DateTime<Utc>) -> Resu
             return Ok(Vec::new());
         }
     };
-    let is_stale = |upload: &Pending| upload.initiated.is_some_and(|initiated| now - initiated > STALE);
+    let is_stale = |upload: &PendingUpload| upload.initiated.is_some_and(|initiated| now - initiated > STALE);
     Ok(pending.into_iter().filter(|upload| is_stale(upload) && naming.parse(&upload.key).is_some()).collect())
 }
 
@@ -272,7 +272,7 @@ async fn remove(
 async fn is_running(job: &Job) -> bool {
     let taken = async {
         let params = job.source.params(None, &OsEnvironment).await?;
-        Slot::take(&params, &job.name).await
+        JobLock::take(&params, &job.name).await
     };
     match taken.await {
         Ok(slot) => {

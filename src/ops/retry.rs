@@ -1,8 +1,8 @@
 //! Which failures of a whole dump may pass by themselves.
 
 use crate::error::{Error, ErrorKind};
+use crate::pg::attempts::is_refused;
 use crate::pg::error::{is_connection_lost, sqlstate};
-use crate::pg::failure::is_refused;
 
 /// SQLSTATEs of a server that is going down, coming up, or busy, and of conflicts with others
 /// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>): classes 08 and 40, and

@@ -6,13 +6,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use regex::Regex;
 
-use super::inventory::{Entry, Inventory, State};
+use crate::backups::inventory::{BackupState, Inventory, StoredBackup};
+use crate::backups::naming::Subject;
 use crate::config::{Databases, Job};
 use crate::error::Result;
-use crate::naming::Subject;
-use crate::pattern;
 use crate::pg::conninfo::OsEnvironment;
-use crate::store;
+use crate::select::pattern;
+use crate::storage::store;
 
 /// How the backups of one database are.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct Health {
     /// The database, or globals.
     pub subject: Subject,
     /// Its newest good backup.
-    pub newest: Option<Entry>,
+    pub newest: Option<StoredBackup>,
     /// Where that is.
     pub location: Option<String>,
     /// How old that is, in seconds.
@@ -48,7 +48,7 @@ impl Health {
 /// `StorageUnreachable`.
 pub async fn read(job: &Job, now: DateTime<Utc>, max_age: Option<Duration>) -> Result<Vec<Health>> {
     let store = store::open(&job.destination.place).await?;
-    let inventory = Inventory::read(&*store, job).await?;
+    let inventory = Inventory::read(&*store, &job.name, &job.destination.naming).await?;
     let mut expected: BTreeSet<Subject> = named(job)?;
     let found = inventory.entries.iter().map(|entry| &entry.parsed.subject);
     expected.extend(found.filter(|subject| is_wanted(&job.databases, subject)).cloned());
@@ -98,7 +98,7 @@ fn is_wanted(databases: &Databases, subject: &Subject) -> bool {
 
 fn judge(inventory: &Inventory, subject: Subject, now: DateTime<Utc>, max_age: Option<Duration>) -> Health {
     let of_it = inventory.entries.iter().filter(|entry| entry.parsed.subject == subject);
-    let (good, not_good): (Vec<_>, Vec<_>) = of_it.partition(|entry| entry.state == State::Good);
+    let (good, not_good): (Vec<_>, Vec<_>) = of_it.partition(|entry| entry.state == BackupState::Good);
     let newest = good.last().map(|entry| (*entry).clone());
     let age = newest.as_ref().map(|entry| (now - entry.parsed.timestamp).to_std().unwrap_or_default());
     let age_seconds = age.and_then(|age| i64::try_from(age.as_secs()).ok());

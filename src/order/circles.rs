@@ -51,7 +51,7 @@ fn listed(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{AccessMethod, CatalogId, Kind};
+    use crate::catalog::{AccessMethod, CatalogId, ObjectKind};
 
     /// The warning about circles of so many tables each.
     fn said(sizes: &[usize]) -> Option<String> {
@@ -63,7 +63,8 @@ mod tests {
                 (0..size)
                     .map(|_| {
                         count += 1;
-                        let kind = Kind::AccessMethod(AccessMethod { amtype: 'i', handler: String::new() });
+                        let kind =
+                            ObjectKind::AccessMethod(AccessMethod { amtype: 'i', handler: String::new() });
                         catalog.add(CatalogId::default(), format!("t{count}"), None, kind)
                     })
                     .collect()

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::catalog::{Catalog, ConstraintOwner, DumpId, Kind, Oid, class};
+use crate::catalog::{Catalog, ConstraintOwner, DumpId, ObjectKind, Oid, class};
 use crate::pg::text;
 
 /// Sorts by kind, then namespace, name, and the rest of the natural key; by OID only if all that
@@ -64,58 +64,58 @@ fn namespace_ranks(catalog: &Catalog) -> Vec<u32> {
 
 /// Where each kind stands in a dump: the first number orders kinds, the second only separates
 /// kinds that share it and the names. Large objects went before the section boundary until 16.
-fn priority(kind: &Kind, dialect: u32) -> (u8, u8) {
+fn priority(kind: &ObjectKind, dialect: u32) -> (u8, u8) {
     let after_sequences = dialect >= 17;
     match kind {
-        Kind::Namespace(_) => (1, 0),
-        Kind::Language(_) => (2, 0),
-        Kind::Collation(_) => (3, 0),
-        Kind::Transform(_) => (4, 0),
-        Kind::Extension(_) => (5, 0),
-        Kind::Type(_) => (6, 0),
-        Kind::ShellType(_) => (6, 1),
-        Kind::Cast(_) => (7, 0),
-        Kind::Routine(_) => (8, 0),
-        Kind::Aggregate(_) => (9, 0),
-        Kind::AccessMethod(_) => (10, 0),
-        Kind::Operator(_) => (11, 0),
-        Kind::Opclass(_) => (12, 0),
-        Kind::Opfamily(_) => (12, 1),
-        Kind::Conversion(_) => (13, 0),
-        Kind::TsParser(_) => (14, 0),
-        Kind::TsTemplate(_) => (15, 0),
-        Kind::TsDict(_) => (16, 0),
-        Kind::TsConfig(_) => (17, 0),
-        Kind::ForeignDataWrapper(_) => (18, 0),
-        Kind::ForeignServer(_) => (19, 0),
-        Kind::Relation(_) => (20, 0),
-        Kind::TableAttach(_) => (21, 0),
-        Kind::DummyType(_) => (22, 0),
-        Kind::AttrDef(_) => (23, 0),
-        Kind::LargeObjects(_) if !after_sequences => (24, 0),
-        Kind::PreDataBoundary => (25, 0),
-        Kind::TableData(_) => (26, 0),
-        Kind::SequenceSet(_) => (27, 0),
-        Kind::LargeObjects(_) => (28, 0),
-        Kind::LargeObjectData(_) => (29, 0),
+        ObjectKind::Namespace(_) => (1, 0),
+        ObjectKind::Language(_) => (2, 0),
+        ObjectKind::Collation(_) => (3, 0),
+        ObjectKind::Transform(_) => (4, 0),
+        ObjectKind::Extension(_) => (5, 0),
+        ObjectKind::Type(_) => (6, 0),
+        ObjectKind::ShellType(_) => (6, 1),
+        ObjectKind::Cast(_) => (7, 0),
+        ObjectKind::Routine(_) => (8, 0),
+        ObjectKind::Aggregate(_) => (9, 0),
+        ObjectKind::AccessMethod(_) => (10, 0),
+        ObjectKind::Operator(_) => (11, 0),
+        ObjectKind::Opclass(_) => (12, 0),
+        ObjectKind::Opfamily(_) => (12, 1),
+        ObjectKind::Conversion(_) => (13, 0),
+        ObjectKind::TsParser(_) => (14, 0),
+        ObjectKind::TsTemplate(_) => (15, 0),
+        ObjectKind::TsDict(_) => (16, 0),
+        ObjectKind::TsConfig(_) => (17, 0),
+        ObjectKind::ForeignDataWrapper(_) => (18, 0),
+        ObjectKind::ForeignServer(_) => (19, 0),
+        ObjectKind::Relation(_) => (20, 0),
+        ObjectKind::TableAttach(_) => (21, 0),
+        ObjectKind::DummyType(_) => (22, 0),
+        ObjectKind::AttrDef(_) => (23, 0),
+        ObjectKind::LargeObjects(_) if !after_sequences => (24, 0),
+        ObjectKind::PreDataBoundary => (25, 0),
+        ObjectKind::TableData(_) => (26, 0),
+        ObjectKind::SequenceSet(_) => (27, 0),
+        ObjectKind::LargeObjects(_) => (28, 0),
+        ObjectKind::LargeObjectData(_) => (29, 0),
         // Those of indexes too, and so each index comes when its statistics are due.
-        Kind::RelationStatistics(_) => (30, 0),
-        Kind::PostDataBoundary => (31, 0),
-        Kind::Constraint(_) => (32, 0),
-        Kind::Index(_) => (33, 0),
-        Kind::IndexAttach(_) => (34, 0),
-        Kind::ExtendedStatistics(_) => (35, 0),
-        Kind::Rule(_) => (36, 0),
-        Kind::Trigger(_) => (37, 0),
-        Kind::ForeignKey(_) => (38, 0),
-        Kind::Policy(_) => (39, 0),
-        Kind::Publication(_) => (40, 0),
-        Kind::PublicationRel(_) => (41, 0),
-        Kind::PublicationNamespace(_) => (42, 0),
-        Kind::Subscription(_) => (43, 0),
-        Kind::DefaultAcl(_) => (44, 0),
-        Kind::EventTrigger(_) => (45, 0),
-        Kind::RefreshMatView(_) => (46, 0),
+        ObjectKind::RelationStatistics(_) => (30, 0),
+        ObjectKind::PostDataBoundary => (31, 0),
+        ObjectKind::Constraint(_) => (32, 0),
+        ObjectKind::Index(_) => (33, 0),
+        ObjectKind::IndexAttach(_) => (34, 0),
+        ObjectKind::ExtendedStatistics(_) => (35, 0),
+        ObjectKind::Rule(_) => (36, 0),
+        ObjectKind::Trigger(_) => (37, 0),
+        ObjectKind::ForeignKey(_) => (38, 0),
+        ObjectKind::Policy(_) => (39, 0),
+        ObjectKind::Publication(_) => (40, 0),
+        ObjectKind::PublicationRel(_) => (41, 0),
+        ObjectKind::PublicationNamespace(_) => (42, 0),
+        ObjectKind::Subscription(_) => (43, 0),
+        ObjectKind::DefaultAcl(_) => (44, 0),
+        ObjectKind::EventTrigger(_) => (45, 0),
+        ObjectKind::RefreshMatView(_) => (46, 0),
     }
 }
 
@@ -134,31 +134,34 @@ fn rest_of_key(catalog: &Catalog, a: DumpId, b: DumpId) -> Ordering {
     let name = |id: DumpId| catalog.object(id).name.as_str();
     let by_name = |a: DumpId, b: DumpId| by_bytes(name(a), name(b));
     match (&catalog.object(a).kind, &catalog.object(b).kind) {
-        (Kind::Routine(x), Kind::Routine(y)) => by_types(catalog, &x.arg_types, &y.arg_types),
-        (Kind::Aggregate(x), Kind::Aggregate(y)) => by_types(catalog, &x.arg_types, &y.arg_types),
+        (ObjectKind::Routine(x), ObjectKind::Routine(y)) => by_types(catalog, &x.arg_types, &y.arg_types),
+        (ObjectKind::Aggregate(x), ObjectKind::Aggregate(y)) => by_types(catalog, &x.arg_types, &y.arg_types),
         // Prefix operators before infix ones.
-        (Kind::Operator(x), Kind::Operator(y)) => y
+        (ObjectKind::Operator(x), ObjectKind::Operator(y)) => y
             .oprkind
             .cmp(&x.oprkind)
             .then_with(|| by_types(catalog, &[x.oprleft, x.oprright], &[y.oprleft, y.oprright])),
-        (Kind::Opclass(x), Kind::Opclass(y)) => by_bytes(&x.amname, &y.amname),
-        (Kind::Opfamily(x), Kind::Opfamily(y)) => by_bytes(&x.amname, &y.amname),
-        (Kind::Collation(x), Kind::Collation(y)) => x.collencoding.cmp(&y.collencoding),
-        (Kind::AttrDef(x), Kind::AttrDef(y)) => x.adnum.cmp(&y.adnum),
-        (Kind::Policy(x), Kind::Policy(y)) => by_name(x.table, y.table),
-        (Kind::Rule(x), Kind::Rule(y)) => by_name(x.relation, y.relation),
-        (Kind::Trigger(x), Kind::Trigger(y)) => by_name(x.table, y.table),
-        (Kind::Constraint(x) | Kind::ForeignKey(x), Kind::Constraint(y) | Kind::ForeignKey(y)) => {
-            match (x.owner, y.owner) {
-                (ConstraintOwner::Domain(x), ConstraintOwner::Domain(y))
-                | (ConstraintOwner::Table(x), ConstraintOwner::Table(y)) => by_name(x, y),
-                (ConstraintOwner::Domain(_), ConstraintOwner::Table(_)) => Ordering::Less,
-                (ConstraintOwner::Table(_), ConstraintOwner::Domain(_)) => Ordering::Greater,
-            }
+        (ObjectKind::Opclass(x), ObjectKind::Opclass(y)) => by_bytes(&x.amname, &y.amname),
+        (ObjectKind::Opfamily(x), ObjectKind::Opfamily(y)) => by_bytes(&x.amname, &y.amname),
+        (ObjectKind::Collation(x), ObjectKind::Collation(y)) => x.collencoding.cmp(&y.collencoding),
+        (ObjectKind::AttrDef(x), ObjectKind::AttrDef(y)) => x.adnum.cmp(&y.adnum),
+        (ObjectKind::Policy(x), ObjectKind::Policy(y)) => by_name(x.table, y.table),
+        (ObjectKind::Rule(x), ObjectKind::Rule(y)) => by_name(x.relation, y.relation),
+        (ObjectKind::Trigger(x), ObjectKind::Trigger(y)) => by_name(x.table, y.table),
+        (
+            ObjectKind::Constraint(x) | ObjectKind::ForeignKey(x),
+            ObjectKind::Constraint(y) | ObjectKind::ForeignKey(y),
+        ) => match (x.owner, y.owner) {
+            (ConstraintOwner::Domain(x), ConstraintOwner::Domain(y))
+            | (ConstraintOwner::Table(x), ConstraintOwner::Table(y)) => by_name(x, y),
+            (ConstraintOwner::Domain(_), ConstraintOwner::Table(_)) => Ordering::Less,
+            (ConstraintOwner::Table(_), ConstraintOwner::Domain(_)) => Ordering::Greater,
+        },
+        (ObjectKind::DefaultAcl(x), ObjectKind::DefaultAcl(y)) => by_bytes(&x.role, &y.role),
+        (ObjectKind::PublicationRel(x), ObjectKind::PublicationRel(y)) => {
+            by_name(x.publication, y.publication)
         }
-        (Kind::DefaultAcl(x), Kind::DefaultAcl(y)) => by_bytes(&x.role, &y.role),
-        (Kind::PublicationRel(x), Kind::PublicationRel(y)) => by_name(x.publication, y.publication),
-        (Kind::PublicationNamespace(x), Kind::PublicationNamespace(y)) => {
+        (ObjectKind::PublicationNamespace(x), ObjectKind::PublicationNamespace(y)) => {
             by_name(x.publication, y.publication)
         }
         _ => Ordering::Equal,

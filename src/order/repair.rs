@@ -4,7 +4,7 @@
 //! repair here that makes the dump take steps too, or that drops a dependency which printing
 //! both members in one command fulfils by itself.
 
-use crate::catalog::{Catalog, Components, ConstraintOwner, DumpId, Kind, RelKind};
+use crate::catalog::{Catalog, Components, ConstraintOwner, DumpId, ObjectKind, RelKind};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Finds loops among the objects that a sort could not place, and breaks each, but not two that
@@ -128,7 +128,8 @@ fn longer_pairs(members: &[DumpId]) -> Vec<(DumpId, DumpId)> {
 /// function. The functions are created for the shell type.
 fn type_and_function(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     for (typ, function) in pairs(members) {
-        let (Kind::Type(t), Kind::Routine(_)) = (&catalog.object(typ).kind, &catalog.object(function).kind)
+        let (ObjectKind::Type(t), ObjectKind::Routine(_)) =
+            (&catalog.object(typ).kind, &catalog.object(function).kind)
         else {
             continue;
         };
@@ -197,7 +198,7 @@ fn wait_for_post_data(catalog: &mut Catalog, id: DumpId) {
 fn boundary_and_next(
     catalog: &Catalog,
     members: &[DumpId],
-    is_boundary: impl Fn(&Kind) -> bool,
+    is_boundary: impl Fn(&ObjectKind) -> bool,
 ) -> Option<(DumpId, DumpId)> {
     if members.len() < 3 {
         return None;
@@ -206,8 +207,8 @@ fn boundary_and_next(
     Some((members[position], members[(position + 1) % members.len()]))
 }
 
-fn is_pre_data(kind: &Kind) -> bool {
-    matches!(kind, Kind::PreDataBoundary)
+fn is_pre_data(kind: &ObjectKind) -> bool {
+    matches!(kind, ObjectKind::PreDataBoundary)
 }
 
 /// A materialised view that groups by a primary key needs that constraint, which is post-data:
@@ -234,7 +235,7 @@ fn matview_statistics_and_boundary(catalog: &mut Catalog, members: &[DumpId]) ->
     if !members.iter().any(of_matview) {
         return false;
     }
-    let is_post_data = |kind: &Kind| matches!(kind, Kind::PostDataBoundary);
+    let is_post_data = |kind: &ObjectKind| matches!(kind, ObjectKind::PostDataBoundary);
     let Some((boundary, next)) = boundary_and_next(catalog, members, is_post_data) else { return false };
     catalog.remove_dependency(boundary, next);
     if let Some(statistics) = catalog.relation_statistics_mut(next) {
@@ -245,7 +246,7 @@ fn matview_statistics_and_boundary(catalog: &mut Catalog, members: &[DumpId]) ->
 
 /// A function with an SQL-standard body that groups by a primary key, the same way.
 fn function_and_boundary(catalog: &mut Catalog, members: &[DumpId]) -> bool {
-    if !members.iter().any(|&id| matches!(catalog.object(id).kind, Kind::Routine(_))) {
+    if !members.iter().any(|&id| matches!(catalog.object(id).kind, ObjectKind::Routine(_))) {
         return false;
     }
     let Some((boundary, next)) = boundary_and_next(catalog, members, is_pre_data) else { return false };
@@ -258,7 +259,7 @@ fn function_and_boundary(catalog: &mut Catalog, members: &[DumpId]) -> bool {
 
 fn is_check_of(catalog: &Catalog, constraint: DumpId, owner: ConstraintOwner) -> bool {
     matches!(&catalog.object(constraint).kind,
-        Kind::Constraint(c) if matches!(c.contype, 'c' | 'n') && c.owner == owner)
+        ObjectKind::Constraint(c) if matches!(c.contype, 'c' | 'n') && c.owner == owner)
 }
 
 /// A check is printed within CREATE TABLE.
@@ -351,7 +352,7 @@ fn domain_and_check(catalog: &mut Catalog, members: &[DumpId]) -> bool {
 /// A domain's check that calls a function over the domain is printed alone, post-data.
 fn check_of_domain_in_longer_loop(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     for (domain, check) in longer_pairs(members) {
-        let is_type = matches!(catalog.object(domain).kind, Kind::Type(_));
+        let is_type = matches!(catalog.object(domain).kind, ObjectKind::Type(_));
         if is_type && is_check_of(catalog, check, ConstraintOwner::Domain(domain)) {
             separate_constraint(catalog, domain, check);
             return true;
@@ -377,7 +378,7 @@ fn table_with_itself(catalog: &mut Catalog, members: &[DumpId]) -> bool {
 /// Of any other loop, such as a column's default that names an index by its OID, no order can be
 /// restored.
 fn cut_among_rows(catalog: &mut Catalog, members: &[DumpId]) -> Result<()> {
-    if !members.iter().all(|&id| matches!(catalog.object(id).kind, Kind::TableData(_))) {
+    if !members.iter().all(|&id| matches!(catalog.object(id).kind, ObjectKind::TableData(_))) {
         let names: Vec<String> = members.iter().filter_map(|&id| described(catalog, id)).collect();
         let names = names.join(", ");
         return Err(Error::new(ErrorKind::SourceFailed, "order the objects of the dump")
@@ -393,18 +394,18 @@ fn cut_among_rows(catalog: &mut Catalog, members: &[DumpId]) -> Result<()> {
 fn described(catalog: &Catalog, id: DumpId) -> Option<String> {
     let object = catalog.object(id);
     let what = match &object.kind {
-        Kind::PreDataBoundary | Kind::PostDataBoundary => return None,
-        Kind::Relation(relation) => relation.relkind.keyword(),
-        Kind::Type(_) | Kind::ShellType(_) | Kind::DummyType(_) => "TYPE",
-        Kind::Routine(_) => "FUNCTION",
-        Kind::Aggregate(_) => "AGGREGATE",
-        Kind::AttrDef(_) => "DEFAULT in",
-        Kind::Index(_) => "INDEX",
-        Kind::Constraint(_) | Kind::ForeignKey(_) => "CONSTRAINT",
-        Kind::Rule(_) => "RULE",
-        Kind::Trigger(_) => "TRIGGER",
-        Kind::Policy(_) => "POLICY",
-        Kind::TableData(_) => "rows of",
+        ObjectKind::PreDataBoundary | ObjectKind::PostDataBoundary => return None,
+        ObjectKind::Relation(relation) => relation.relkind.keyword(),
+        ObjectKind::Type(_) | ObjectKind::ShellType(_) | ObjectKind::DummyType(_) => "TYPE",
+        ObjectKind::Routine(_) => "FUNCTION",
+        ObjectKind::Aggregate(_) => "AGGREGATE",
+        ObjectKind::AttrDef(_) => "DEFAULT in",
+        ObjectKind::Index(_) => "INDEX",
+        ObjectKind::Constraint(_) | ObjectKind::ForeignKey(_) => "CONSTRAINT",
+        ObjectKind::Rule(_) => "RULE",
+        ObjectKind::Trigger(_) => "TRIGGER",
+        ObjectKind::Policy(_) => "POLICY",
+        ObjectKind::TableData(_) => "rows of",
         _ => "object",
     };
     let namespace = catalog.namespace_name(id).map(|name| format!("{name}.")).unwrap_or_default();

@@ -8,12 +8,12 @@ use std::time::Duration;
 use rand::seq::SliceRandom;
 use tokio_postgres::Config;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::tls::TlsConnect;
 
+use super::attempts::{Attempt, Failures, Reason};
 pub use super::copy_in::CopyIn;
 use super::copy_in::CopySlot;
 use super::error::cause_of;
-use super::failure::{Attempt, Failures, Reason};
+use super::frontend_stream::{FrontendStream, StartupEdits};
 use super::login::LoginWatch;
 use super::params::{
     ChannelBinding, ConnectParams, Endpoint, Host, LoadBalanceHosts, PromptPolicy, SslMode,
@@ -22,8 +22,7 @@ use super::params::{
 use super::secret::Secret;
 pub use super::session::{Canceller, Session};
 use super::tls::TlsConnector;
-use super::transport::{Address, Encryption, Transport};
-use super::wire::{LosslessStream, StartupEdits};
+use super::transport::{Address, Encryption, ReadyTls, Transport};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Connects and logs in. The connection is driven by a task on the current runtime.
@@ -103,7 +102,7 @@ async fn try_host(
         let several = encryptions.len() > 1;
         let mut tls_failure: Option<String> = None;
         for encryption in encryptions {
-            let target = Target { params, host, address: &address, encryption: &encryption };
+            let target = ConnectTarget { params, host, address: &address, encryption: &encryption };
             match target.attempt(wanted).await {
                 Ok(session) => {
                     if let Some(failure) = tls_failure.filter(|_| !session.is_tls()) {
@@ -223,14 +222,14 @@ async fn within<T>(limit: Option<Duration>, future: impl Future<Output = io::Res
 }
 
 /// One attempt: one address with one encryption.
-struct Target<'a> {
+struct ConnectTarget<'a> {
     params: &'a ConnectParams,
     host: &'a Host,
     address: &'a Address,
     encryption: &'a Encryption,
 }
 
-impl Target<'_> {
+impl ConnectTarget<'_> {
     /// Also says of a failure whether it happened over TLS.
     async fn attempt(&self, wanted: TargetSessionAttrs) -> Result<Session, (Reason, bool)> {
         let wants_tls = matches!(self.encryption, Encryption::Tls { .. });
@@ -269,7 +268,7 @@ impl Target<'_> {
         let password = self.params.prompt.answer().or_else(|| self.host.password.clone());
         let watch = LoginWatch::new(self.params.require_auth.clone(), password.is_some());
         let copies = CopySlot::default();
-        let stream = LosslessStream::new(transport, startup_edits(self.params, timeouts), Some(watch))
+        let stream = FrontendStream::new(transport, startup_edits(self.params, timeouts), Some(watch))
             .with_copies(copies.clone());
         let config = startup_config(self.params, password.as_ref());
         let (client, connection) =
@@ -346,18 +345,4 @@ fn startup_config(params: &ConnectParams, password: Option<&Secret>) -> Config {
     config.ssl_mode(tokio_postgres::config::SslMode::Require);
     config.ssl_negotiation(tokio_postgres::config::SslNegotiation::Direct);
     config
-}
-
-/// The stream as it is, TLS or not, offered as the outcome of a handshake: only so does
-/// tokio-postgres ask it for channel binding.
-pub(crate) struct ReadyTls;
-
-impl<S: tokio_postgres::tls::TlsStream + Unpin> TlsConnect<S> for ReadyTls {
-    type Stream = S;
-    type Error = io::Error;
-    type Future = std::future::Ready<io::Result<S>>;
-
-    fn connect(self, stream: S) -> Self::Future {
-        std::future::ready(Ok(stream))
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! tokio-postgres copies in by the extended protocol only, learns of an error only after the last
 //! row, and loses its place when a COPY is refused. So the COPY goes out as a plain query, and the
-//! stream below tokio-postgres ([`super::wire`]) plays the part of the copy: it keeps the server's
+//! stream below tokio-postgres ([`crate::pg::frontend_stream`]) plays the part of the copy: it keeps the server's
 //! CopyInResponse to itself and puts the rows in between. tokio-postgres sees a query that takes its
 //! time, and its outcome, whenever that comes. (Manual, "COPY Operations".)
 

@@ -5,23 +5,21 @@
 //! encoding ([`wire`], [`text`]). What the server complains about becomes a typed failure in
 //! [`error`].
 
+pub mod quote;
+
+pub(crate) mod attempts;
+mod backend_filter;
 pub mod connect;
 pub mod conninfo;
-pub(crate) mod connstring;
 mod copy_in;
 pub mod error;
-pub(crate) mod failure;
-pub(crate) mod keywords;
+pub mod frontend_stream;
 pub mod login;
 pub mod params;
-mod passfile;
 pub mod secret;
 pub mod server;
-mod service;
 mod session;
-mod tap;
 pub mod text;
 pub(crate) mod tls;
 mod transport;
 pub mod version;
-pub mod wire;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokio_postgres::Client;
 
 use super::error::source_failed;
-use super::text::Text;
+use super::text::EncodedText;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The oldest major version that can be dumped, and those whose text is known.
@@ -87,7 +87,7 @@ impl Server {
         Ok(Server {
             major,
             version_num: num,
-            version: row.try_get::<_, Text>("version").map_err(failed)?.0,
+            version: row.try_get::<_, EncodedText>("version").map_err(failed)?.0,
             encoding: row.try_get("encoding").map_err(failed)?,
             standard_conforming_strings: row.try_get("strings").map_err(failed)?,
             superuser: row.try_get("superuser").map_err(failed)?,

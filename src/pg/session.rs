@@ -10,13 +10,12 @@ use tokio::task::JoinHandle;
 use tokio_postgres::error::Severity;
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Connection, SimpleQueryMessage};
 
-use super::connect::ReadyTls;
 use super::copy_in::{CopyIn, CopySlot};
 use super::error::{self, cause_of};
+use super::frontend_stream::FrontendStream;
 use super::params::{ConnectParams, TargetSessionAttrs};
-use super::transport::{Address, Encryption, Transport};
+use super::transport::{Address, Encryption, ReadyTls, Transport};
 use super::version::ServerVersion;
-use super::wire::LosslessStream;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long a server may take over a cancel request or a goodbye.
@@ -39,7 +38,7 @@ pub struct Session {
     task: ConnectionTask,
 }
 
-type Stream = LosslessStream<Transport>;
+type Stream = FrontendStream<Transport>;
 
 /// What ended the connection: it reaches the connection's task, not the client, to which
 /// everything that comes after is just "closed".

@@ -4,7 +4,7 @@
 //! need not be UTF-8: LATIN1 names, or a SQL_ASCII database with bytes that are valid nowhere.
 //! Each byte that is not part of valid UTF-8 is held as one character of a range in the last
 //! private plane (U+10FF80 to U+10FFFF stand for 0x80 to 0xFF), and becomes that byte again when
-//! the text leaves us, for the server ([`crate::pg::wire`]) or for the dump. Genuine characters
+//! the text leaves us, for the server ([`crate::pg::frontend_stream`]) or for the dump. Genuine characters
 //! of that range are held bytewise too, so the mapping is one to one.
 
 use std::borrow::Cow;
@@ -69,11 +69,11 @@ pub fn encode(text: &str) -> Cow<'_, [u8]> {
 
 /// A text value from or for the server, in the session's client encoding, whatever that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text(pub String);
+pub struct EncodedText(pub String);
 
-impl<'a> FromSql<'a> for Text {
+impl<'a> FromSql<'a> for EncodedText {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
-        Ok(Text(decode(raw)))
+        Ok(EncodedText(decode(raw)))
     }
 
     fn accepts(ty: &Type) -> bool {
@@ -81,14 +81,14 @@ impl<'a> FromSql<'a> for Text {
     }
 }
 
-impl ToSql for Text {
+impl ToSql for EncodedText {
     fn to_sql(&self, _: &Type, out: &mut bytes::BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         out.extend_from_slice(&encode(&self.0));
         Ok(IsNull::No)
     }
 
     fn accepts(ty: &Type) -> bool {
-        <Text as FromSql<'_>>::accepts(ty)
+        <EncodedText as FromSql<'_>>::accepts(ty)
     }
 
     to_sql_checked!();

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_postgres::tls::{ChannelBinding, TlsStream};
+use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
 use super::params::{ConnectParams, SslNegotiation};
 use super::tls::{TlsConnector, TlsSocket};
@@ -190,5 +190,19 @@ impl TlsStream for Transport {
             Transport::Tls(stream) => stream.channel_binding(),
             Transport::Unix(_) | Transport::Tcp(_) => ChannelBinding::none(),
         }
+    }
+}
+
+/// The stream as it is, TLS or not, offered as the outcome of a handshake: only so does
+/// tokio-postgres ask it for channel binding.
+pub(crate) struct ReadyTls;
+
+impl<S: TlsStream + Unpin> TlsConnect<S> for ReadyTls {
+    type Stream = S;
+    type Error = io::Error;
+    type Future = std::future::Ready<io::Result<S>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        std::future::ready(Ok(stream))
     }
 }

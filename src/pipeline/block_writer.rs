@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::exchange::{Exchange, Piece};
-use super::{Progress, SegmentSummary};
+use super::SegmentSummary;
+use super::ordered_queue::{OrderedQueue, Piece};
 use crate::codec::{BLOCK_BYTES, BlockCompressor, Compression};
 use crate::error::Result;
+use crate::progress::Progress;
 
 /// A segment's last block goes to the writer as text, to be joined with its neighbours, if it is
 /// shorter than this: 20,000 tiny tables must not become 20,000 tiny blocks. Longer ends stay
@@ -17,7 +18,7 @@ const TAIL_BYTES: usize = BLOCK_BYTES / 4;
 /// A block ends between two pushes, if none of them is longer than a block; one that is gets
 /// blocks of its own. So with a row to each push, blocks begin and end with rows.
 pub struct BlockWriter {
-    exchange: Arc<Exchange>,
+    queue: Arc<OrderedQueue>,
     progress: Arc<dyn Progress>,
     compressor: BlockCompressor,
     buffer: Vec<u8>,
@@ -28,12 +29,12 @@ pub struct BlockWriter {
 
 impl BlockWriter {
     pub(super) fn new(
-        exchange: Arc<Exchange>,
+        queue: Arc<OrderedQueue>,
         progress: Arc<dyn Progress>,
         compression: Compression,
     ) -> Result<Self> {
         Ok(BlockWriter {
-            exchange,
+            queue,
             progress,
             compressor: BlockCompressor::new(compression)?,
             buffer: Vec::with_capacity(BLOCK_BYTES),
@@ -95,10 +96,10 @@ impl BlockWriter {
             let tail = self.buffer.as_slice().to_vec();
             self.buffer.clear();
             self.count(tail.len());
-            self.exchange.put(self.segment, Piece::Tail(tail))?;
+            self.queue.put(self.segment, Piece::Tail(tail))?;
         }
         let summary = SegmentSummary { raw_bytes: self.raw_len, rows: self.rows };
-        self.exchange.finish_segment(self.segment, summary);
+        self.queue.finish_segment(self.segment, summary);
         Ok(())
     }
 
@@ -117,7 +118,7 @@ impl BlockWriter {
     fn put_block(&mut self, raw: &[u8]) -> Result<()> {
         let block = self.compressor.compress(raw)?;
         self.count(raw.len());
-        self.exchange.put(self.segment, Piece::Block(block))
+        self.queue.put(self.segment, Piece::Block(block))
     }
 
     fn count(&mut self, raw_bytes: usize) {

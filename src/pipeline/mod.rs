@@ -23,7 +23,7 @@
 //! whole.
 
 mod block_writer;
-mod exchange;
+mod ordered_queue;
 mod worker;
 mod writer;
 
@@ -36,8 +36,9 @@ pub use block_writer::BlockWriter;
 
 use crate::codec::Compression;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sink::{Published, Upload, with_leftover};
-use exchange::Exchange;
+use crate::progress::Progress;
+use crate::storage::sink::{Published, Upload, with_leftover};
+use ordered_queue::OrderedQueue;
 use writer::OrderedWriter;
 
 /// Makes the text of segments. One producer serves one worker, for segment after segment; it never
@@ -74,33 +75,9 @@ pub trait ProducerFactory<S>: Send + Sync + 'static {
     fn producer(&self, worker: usize) -> impl Future<Output = Result<Self::Producer>>;
 }
 
-/// Hears how far a run has come, from several threads. Everything is optional.
-pub trait Progress: Send + Sync {
-    /// `bytes` more of text were produced.
-    fn raw_bytes(&self, bytes: u64) {
-        let _ = bytes;
-    }
-
-    /// `bytes` more were handed to the upload.
-    fn stored_bytes(&self, bytes: u64) {
-        let _ = bytes;
-    }
-
-    /// Segment number `segment` (from 0) is written, and so are all before it.
-    fn segment_done(&self, segment: usize) {
-        let _ = segment;
-    }
-}
-
-/// Progress that nobody wants to hear of.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Silent;
-
-impl Progress for Silent {}
-
 /// How to run a pipeline.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct PipelineOptions {
     /// How to compress.
     pub compression: Compression,
     /// How many workers, at least 1. There are never more than segments.
@@ -110,7 +87,7 @@ pub struct Options {
     pub byte_budget: usize,
 }
 
-impl Options {
+impl PipelineOptions {
     /// A budget that lets two cores run ahead over a few dozen blocks.
     pub const DEFAULT_BYTE_BUDGET: usize = 32 << 20;
 }
@@ -151,7 +128,7 @@ pub struct Summary {
 pub async fn run<S, F>(
     segments: Vec<S>,
     factory: F,
-    options: Options,
+    options: PipelineOptions,
     upload: Box<dyn Upload>,
     progress: Arc<dyn Progress>,
     shutdown: CancellationToken,
@@ -160,7 +137,7 @@ where
     S: Send + Sync + 'static,
     F: ProducerFactory<S>,
 {
-    let mut run = Run::new(options, upload, progress, shutdown)?;
+    let mut run = PipelineRun::new(options, upload, progress, shutdown)?;
     match run.write(segments, factory).await {
         Ok(()) => run.complete().await,
         Err(error) => Err(run.abort(error).await),
@@ -170,10 +147,10 @@ where
 /// An upload that is written in parts, each with segments and producers of its own; they become
 /// one text. What [`run`] says holds for the whole.
 ///
-/// After an error of [`Run::write`], or one of the caller's own, [`Run::abort`] must follow.
-pub struct Run {
+/// After an error of [`PipelineRun::write`], or one of the caller's own, [`PipelineRun::abort`] must follow.
+pub struct PipelineRun {
     writer: OrderedWriter,
-    options: Options,
+    options: PipelineOptions,
     progress: Arc<dyn Progress>,
     shutdown: CancellationToken,
     is_begun: bool,
@@ -181,19 +158,19 @@ pub struct Run {
     stopping: Option<worker::Workers>,
 }
 
-impl Run {
+impl PipelineRun {
     /// Begins with nothing written yet.
     ///
     /// # Errors
     /// If there is no memory for compressing.
     pub fn new(
-        options: Options,
+        options: PipelineOptions,
         upload: Box<dyn Upload>,
         progress: Arc<dyn Progress>,
         shutdown: CancellationToken,
     ) -> Result<Self> {
         let writer = OrderedWriter::new(options.compression, upload, Arc::clone(&progress))?;
-        Ok(Run { writer, options, progress, shutdown, is_begun: false, stopping: None })
+        Ok(PipelineRun { writer, options, progress, shutdown, is_begun: false, stopping: None })
     }
 
     /// Produces and writes the next segments. Returns when their producers have finished.
@@ -205,20 +182,20 @@ impl Run {
         S: Send + Sync + 'static,
         F: ProducerFactory<S>,
     {
-        let exchange = Arc::new(Exchange::new(segments.len(), self.options.byte_budget));
+        let queue = Arc::new(OrderedQueue::new(segments.len(), self.options.byte_budget));
         // Whatever ends this function, or drops its future, ends the workers too.
-        let _stop_workers = StopOnDrop(Arc::clone(&exchange));
-        let mut workers = worker::start(segments, factory, self.options, &exchange, &self.progress);
+        let _stop_workers = StopOnDrop(Arc::clone(&queue));
+        let mut workers = worker::start(segments, factory, self.options, &queue, &self.progress);
         let written = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => Err(interrupted()),
-            written = write_all(&mut self.writer, &mut self.is_begun, &exchange, &mut workers) => written,
+            written = write_all(&mut self.writer, &mut self.is_begun, &queue, &mut workers) => written,
         };
         // If a worker failed first, its error is the cause, and the writer's only a consequence.
         if let Err(error) = written {
-            exchange.fail(error);
+            queue.fail(error);
         }
-        let Some(error) = exchange.take_failure() else { return Ok(()) };
+        let Some(error) = queue.take_failure() else { return Ok(()) };
         self.stopping = Some(workers);
         Err(error)
     }
@@ -259,13 +236,13 @@ impl Run {
 async fn write_all(
     writer: &mut OrderedWriter,
     is_begun: &mut bool,
-    exchange: &Exchange,
+    queue: &OrderedQueue,
     workers: &mut worker::Workers,
 ) -> Result<()> {
     if !std::mem::replace(is_begun, true) {
         writer.begin().await?;
     }
-    writer.write_segments(exchange).await?;
+    writer.write_segments(queue).await?;
     // A worker may find out at its end that what it produced was not sound.
     workers.join().await;
     Ok(())
@@ -275,7 +252,7 @@ fn interrupted() -> Error {
     Error::new(ErrorKind::Interrupted(2), "write the dump").because("interrupted")
 }
 
-struct StopOnDrop(Arc<Exchange>);
+struct StopOnDrop(Arc<OrderedQueue>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {

@@ -11,8 +11,9 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::sink::Sink;
-use crate::sink::memory::{MemorySink, MemoryStore};
+use crate::progress::Silent;
+use crate::storage::sink::Sink;
+use crate::storage::sink::memory::{MemorySink, MemoryStore};
 
 /// A segment is its rows, and what happens while they are produced.
 #[derive(Debug, Clone, Default)]
@@ -95,15 +96,15 @@ impl Produce<Rows> for Producer {
     }
 }
 
-fn options(compression: Compression, jobs: usize, byte_budget: usize) -> Options {
-    Options { compression, jobs, byte_budget }
+fn options(compression: Compression, jobs: usize, byte_budget: usize) -> PipelineOptions {
+    PipelineOptions { compression, jobs, byte_budget }
 }
 
 /// Runs into memory, and returns what was published beside the result.
 async fn run_to_memory(
     segments: Vec<Rows>,
     factory: Factory,
-    options: Options,
+    options: PipelineOptions,
     shutdown: CancellationToken,
 ) -> (Result<Summary>, Option<Vec<u8>>) {
     let store = MemoryStore::default();
@@ -116,7 +117,7 @@ async fn run_to_memory(
 fn run_blocking(
     segments: Vec<Rows>,
     factory: Factory,
-    options: Options,
+    options: PipelineOptions,
 ) -> (Result<Summary>, Option<Vec<u8>>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
@@ -401,7 +402,7 @@ fn run_in_parts(parts: Vec<Vec<Rows>>) -> (Result<Summary>, Option<Vec<u8>>) {
         let sink = MemorySink { store: store.clone(), name: "dump".into(), overwrite: false };
         let upload = sink.begin().await.unwrap();
         let options = options(Compression::GZIP, 2, 1 << 20);
-        let mut run = Run::new(options, upload, Arc::new(Silent), CancellationToken::new()).unwrap();
+        let mut run = PipelineRun::new(options, upload, Arc::new(Silent), CancellationToken::new()).unwrap();
         for segments in parts {
             if let Err(error) = run.write(segments, Factory::default()).await {
                 return (Err(run.abort(error).await), store.get("dump"));

@@ -10,9 +10,10 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::mpsc;
 
-use super::exchange::Exchange;
-use super::{BlockWriter, Options, Produce, ProducerFactory, Progress};
+use super::ordered_queue::OrderedQueue;
+use super::{BlockWriter, PipelineOptions, Produce, ProducerFactory};
 use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Progress;
 
 /// How long a producer may take to cancel what it was at.
 const CANCEL_TIME: Duration = Duration::from_secs(4);
@@ -36,8 +37,8 @@ impl Workers {
 struct Shared<S, F> {
     segments: Vec<S>,
     factory: F,
-    options: Options,
-    exchange: Arc<Exchange>,
+    options: PipelineOptions,
+    queue: Arc<OrderedQueue>,
     progress: Arc<dyn Progress>,
 }
 
@@ -45,8 +46,8 @@ struct Shared<S, F> {
 pub(super) fn start<S, F>(
     segments: Vec<S>,
     factory: F,
-    options: Options,
-    exchange: &Arc<Exchange>,
+    options: PipelineOptions,
+    queue: &Arc<OrderedQueue>,
     progress: &Arc<dyn Progress>,
 ) -> Workers
 where
@@ -54,8 +55,8 @@ where
     F: ProducerFactory<S>,
 {
     let jobs = options.jobs.clamp(1, segments.len().max(1));
-    let (exchange, progress) = (Arc::clone(exchange), Arc::clone(progress));
-    let shared = Arc::new(Shared { segments, factory, options, exchange, progress });
+    let (queue, progress) = (Arc::clone(queue), Arc::clone(progress));
+    let shared = Arc::new(Shared { segments, factory, options, queue, progress });
     let (sender, ended) = mpsc::channel(1);
     for worker in 0..jobs {
         let sender = sender.clone();
@@ -68,7 +69,7 @@ where
             }
         });
         if let Err(error) = spawned {
-            shared.exchange.fail(start_failed(worker, error));
+            shared.queue.fail(start_failed(worker, error));
         }
     }
     Workers { ended }
@@ -90,7 +91,7 @@ fn work_or_fail<S, F: ProducerFactory<S>>(shared: &Shared<S, F>, worker: usize) 
         Err(Error::new(ErrorKind::Other, format!("run worker {worker}")).because(panic_text(&*panic)))
     });
     if let Err(error) = outcome {
-        shared.exchange.fail(error);
+        shared.queue.fail(error);
     }
 }
 
@@ -105,21 +106,21 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 
 /// Produces segment after segment until there is none, or the run is over.
 async fn work<S, F: ProducerFactory<S>>(shared: &Shared<S, F>, worker: usize) -> Result<()> {
-    let exchange = &shared.exchange;
+    let queue = &shared.queue;
     let made = tokio::select! {
         biased;
-        () = exchange.stopped() => return Ok(()),
+        () = queue.stopped() => return Ok(()),
         made = shared.factory.producer(worker) => made,
     };
     let mut producer = made?;
     let mut out =
-        BlockWriter::new(Arc::clone(exchange), Arc::clone(&shared.progress), shared.options.compression)?;
-    while let Some(number) = exchange.take_segment() {
+        BlockWriter::new(Arc::clone(queue), Arc::clone(&shared.progress), shared.options.compression)?;
+    while let Some(number) = queue.take_segment() {
         let Some(segment) = shared.segments.get(number) else { break };
         out.begin_segment(number);
         let produced = tokio::select! {
             biased;
-            () = exchange.stopped() => None,
+            () = queue.stopped() => None,
             produced = producer.produce(segment, &mut out) => Some(produced),
         };
         match produced {
@@ -127,7 +128,7 @@ async fn work<S, F: ProducerFactory<S>>(shared: &Shared<S, F>, worker: usize) ->
             ended => {
                 // First, so that nobody waits for the cancelling.
                 if let Some(Err(error)) = ended {
-                    exchange.fail(error);
+                    queue.fail(error);
                 }
                 if tokio::time::timeout(CANCEL_TIME, producer.cancel()).await.is_err() {
                     tracing::warn!(worker, "what the worker was at could not be cancelled in time");
@@ -138,7 +139,7 @@ async fn work<S, F: ProducerFactory<S>>(shared: &Shared<S, F>, worker: usize) ->
     }
     tokio::select! {
         biased;
-        () = exchange.stopped() => Ok(()),
+        () = queue.stopped() => Ok(()),
         finished = producer.finish() => finished,
     }
 }

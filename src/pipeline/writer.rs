@@ -9,11 +9,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::exchange::{Exchange, Piece, Step};
-use super::{Progress, SegmentSummary, Summary};
+use super::ordered_queue::{OrderedQueue, Piece, Step};
+use super::{SegmentSummary, Summary};
 use crate::codec::{BLOCK_BYTES, BlockCompressor, CompressedBlock, Compression, Container};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sink::Upload;
+use crate::progress::Progress;
+use crate::storage::sink::Upload;
 
 pub(super) struct OrderedWriter {
     upload: Box<dyn Upload>,
@@ -54,9 +55,9 @@ impl OrderedWriter {
     }
 
     /// Writes all segments of an exchange, but for a short end that may be joined with what follows.
-    pub(super) async fn write_segments(&mut self, exchange: &Exchange) -> Result<()> {
+    pub(super) async fn write_segments(&mut self, queue: &OrderedQueue) -> Result<()> {
         loop {
-            match exchange.next().await? {
+            match queue.next().await? {
                 Step::Piece(Piece::Block(block)) => {
                     self.write_gathered().await?;
                     self.write_block(block).await?;

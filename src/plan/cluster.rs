@@ -1,13 +1,13 @@
 //! What stands around the globals and the databases in a dump of the whole cluster.
 
-use super::Setting;
+use super::PlanContext;
 use crate::catalog::ClusterDatabase;
-use crate::options::DumpOptions;
+use crate::select::options::DumpOptions;
 
 /// The beginning: what sets the session up, and the globals. `with_databases` says that databases
 /// follow.
-pub fn cluster_start(setting: Setting<'_>, globals: &str, with_databases: bool) -> String {
-    let Setting { options, server, started, .. } = setting;
+pub fn cluster_start(setting: PlanContext<'_>, globals: &str, with_databases: bool) -> String {
+    let PlanContext { options, server, started, .. } = setting;
     let strings = if server.standard_conforming_strings {
         "SET standard_conforming_strings = on;\n"
     } else {

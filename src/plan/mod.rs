@@ -10,9 +10,9 @@ mod required;
 
 use crate::catalog::{DumpId, Oid};
 use crate::emit::{Contents, Entry, Section};
-use crate::options::DumpOptions;
+use crate::pg::quote::Quoter;
 use crate::pg::server::Server;
-use crate::quote::Quoter;
+use crate::select::options::DumpOptions;
 use print::Printer;
 
 pub use cluster::{cluster_database, cluster_end, cluster_order, cluster_start};
@@ -44,7 +44,7 @@ impl Segment {
 
 /// Everything that the text around the entries depends on.
 #[derive(Debug, Clone, Copy)]
-pub struct Setting<'a> {
+pub struct PlanContext<'a> {
     /// What was asked for.
     pub options: &'a DumpOptions,
     /// The server.
@@ -77,7 +77,7 @@ fn pass(entry: &Entry) -> Pass {
 }
 
 /// Lays the entries out as a dump.
-pub fn plan(entries: &[Entry], setting: Setting<'_>) -> Vec<Segment> {
+pub fn plan(entries: &[Entry], setting: PlanContext<'_>) -> Vec<Segment> {
     let wanted = wanted(entries, setting.options);
     // Also if it only comes to that, as with --section=data.
     let no_definition = wanted.iter().all(|(entry, required)| !required.schema || entry.is_statistics());

@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 
 use super::required::Required;
-use super::{Segment, Setting, large_objects_of, segment_of};
+use super::{PlanContext, Segment, large_objects_of, segment_of};
 use crate::emit::{Contents, Entry};
-use crate::quote::quoted;
+use crate::pg::quote::quoted;
 
 /// Text longer than this is compressed sooner by several workers.
 const ENOUGH_FOR_A_WORKER: usize = 2 << 20;
 
 /// Writes the dump's text, and remembers what the reading session has been told.
 pub(super) struct Printer<'a> {
-    pub(super) setting: Setting<'a>,
+    pub(super) setting: PlanContext<'a>,
     pub(super) out: String,
     segments: Vec<Segment>,
     headers: usize,
@@ -24,7 +24,7 @@ pub(super) struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
-    pub(super) fn new(setting: Setting<'a>, data_only: bool) -> Self {
+    pub(super) fn new(setting: PlanContext<'a>, data_only: bool) -> Self {
         Printer {
             setting,
             out: String::new(),
@@ -38,7 +38,7 @@ impl<'a> Printer<'a> {
     }
 
     pub(super) fn start(&mut self) {
-        let Setting { options, server, started, .. } = self.setting;
+        let PlanContext { options, server, started, .. } = self.setting;
         self.out.push_str("--\n-- PostgreSQL database dump\n--\n\n");
         self.out.push_str(&format!("\\restrict {}\n\n", options.restrict_key));
         // The server's own word, so no line of it may become a line of the script.
@@ -69,7 +69,7 @@ impl<'a> Printer<'a> {
     }
 
     fn session_settings(&mut self) {
-        let Setting { options, server, .. } = self.setting;
+        let PlanContext { options, server, .. } = self.setting;
         let on_off = |on: bool| if on { "on" } else { "off" };
         let strings = server.standard_conforming_strings;
         let mut settings: Vec<String> = vec![
@@ -346,7 +346,7 @@ fn one_line(text: &str) -> Cow<'_, str> {
 }
 
 /// `\connect`, in a form that psql takes for nothing but a database's name.
-fn connect_command(quoter: &crate::quote::Quoter, database: &str) -> String {
+fn connect_command(quoter: &crate::pg::quote::Quoter, database: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     if database.chars().all(plain) {
         return format!("\\connect {}\n", quoter.id(database));
@@ -368,7 +368,7 @@ mod tests {
 
     #[test]
     fn databases_are_named_safely() {
-        let q = crate::quote::Quoter::new(Default::default(), false, true);
+        let q = crate::pg::quote::Quoter::new(Default::default(), false, true);
         assert_eq!(connect_command(&q, "shop_1"), "\\connect shop_1\n");
         assert_eq!(connect_command(&q, "Shop"), "\\connect \"Shop\"\n");
         assert_eq!(

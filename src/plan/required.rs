@@ -1,7 +1,7 @@
 //! Which parts of an entry the options ask for.
 
 use crate::emit::{Entry, Section};
-use crate::options::{DumpOptions, Sections};
+use crate::select::options::{DumpOptions, Sections};
 
 /// What of an entry is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

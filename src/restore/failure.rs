@@ -6,7 +6,7 @@ use regex::Regex;
 use tokio_postgres::error::SqlState;
 
 use super::statement::abbreviated;
-use super::words::leading_tokens;
+use super::statement::names::leading_tokens;
 use crate::error::{Error, ErrorKind};
 use crate::pg::error::{PgFailure, failed};
 

@@ -1,6 +1,6 @@
 //! The meta-commands that pg_dump and pg_dumpall write.
 
-use crate::pg::connstring;
+use crate::pg::conninfo::connstring;
 use crate::pg::text;
 
 /// A meta-command that is understood.

@@ -8,12 +8,11 @@
 //! A dump can be restored as one transaction, or as psql does it: each statement by itself, so that
 //! what was done before an error stays. Rows of a COPY whose text ends too early are never kept.
 
+pub mod completeness;
 mod encoding;
 mod failure;
 mod lexer;
-pub mod marks;
 mod meta;
-mod omit;
 mod place;
 mod replace;
 mod run;
@@ -21,7 +20,6 @@ pub mod script;
 pub(crate) mod statement;
 mod target;
 mod text;
-pub(crate) mod words;
 
 use std::sync::Arc;
 
@@ -29,14 +27,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dump::ParamsFor;
 use crate::error::Result;
-use crate::input::Opened;
 use crate::pg::params::ConnectParams;
-use crate::pipeline::Progress;
+use crate::progress::Progress;
+use crate::storage::input::Opened;
 
 pub use text::Script;
 
 /// What to restore, where to, and how.
-pub struct Request {
+pub struct RestoreRequest {
     /// The backup.
     pub backup: Opened,
     /// The database to restore to.
@@ -44,12 +42,12 @@ pub struct Request {
     /// Other databases of the same server, to which a dump may connect.
     pub params_for: Box<ParamsFor>,
     /// How.
-    pub options: Options,
+    pub options: RestoreOptions,
 }
 
 /// How to restore.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct RestoreOptions {
     /// Make the database first, unless the dump does so itself.
     pub create: bool,
     /// Put what is restored in the place of the database, which is there, when it is whole.
@@ -89,7 +87,7 @@ pub struct Restored {
 /// `RestoreFailed` names the statement, its line and what the server says of it; `Damaged`, if the
 /// backup is not whole; `SourceUnreachable`, if the server cannot be reached; `Interrupted`.
 pub async fn restore(
-    request: Request,
+    request: RestoreRequest,
     progress: Arc<dyn Progress>,
     shutdown: CancellationToken,
 ) -> Result<Restored> {

@@ -4,12 +4,12 @@
 //! comes first after the settings says whether a database's dump makes that database itself. The kind
 //! of a statement alone says nothing: a COMMENT can come first, and belongs to the database.
 
-use super::statement::Kind;
-use super::words::{is_about_database, prepares_database, updates_databases};
+use super::statement::StatementKind;
+use super::statement::names::{is_about_database, prepares_database, updates_databases};
 
 /// Where we are in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ScriptPlace {
     /// After a header: nothing says yet whether the dump makes its database itself. What changes nothing
     /// in a database waits, settings and roles.
     Undecided,
@@ -36,48 +36,71 @@ pub(super) enum Step {
     EnterTarget,
 }
 
-impl Place {
+impl ScriptPlace {
     /// What to do about a statement here. `has_connected` says that the dump of a cluster has connected
     /// to a database by itself, `is_cluster` that we are in the dump of one, whose roles wait for what follows.
-    pub(super) fn step(self, kind: Kind, statement: &[u8], has_connected: bool, is_cluster: bool) -> Step {
+    pub(super) fn step(
+        self,
+        kind: StatementKind,
+        statement: &[u8],
+        has_connected: bool,
+        is_cluster: bool,
+    ) -> Step {
         match (self, kind) {
-            (Place::Undecided, Kind::Setting) => Step::Hold,
-            (Place::Undecided, Kind::Database) => Step::MakeOwn,
+            (ScriptPlace::Undecided, StatementKind::Setting) => Step::Hold,
+            (ScriptPlace::Undecided, StatementKind::Database) => Step::MakeOwn,
             // Comes before DROP DATABASE; what follows will show.
-            (Place::Undecided, Kind::Cluster) if prepares_database(statement) => Step::Hold,
-            (Place::Undecided, Kind::Cluster | Kind::CreateRole) if is_cluster => Step::Hold,
+            (ScriptPlace::Undecided, StatementKind::Cluster) if prepares_database(statement) => Step::Hold,
+            (ScriptPlace::Undecided, StatementKind::Cluster | StatementKind::CreateRole) if is_cluster => {
+                Step::Hold
+            }
             (
-                Place::Undecided,
-                Kind::Cluster | Kind::CreateRole | Kind::Begin | Kind::Commit | Kind::Content,
+                ScriptPlace::Undecided,
+                StatementKind::Cluster
+                | StatementKind::CreateRole
+                | StatementKind::Begin
+                | StatementKind::Commit
+                | StatementKind::Content,
             ) => Step::EnterTarget,
 
-            (Place::Cluster, Kind::Content) if has_connected => Step::RunInEmpty,
-            (Place::Cluster, Kind::Content) => Step::EnterTarget,
+            (ScriptPlace::Cluster, StatementKind::Content) if has_connected => Step::RunInEmpty,
+            (ScriptPlace::Cluster, StatementKind::Content) => Step::EnterTarget,
             (
-                Place::Cluster,
-                Kind::Setting
-                | Kind::Database
-                | Kind::CreateRole
-                | Kind::Cluster
-                | Kind::Begin
-                | Kind::Commit,
+                ScriptPlace::Cluster,
+                StatementKind::Setting
+                | StatementKind::Database
+                | StatementKind::CreateRole
+                | StatementKind::Cluster
+                | StatementKind::Begin
+                | StatementKind::Commit,
             ) => Step::Run,
 
-            (Place::Own, Kind::Setting | Kind::Database) => Step::Run,
-            (Place::Own, Kind::Cluster) if is_about_database(statement) || prepares_database(statement) => {
+            (ScriptPlace::Own, StatementKind::Setting | StatementKind::Database) => Step::Run,
+            (ScriptPlace::Own, StatementKind::Cluster)
+                if is_about_database(statement) || prepares_database(statement) =>
+            {
                 Step::Run
             }
-            (Place::Own, Kind::Cluster | Kind::CreateRole | Kind::Begin | Kind::Commit | Kind::Content) => {
-                Step::EnterTarget
-            }
-
-            (Place::Contents, Kind::Setting) => Step::Run,
-            (Place::Contents, Kind::Database) => Step::MakeOwn,
-            // In the dump of a cluster, before the next database is dropped.
-            (Place::Contents, Kind::Cluster) if updates_databases(statement) => Step::Run,
             (
-                Place::Contents,
-                Kind::CreateRole | Kind::Cluster | Kind::Begin | Kind::Commit | Kind::Content,
+                ScriptPlace::Own,
+                StatementKind::Cluster
+                | StatementKind::CreateRole
+                | StatementKind::Begin
+                | StatementKind::Commit
+                | StatementKind::Content,
+            ) => Step::EnterTarget,
+
+            (ScriptPlace::Contents, StatementKind::Setting) => Step::Run,
+            (ScriptPlace::Contents, StatementKind::Database) => Step::MakeOwn,
+            // In the dump of a cluster, before the next database is dropped.
+            (ScriptPlace::Contents, StatementKind::Cluster) if updates_databases(statement) => Step::Run,
+            (
+                ScriptPlace::Contents,
+                StatementKind::CreateRole
+                | StatementKind::Cluster
+                | StatementKind::Begin
+                | StatementKind::Commit
+                | StatementKind::Content,
             ) => Step::RunInEmpty,
         }
     }
@@ -90,10 +113,12 @@ mod tests {
     #[test]
     fn the_kind_of_the_first_statement_does_not_decide() {
         for first in ["COMMENT ON SCHEMA public IS 'x';", "CREATE ROLE a;", "BEGIN;", "CREATE TABLE t ();"] {
-            let step = |place: Place| place.step(Kind::of(first.as_bytes()), first.as_bytes(), false, false);
-            assert_eq!(step(Place::Undecided), Step::EnterTarget, "{first}");
-            assert_eq!(step(Place::Own), Step::EnterTarget, "{first}");
-            assert_eq!(step(Place::Contents), Step::RunInEmpty, "{first}");
+            let step = |place: ScriptPlace| {
+                place.step(StatementKind::of(first.as_bytes()), first.as_bytes(), false, false)
+            };
+            assert_eq!(step(ScriptPlace::Undecided), Step::EnterTarget, "{first}");
+            assert_eq!(step(ScriptPlace::Own), Step::EnterTarget, "{first}");
+            assert_eq!(step(ScriptPlace::Contents), Step::RunInEmpty, "{first}");
         }
         for (first, step) in [
             ("SET a = 1;", Step::Hold),
@@ -101,10 +126,10 @@ mod tests {
             ("DROP DATABASE a;", Step::MakeOwn),
             ("CREATE DATABASE a;", Step::MakeOwn),
         ] {
-            let kind = Kind::of(first.as_bytes());
-            assert_eq!(Place::Undecided.step(kind, first.as_bytes(), false, false), step, "{first}");
+            let kind = StatementKind::of(first.as_bytes());
+            assert_eq!(ScriptPlace::Undecided.step(kind, first.as_bytes(), false, false), step, "{first}");
         }
         let role = b"CREATE ROLE a;";
-        assert_eq!(Place::Undecided.step(Kind::of(role), role, false, true), Step::Hold);
+        assert_eq!(ScriptPlace::Undecided.step(StatementKind::of(role), role, false, true), Step::Hold);
     }
 }

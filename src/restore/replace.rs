@@ -10,8 +10,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pg::connect::Session;
 use crate::pg::error::failed;
 use crate::pg::params::ConnectParams;
-use crate::pg::text::Text;
-use crate::quote::quoted;
+use crate::pg::quote::quoted;
+use crate::pg::text::EncodedText;
 
 /// Databases that a cluster needs, and that we connect through.
 const PROTECTED: [&str; 3] = ["postgres", "template0", "template1"];
@@ -168,7 +168,7 @@ async fn look_for_obstacles(session: &Session, database: &str) -> Result<String>
     let Some(row) = session.client.query_opt(OBSTACLES, &[&database]).await.map_err(fail)? else {
         return Err(refused("there is no such database").hint("--create makes a new one"));
     };
-    let owner: Text = row.try_get("owner").map_err(fail)?;
+    let owner: EncodedText = row.try_get("owner").map_err(fail)?;
     let is_ours: bool = row.try_get("is_ours").map_err(fail)?;
     if !is_ours {
         return Err(refused(&format!("it belongs to role \"{}\"", owner.0))
@@ -195,7 +195,7 @@ async fn refuse_others(session: &Session, database: &str) -> Result<()> {
     let start = Instant::now();
     let others = loop {
         let rows = session.client.query(OTHERS, &[&database]).await.map_err(fail)?;
-        let others: Result<Vec<Text>, _> = rows.iter().map(|row| row.try_get("who")).collect();
+        let others: Result<Vec<EncodedText>, _> = rows.iter().map(|row| row.try_get("who")).collect();
         let others: Vec<String> = others.map_err(fail)?.into_iter().map(|who| who.0).collect();
         if others.is_empty() {
             return Ok(());

@@ -6,40 +6,40 @@ use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
+use super::completeness::{Mark, Marks};
 use super::encoding::ClientOnly;
 use super::failure::Spot;
-use super::marks::{Mark, Marks};
 use super::meta::MetaCommand;
-use super::omit::{is_about_owner, is_about_privileges};
-use super::place::{Place, Step};
+use super::place::{ScriptPlace, Step};
 use super::replace::Replacement;
 use super::script::{Piece, PieceKind};
-use super::statement::{Kind, abbreviated, refuses_transactions};
+use super::statement::names::{creates_public, database_name, drops_public, is_about_database, role_dropped};
+use super::statement::ownership::{is_about_owner, is_about_privileges};
+use super::statement::{StatementKind, abbreviated, refuses_transactions};
 use super::target::{
     connect_to_maintenance, connect_to_own, connect_to_target, create, drop_statement, has_untouched_public,
     is_for_maintenance, refuse_nonempty, refuse_other,
 };
-use super::words::{creates_public, database_name, drops_public, is_about_database, role_dropped};
-use super::{Options, Request, Restored, Script};
+use super::{RestoreOptions, RestoreRequest, Restored, Script};
 use crate::dump::ParamsFor;
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::text;
 use crate::pg::connect::Session;
 use crate::pg::error::{failed, is_connection_lost, sqlstate};
 use crate::pg::params::ConnectParams;
+use crate::pg::quote::{portable_literal, quoted};
 use crate::pg::text::decode;
-use crate::pipeline::Progress;
-use crate::quote::{portable_literal, quoted};
+use crate::progress::Progress;
+use crate::storage::input::text;
 
 /// How long a server may take to roll back before we leave it to it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(
-    request: Request,
+    request: RestoreRequest,
     progress: Arc<dyn Progress>,
     shutdown: CancellationToken,
 ) -> Result<Restored> {
-    let Request { backup, params, params_for, mut options } = request;
+    let RestoreRequest { backup, params, params_for, mut options } = request;
     let replacement = match options.replace {
         true => Some(Replacement::prepare(&params, options.force).await?),
         false => None,
@@ -54,7 +54,7 @@ pub(super) async fn run(
         options,
         marks: Marks::default(),
         session: None,
-        place: Place::Undecided,
+        place: ScriptPlace::Undecided,
         held: Vec::new(),
         is_at_target: false,
         is_target_made: false,
@@ -88,10 +88,10 @@ struct Runner {
     /// Of the database that we are connected to.
     params: ConnectParams,
     params_for: Box<ParamsFor>,
-    options: Options,
+    options: RestoreOptions,
     marks: Marks,
     session: Option<Session>,
-    place: Place,
+    place: ScriptPlace,
     /// What came before it was clear whether the dump makes its database itself.
     held: Vec<Piece>,
     /// We are connected to the database that is to be restored to.
@@ -157,13 +157,13 @@ impl Runner {
         self.has_database |= mark == Mark::DatabaseBegins;
         match mark {
             Mark::DatabaseBegins if self.marks.is_cluster() && self.has_connected => {
-                self.place = Place::Contents;
+                self.place = ScriptPlace::Contents;
             }
-            Mark::DatabaseBegins => self.place = Place::Undecided,
+            Mark::DatabaseBegins => self.place = ScriptPlace::Undecided,
             // Roles wait, so that nothing is done if what comes with them is refused.
-            Mark::ClusterBegins => (self.place, self.has_connected) = (Place::Undecided, false),
+            Mark::ClusterBegins => (self.place, self.has_connected) = (ScriptPlace::Undecided, false),
             // It holds nothing but settings: the database is still asked for.
-            Mark::DatabaseEnds if self.place == Place::Undecided => self.enter_target().await?,
+            Mark::DatabaseEnds if self.place == ScriptPlace::Undecided => self.enter_target().await?,
             Mark::DatabaseEnds | Mark::ClusterEnds => {}
         }
         Ok(())
@@ -280,7 +280,7 @@ impl Runner {
         if !self.is_at_target {
             self.go_to_target().await?;
         }
-        self.place = Place::Contents;
+        self.place = ScriptPlace::Contents;
         self.check_writable().await?;
         self.run_held().await
     }
@@ -307,8 +307,8 @@ impl Runner {
 
     async fn run_held(&mut self) -> Result<()> {
         for piece in std::mem::take(&mut self.held) {
-            let kind = Kind::of(&piece.text);
-            if kind == Kind::Setting {
+            let kind = StatementKind::of(&piece.text);
+            if kind == StatementKind::Setting {
                 self.script.splitter.follow(&piece.text);
             }
             self.perform(piece, kind).await?;
@@ -320,15 +320,15 @@ impl Runner {
         if !self.marks.have_begun() {
             return Err(self.damaged("it does not begin as a dump of pg_dump or pgsiphon does"));
         }
-        let kind = match Kind::of(&piece.text) {
-            Kind::CreateRole if !self.marks.is_cluster() => Kind::Cluster,
+        let kind = match StatementKind::of(&piece.text) {
+            StatementKind::CreateRole if !self.marks.is_cluster() => StatementKind::Cluster,
             kind => kind,
         };
         if self.is_left_out(kind, &piece.text) {
             return Ok(());
         }
         if self.options.single_transaction {
-            if matches!(kind, Kind::Begin | Kind::Commit) {
+            if matches!(kind, StatementKind::Begin | StatementKind::Commit) {
                 return Ok(());
             }
             if refuses_transactions(&piece.text) {
@@ -346,7 +346,7 @@ impl Runner {
                 self.refuse_own()?;
                 self.refuse_other_name(&piece.text)?;
                 let is_among_globals = self.marks.is_cluster() && !self.marks.is_in_database();
-                self.place = if is_among_globals { Place::Cluster } else { Place::Own };
+                self.place = if is_among_globals { ScriptPlace::Cluster } else { ScriptPlace::Own };
                 self.run_held().await?;
             }
             Step::EnterTarget => self.enter_target().await?,
@@ -355,7 +355,7 @@ impl Runner {
     }
 
     /// Runs a statement where we are.
-    async fn perform(&mut self, piece: Piece, kind: Kind) -> Result<()> {
+    async fn perform(&mut self, piece: Piece, kind: StatementKind) -> Result<()> {
         if self.options.single_transaction && !self.in_transaction {
             self.execute_own("BEGIN").await?;
             self.in_transaction = true;
@@ -377,7 +377,7 @@ impl Runner {
             _ => self.run(&piece, kind).await,
         };
         let Err(error) = outcome else {
-            self.has_changed |= kind != Kind::Setting;
+            self.has_changed |= kind != StatementKind::Setting;
             return Ok(());
         };
         if error.kind() != ErrorKind::RestoreFailed {
@@ -394,9 +394,9 @@ impl Runner {
         Ok(())
     }
 
-    fn is_left_out(&self, kind: Kind, statement: &[u8]) -> bool {
+    fn is_left_out(&self, kind: StatementKind, statement: &[u8]) -> bool {
         let options = &self.options;
-        (options.stay_in_database && (kind == Kind::Database || is_about_database(statement)))
+        (options.stay_in_database && (kind == StatementKind::Database || is_about_database(statement)))
             || (options.no_owner && is_about_owner(statement))
             || (options.no_privileges && is_about_privileges(statement))
     }
@@ -434,10 +434,10 @@ impl Runner {
             .hint("restore this dump without -1/--single-transaction")
     }
 
-    async fn run(&mut self, piece: &Piece, kind: Kind) -> Result<()> {
+    async fn run(&mut self, piece: &Piece, kind: StatementKind) -> Result<()> {
         // pg_dumpall writes CREATE ROLE and ALTER ROLE apart so that the role may be there: the one
         // that restores always is.
-        let may_be_there = kind == Kind::CreateRole;
+        let may_be_there = kind == StatementKind::CreateRole;
         let needs_savepoint = may_be_there && self.in_transaction;
         if needs_savepoint {
             self.execute_own("SAVEPOINT pgsiphon").await?;
@@ -526,9 +526,9 @@ impl Runner {
                 self.is_at_target = false;
                 self.has_connected = self.marks.is_cluster();
                 self.place = if self.has_connected && !self.marks.is_in_database() {
-                    Place::Cluster
+                    ScriptPlace::Cluster
                 } else {
-                    Place::Contents
+                    ScriptPlace::Contents
                 };
                 self.own.push(database);
                 self.begin_session(session).await?;

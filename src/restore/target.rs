@@ -4,8 +4,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pg::connect::{Session, connect};
 use crate::pg::error::{failed, sqlstate};
 use crate::pg::params::ConnectParams;
-use crate::pg::text::Text;
-use crate::quote::quoted;
+use crate::pg::quote::quoted;
+use crate::pg::text::EncodedText;
 
 /// Databases that are there in every cluster, to be connected to while another is made.
 const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
@@ -68,7 +68,7 @@ pub(super) async fn refuse_nonempty(session: &Session, database: &str) -> Result
     let rows = session.client.query(OBJECTS, &[&limit]).await.map_err(failed)?;
     let Some(first) = rows.first() else { return Ok(()) };
     let total: i64 = first.try_get("total").map_err(failed)?;
-    let names: Result<Vec<Text>, _> = rows.iter().map(|row| row.try_get("object")).collect();
+    let names: Result<Vec<EncodedText>, _> = rows.iter().map(|row| row.try_get("object")).collect();
     let names: Vec<String> = names.map_err(failed)?.into_iter().map(|name| name.0).collect();
     let objects = if total == 1 { "object" } else { "objects" };
     let more = if total > names.len() as i64 { ", …" } else { "" };
@@ -109,7 +109,8 @@ pub(super) async fn refuse_other(session: &Session, database: &str) -> Result<()
     let attempted = || format!("restore into database \"{database}\"");
     let fail = |e| failed(ErrorKind::RestoreFailed, attempted(), session.reason(e));
     let sql = "SELECT pg_catalog.current_database()::text";
-    let name: Text = session.client.query_one(sql, &[]).await.and_then(|row| row.try_get(0)).map_err(fail)?;
+    let name: EncodedText =
+        session.client.query_one(sql, &[]).await.and_then(|row| row.try_get(0)).map_err(fail)?;
     if name.0 == database {
         return Ok(());
     }

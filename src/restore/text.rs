@@ -4,11 +4,11 @@ use bytes::BytesMut;
 
 use super::script::{Piece, ScriptError, Splitter};
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::text::{Format, Text};
+use crate::storage::input::text::{BackupText, Format};
 
 /// The pieces of a backup's text.
 pub struct Script {
-    text: Text,
+    text: BackupText,
     /// Knows where in the text we are, and how it is read.
     pub(super) splitter: Splitter,
     /// The first bytes, until there are enough of them to see what they are.
@@ -56,7 +56,7 @@ fn other_than_text(head: &[u8]) -> Option<(String, String)> {
 
 impl Script {
     /// A script at the start of its text.
-    pub fn new(text: Text) -> Self {
+    pub fn new(text: BackupText) -> Self {
         Script { text, splitter: Splitter::new(true), head: BytesMut::new(), begun: false, ended: false }
     }
 
@@ -153,8 +153,8 @@ mod tests {
     use futures::{StreamExt, stream};
 
     use super::*;
-    use crate::input::{Opened, text};
-    use crate::pipeline::Silent;
+    use crate::progress::Silent;
+    use crate::storage::input::{Opened, text};
 
     /// What a text says that comes in chunks of so many bytes, joined again.
     async fn joined(stored: &[u8], chunk: usize) -> Result<Vec<u8>> {

@@ -4,9 +4,9 @@
 //! overlap in this process, and the job's slot in the source keeps them apart from other processes'.
 //! What is due is decided in [`slots`], which is pure.
 
-pub mod board;
 pub mod clock;
-pub mod slots;
+pub mod due;
+pub mod state;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, Job, Schedule};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::{Inventory, RunReport, backup, notify};
-use crate::pipeline::Silent;
-use crate::store;
-use board::{Board, JobState};
+use crate::progress::Silent;
+use crate::storage::store;
 use clock::Clock;
-use slots::{Next, Slots};
+use due::{DueTimes, Next};
+use state::{JobState, SchedulerState};
 
 /// How long to sleep at most before the clock is looked at again: it may have jumped, or the machine
 /// may have slept.
@@ -78,8 +78,8 @@ impl Runner for Backups<'_> {
 }
 
 /// A board for these jobs, before anything has happened.
-pub fn new_board(jobs: &[&Job]) -> Board {
-    Board::new(jobs.iter().map(|job| JobState {
+pub fn new_board(jobs: &[&Job]) -> SchedulerState {
+    SchedulerState::new(jobs.iter().map(|job| JobState {
         name: job.name.clone(),
         schedule: format!("{} {}", job.schedule.text, job.schedule.time_zone),
         ..JobState::default()
@@ -95,13 +95,13 @@ pub async fn run(
     jobs: &[&Job],
     runner: &dyn Runner,
     clock: &dyn Clock,
-    board: &Board,
+    board: &SchedulerState,
     shutdown: CancellationToken,
 ) -> Result<()> {
     let tasks = jobs.iter().enumerate().map(async |(number, job)| {
         let last = list(job, number, clock, board).await;
         let settled = if job.schedule.catch_up { last } else { None };
-        let slots = Slots::new(job.schedule.clone(), settled.unwrap_or_else(|| clock.now()));
+        let slots = DueTimes::new(job.schedule.clone(), settled.unwrap_or_else(|| clock.now()));
         announce(job, &slots, clock.now());
         let task = Task { job, number, runner, clock, board, shutdown: &shutdown };
         task.live(slots).await
@@ -116,10 +116,10 @@ pub async fn run(
 
 /// Lists what the store holds of a job, and gives the time of its newest backup. That it can't be
 /// listed is no reason not to run: the writer may lack that right.
-async fn list(job: &Job, number: usize, clock: &dyn Clock, board: &Board) -> Option<DateTime<Utc>> {
+async fn list(job: &Job, number: usize, clock: &dyn Clock, board: &SchedulerState) -> Option<DateTime<Utc>> {
     let listed = async {
         let store = store::open(&job.destination.place).await?;
-        let inventory = Inventory::read(&*store, job).await?;
+        let inventory = Inventory::read(&*store, &job.name, &job.destination.naming).await?;
         board.update(number, |state| state.listed(&inventory, clock.now(), |key| store.shown(key)));
         Ok::<_, Error>(inventory.entries.iter().map(|entry| entry.parsed.timestamp).max())
     };
@@ -130,7 +130,7 @@ async fn list(job: &Job, number: usize, clock: &dyn Clock, board: &Board) -> Opt
     })
 }
 
-fn announce(job: &Job, slots: &Slots, now: DateTime<Utc>) {
+fn announce(job: &Job, slots: &DueTimes, now: DateTime<Utc>) {
     let Schedule { text, time_zone, .. } = &job.schedule;
     let upcoming: Vec<_> = slots.upcoming(now, ANNOUNCED).iter().map(|slot| local(job, *slot)).collect();
     match upcoming.is_empty() {
@@ -158,12 +158,12 @@ struct Task<'a> {
     number: usize,
     runner: &'a dyn Runner,
     clock: &'a dyn Clock,
-    board: &'a Board,
+    board: &'a SchedulerState,
     shutdown: &'a CancellationToken,
 }
 
 impl Task<'_> {
-    async fn live(&self, mut slots: Slots) -> Ended {
+    async fn live(&self, mut slots: DueTimes) -> Ended {
         let mut since_listing = Duration::ZERO;
         while !self.shutdown.is_cancelled() {
             let now = self.clock.now();

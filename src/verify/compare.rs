@@ -15,8 +15,8 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use regex::Regex;
 
-use super::Contents;
-use super::contents::Rows;
+use super::BackupContents;
+use super::inspect::Rows;
 use super::instants::without_time_zone;
 use super::names::parts;
 use crate::error::{Error, ErrorKind, Result};
@@ -47,7 +47,7 @@ const STATISTICS: &[u8] = b"SELECT * FROM pg_catalog.pg_restore_";
 ///
 /// # Errors
 /// `Damaged` names what differs.
-pub(super) fn compare(backup: &Contents, restored: &Contents) -> Result<Comparison> {
+pub(super) fn compare(backup: &BackupContents, restored: &BackupContents) -> Result<Comparison> {
     let mut comparison = Comparison::default();
     let mut differences = Vec::new();
     if backup.inserts == 0 {
@@ -96,7 +96,7 @@ struct Total<'a> {
 }
 
 /// The tables by what their names mean.
-fn totals(contents: &Contents) -> BTreeMap<Vec<String>, Total<'_>> {
+fn totals(contents: &BackupContents) -> BTreeMap<Vec<String>, Total<'_>> {
     let mut totals = BTreeMap::new();
     for Rows { contents, digest, lists_columns } in &contents.relations {
         let empty = Total { name: &contents.name, rows: 0, digest: 0, lists_columns: *lists_columns };
@@ -109,8 +109,8 @@ fn totals(contents: &Contents) -> BTreeMap<Vec<String>, Total<'_>> {
 }
 
 fn compare_rows(
-    backup: &Contents,
-    restored: &Contents,
+    backup: &BackupContents,
+    restored: &BackupContents,
     comparison: &mut Comparison,
     differences: &mut Vec<String>,
 ) {
@@ -138,8 +138,8 @@ fn compare_rows(
 }
 
 fn compare_statements(
-    backup: &Contents,
-    restored: &Contents,
+    backup: &BackupContents,
+    restored: &BackupContents,
     comparison: &mut Comparison,
     differences: &mut Vec<String>,
 ) {
@@ -218,19 +218,19 @@ fn normal_form(statement: &[u8]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::RelationContents;
+    use crate::backups::manifest::RelationContents;
 
-    fn contents(statements: &[&str], rows: &[(&str, u64, u128)]) -> Contents {
+    fn contents(statements: &[&str], rows: &[(&str, u64, u128)]) -> BackupContents {
         let rows = rows.iter().map(|(name, count, digest)| Rows {
             contents: RelationContents { name: (*name).to_owned(), rows: *count, text_bytes: 0 },
             digest: *digest,
             lists_columns: true,
         });
-        Contents {
+        BackupContents {
             statements: statements.iter().map(|text| Bytes::copy_from_slice(text.as_bytes())).collect(),
             relations: rows.collect(),
             server_version: Some("18.6".into()),
-            ..Contents::default()
+            ..BackupContents::default()
         }
     }
 

@@ -5,14 +5,14 @@
 //! * [`scratch`] restores it into a database of its own, dumps that one, and drops it;
 //! * `rows`, `instants` and `compare` say whether both dumps are of the same database.
 
+pub mod against_manifest;
 mod compare;
-pub mod contents;
+pub mod inspect;
 mod instants;
 mod names;
-pub mod recorded;
 mod rows;
 pub mod scratch;
 mod stream;
 
 pub use compare::Comparison;
-pub use contents::{Contents, Depth, read_back};
+pub use inspect::{BackupContents, Depth, read_back};

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-pub(super) use crate::restore::words::parts_of_name as parts;
+pub(super) use crate::restore::statement::names::parts_of_name as parts;
 
 /// What the statements so far say of names.
 #[derive(Default)]
@@ -36,7 +36,7 @@ impl Names {
                     && matches!(kind, "CREATE" | "CREATE UNLOGGED" | "CREATE FOREIGN")
                 {
                     let rest = rest.strip_prefix("IF NOT EXISTS ").unwrap_or(rest);
-                    let (name, _) = crate::restore::words::copy_target(&format!("COPY {rest}"));
+                    let (name, _) = crate::restore::statement::names::copy_target(&format!("COPY {rest}"));
                     let name = match self.schemas().first() {
                         Some(first) if parts(&name).len() == 1 => format!("{first}.{name}"),
                         _ => name,
@@ -120,7 +120,7 @@ fn list(value: &str) -> Vec<String> {
     let spelled = |element: &String| {
         let element = element.trim();
         match element.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
-            Some(literal) => crate::quote::quoted(&literal.replace("''", "'")),
+            Some(literal) => crate::pg::quote::quoted(&literal.replace("''", "'")),
             None => element.to_owned(),
         }
     };

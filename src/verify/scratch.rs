@@ -7,27 +7,27 @@ use tokio_util::sync::CancellationToken;
 
 use super::compare::{Comparison, compare};
 use super::stream::stream;
-use super::{Contents, Depth, read_back};
+use super::{BackupContents, Depth, read_back};
 use crate::codec::Compression;
 use crate::dump::{self, ParamsFor, dump};
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::Opened;
-use crate::options::{DumpOptions, Patterns};
 use crate::pg::connect::{Session, connect};
 use crate::pg::error::failed;
 use crate::pg::params::ConnectParams;
-use crate::pg::text::Text;
-use crate::pipeline::{Progress, Silent};
-use crate::quote::{portable_literal, quoted};
+use crate::pg::quote::{portable_literal, quoted};
+use crate::pg::text::EncodedText;
+use crate::progress::{Progress, Silent};
 use crate::restore::{self, client_only, restore};
+use crate::select::options::{DumpOptions, Patterns};
 use crate::snapshot::SessionOptions;
+use crate::storage::input::Opened;
 
 /// What to try, and where.
-pub struct Request {
+pub struct ScratchRequest {
     /// The backup, from its beginning.
     pub backup: Opened,
     /// What [`read_back`] found in it, with [`Depth::Comparable`].
-    pub contents: Contents,
+    pub contents: BackupContents,
     /// A database of the server to try it on: one to make another database from.
     pub params: ConnectParams,
     /// How to connect to that other one.
@@ -52,11 +52,11 @@ pub struct Tried {
 /// `RestoreFailed`, if it cannot be restored; `Damaged`, if something else comes back than was backed
 /// up; `Interrupted`; errors of the server.
 pub async fn try_restore(
-    request: Request,
+    request: ScratchRequest,
     progress: Arc<dyn Progress>,
     shutdown: &CancellationToken,
 ) -> Result<Tried> {
-    let Request { backup, contents, params, params_for, role } = request;
+    let ScratchRequest { backup, contents, params, params_for, role } = request;
     if contents.is_cluster {
         return Err(Error::new(ErrorKind::Usage, format!("restore {}", contents.location))
             .because("a dump of a whole cluster is not restored beside other databases")
@@ -85,7 +85,7 @@ struct Trial<'a> {
     database: &'a str,
     params_for: Box<ParamsFor>,
     role: Option<String>,
-    contents: &'a Contents,
+    contents: &'a BackupContents,
 }
 
 impl Trial<'_> {
@@ -100,14 +100,14 @@ impl Trial<'_> {
         let no_other: Box<ParamsFor> = Box::new(|name| {
             Err(Error::new(ErrorKind::Usage, format!("connect to \"{name}\"")).because("this is a trial"))
         });
-        let request = restore::Request {
+        let request = restore::RestoreRequest {
             backup,
             params: params.clone(),
             params_for: no_other,
-            options: restore::Options {
+            options: restore::RestoreOptions {
                 stay_in_database: true,
                 role: self.role.clone(),
-                ..restore::Options::default()
+                ..restore::RestoreOptions::default()
             },
         };
         restore(request, progress, shutdown.clone()).await?;
@@ -126,7 +126,7 @@ impl Trial<'_> {
             quote_all_identifiers: options.quote_all_identifiers,
             ..SessionOptions::default()
         };
-        let request = dump::Request {
+        let request = dump::DumpRequest {
             params,
             session,
             options,
@@ -184,7 +184,7 @@ impl Trial<'_> {
 }
 
 /// Makes the scratch database as the backup's own was: as it says itself, or with its encoding.
-async fn create(session: &Session, database: &str, contents: &Contents) -> Result<()> {
+async fn create(session: &Session, database: &str, contents: &BackupContents) -> Result<()> {
     let attempted = || format!("create the scratch database {database}");
     let fail = |e| failed(ErrorKind::RestoreFailed, attempted(), session.reason(e));
     let settings = match &contents.create_database {
@@ -192,7 +192,7 @@ async fn create(session: &Session, database: &str, contents: &Contents) -> Resul
         None => {
             let sql = "SELECT pg_catalog.pg_encoding_to_char(encoding)::text FROM pg_catalog.pg_database WHERE datname = 'template0'";
             let row = session.client.query_one(sql, &[]).await.map_err(fail)?;
-            let usual: Text = row.try_get(0).map_err(fail)?;
+            let usual: EncodedText = row.try_get(0).map_err(fail)?;
             match contents.setting("client_encoding") {
                 Some(encoding) if encoding != usual.0 && !client_only(encoding) => {
                     format!(" ENCODING {} LC_COLLATE 'C' LC_CTYPE 'C'", portable_literal(encoding))
@@ -225,7 +225,7 @@ async fn drop_database(params: &ConnectParams, params_for: &ParamsFor, database:
                      WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())";
         // Only superusers may look, and only they can have restored any.
         for row in scratch.client.query(list, &[]).await.unwrap_or_default() {
-            let name = quoted(&row.try_get::<_, Text>(0).map_err(fail)?.0);
+            let name = quoted(&row.try_get::<_, EncodedText>(0).map_err(fail)?.0);
             for change in [
                 format!("ALTER SUBSCRIPTION {name} DISABLE"),
                 format!("ALTER SUBSCRIPTION {name} SET (slot_name = NONE)"),

@@ -9,8 +9,8 @@ use futures::stream::unfold;
 use tokio::sync::mpsc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::Opened;
-use crate::sink::{Published, Sink, Upload};
+use crate::storage::input::Opened;
+use crate::storage::sink::{Published, Sink, Upload};
 
 /// What waits to be read.
 const CHUNKS: usize = 4;

@@ -20,7 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::schedule::board::Board;
+use crate::schedule::state::SchedulerState;
 
 /// The page brings all that it needs, and what is in names and messages can't make it run anything.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
@@ -54,7 +54,7 @@ impl Server {
     }
 
     /// Answers until it is dropped.
-    pub async fn serve(self, board: Arc<Board>) {
+    pub async fn serve(self, board: Arc<SchedulerState>) {
         loop {
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
@@ -80,7 +80,7 @@ impl Server {
     }
 }
 
-fn answer(method: &Method, path: &str, board: &Board, now: DateTime<Utc>) -> Response<Full<Bytes>> {
+fn answer(method: &Method, path: &str, board: &SchedulerState, now: DateTime<Utc>) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -119,7 +119,7 @@ mod tests {
     use http_body_util::BodyExt;
 
     async fn get(method: Method, path: &str) -> (StatusCode, String) {
-        let response = answer(&method, path, &Board::new([]), Utc::now());
+        let response = answer(&method, path, &SchedulerState::new([]), Utc::now());
         let status = response.status();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::plot::{self, bytes, time};
-use crate::schedule::board::{Backup, JobState, Run};
+use crate::schedule::state::{Backup, FinishedRun, JobState};
 
 /// How many backups of a database are listed; all are in the plot.
 const LISTED: usize = 14;
@@ -81,7 +81,7 @@ fn section(job: &JobState, now: DateTime<Utc>) -> Markup {
     }
 }
 
-fn outcome(run: &Run) -> Markup {
+fn outcome(run: &FinishedRun) -> Markup {
     let took = span((run.finished_at - run.started_at).num_seconds());
     html! {
         (time(run.started_at)) ", " (took) ": "
@@ -172,7 +172,7 @@ mod tests {
             problem: (!is_good).then(|| "there is no manifest beside it".into()),
             location: format!("s3://b/it's_{day}.sql.gz"),
         };
-        let run = Run {
+        let run = FinishedRun {
             started_at: at("2026-01-04T04:00:00Z"),
             finished_at: at("2026-01-04T04:01:40Z"),
             failures: vec!["connect to \"db\": refused <script>alert(1)</script>".into()],

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
-use crate::schedule::board::Backup;
+use crate::schedule::state::Backup;
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 120.0;

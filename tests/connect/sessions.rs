@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use pgsiphon::ErrorKind;
 use pgsiphon::pg::error::{is_connection_lost, source_failed, sqlstate};
-use pgsiphon::pg::text::{self, Text};
+use pgsiphon::pg::text::{self, EncodedText};
 
 use crate::world::{World, ask, block_on, connected, failure, logged, try_connect_in};
 
@@ -173,8 +173,9 @@ pub(crate) fn texts_of_any_encoding(world: &World) {
             let statement = session.client.prepare(&by_parse).await.unwrap();
             assert_eq!(session.client.query(&statement, &[&(b'r' as i8)]).await.unwrap().len(), 1);
             let by_bind = "SELECT relname, encode(convert_to(relname::text, $2), 'hex') FROM pg_class WHERE relname = $1::name";
-            let row = session.client.query_one(by_bind, &[&Text(name.clone()), &encoding]).await.unwrap();
-            assert_eq!(row.get::<_, Text>(0), Text(name.clone()));
+            let row =
+                session.client.query_one(by_bind, &[&EncodedText(name.clone()), &encoding]).await.unwrap();
+            assert_eq!(row.get::<_, EncodedText>(0), EncodedText(name.clone()));
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(row.get::<_, &str>(1), hex, "{encoding}");
         });

@@ -4,12 +4,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::report::{Findings, size};
+use crate::backups::naming::Naming;
 use crate::config::Job;
 use crate::error::{Error, ErrorKind, Result};
-use crate::naming::Naming;
-use crate::sink::s3::{Checksum, PartSizing, S3Options};
-use crate::store::lifecycle::{Lifecycle, describe};
-use crate::store::probe::{Answer, Probe, Put};
+use crate::storage::s3::{Checksum, PartSizing, S3Options};
+use crate::storage::store::lifecycle::{Lifecycle, describe};
+use crate::storage::store::probe::{Answer, Probe, Put};
 
 /// What is stored for a moment.
 const BODY: &[u8] = b"pgsiphon check was here; this may be removed\n";

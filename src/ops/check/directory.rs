@@ -9,7 +9,7 @@ use crate::codec::Compression;
 use crate::config::Job;
 use crate::error::{Error, ErrorKind};
 use crate::ops::Inventory;
-use crate::store;
+use crate::storage::store;
 
 /// A compressed dump without a predecessor is taken to have this share of the database's size on
 /// disk. Indexes are not dumped and text shrinks, so that most are smaller.
@@ -108,7 +108,9 @@ async fn space(job: &Job, directory: &Path, databases: &[(String, u64)], finding
 /// The size of the newest good backup of each database.
 async fn last_sizes(job: &Job) -> Vec<(String, u64)> {
     let Ok(store) = store::open(&job.destination.place).await else { return Vec::new() };
-    let Ok(inventory) = Inventory::read_newest(&*store, job, 1).await else { return Vec::new() };
+    let Ok(inventory) = Inventory::read_newest(&*store, &job.name, &job.destination.naming, 1).await else {
+        return Vec::new();
+    };
     inventory.entries.iter().map(|entry| (entry.parsed.subject.to_string(), entry.object.bytes)).collect()
 }
 

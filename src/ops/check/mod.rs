@@ -16,7 +16,8 @@ use chrono::{DateTime, Utc};
 
 pub use report::{Finding, Level, Report};
 
-use crate::config::{Job, Place};
+use crate::config::Job;
+use crate::storage::Place;
 
 /// Looks at a job. What is wrong is in the report: this function itself does not fail.
 pub async fn run(job: &Job, now: DateTime<Utc>) -> Report {

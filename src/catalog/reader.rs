@@ -1,0 +1,131 @@
+//! What each kind is read with: sessions, options, and what they select.
+
+use std::sync::Arc;
+
+use postgres_types::{ToSql, Type};
+use tokio_postgres::Client;
+
+use super::Oid;
+use super::row::{self, CatalogRow};
+use super::selection::Selection;
+use super::started_query::StartedQuery;
+use crate::error::Result;
+use crate::pg::connect::Session;
+use crate::pg::quote::Quoter;
+use crate::pg::server::Server;
+use crate::select::options::{DumpOptions, Sections};
+
+/// What reading needs to know.
+pub(super) struct Reader<'a> {
+    client: &'a Arc<Client>,
+    /// More sessions in the same snapshot.
+    helpers: &'a [Session],
+    pub(super) options: &'a DumpOptions,
+    pub(super) selection: &'a Selection,
+    pub(super) quoter: &'a Quoter,
+    /// The major version, its own or the newest that we know: which columns there are.
+    pub(super) major: u32,
+    /// The major version of pg_dump whose text we write.
+    pub(super) dialect: u32,
+    pub(super) superuser: bool,
+    /// Only to find out what has to be locked, not to dump it.
+    pub(super) listing: bool,
+    /// Asked for, or it is a standby, where unlogged tables can't be read.
+    pub(super) no_unlogged_table_data: bool,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(
+        client: &'a Arc<Client>,
+        helpers: &'a [Session],
+        server: &'a Server,
+        options: &'a DumpOptions,
+        selection: &'a Selection,
+        quoter: &'a Quoter,
+    ) -> Self {
+        Reader {
+            client,
+            helpers,
+            listing: false,
+            options,
+            selection,
+            quoter,
+            major: server.known_major(),
+            dialect: server.dialect(),
+            superuser: server.superuser,
+            no_unlogged_table_data: options.no_unlogged_table_data || server.standby,
+        }
+    }
+
+    /// Reads only what has to be locked.
+    pub(super) fn only_to_list(self) -> Self {
+        Reader { listing: true, ..self }
+    }
+
+    /// Are any definitions printed? If not, no text of theirs is asked for: to deparse takes the
+    /// server time, and fails on what is broken. Which objects there are, and what depends on what,
+    /// must be known all the same, as the order of the rows follows from it.
+    pub(super) fn prints_definitions(&self) -> bool {
+        self.options.prints_definitions()
+    }
+
+    /// Are definitions printed that never stand before the rows?
+    pub(super) fn prints_post_data(&self) -> bool {
+        self.options.schema && self.options.sections.contains(Sections::POST_DATA)
+    }
+
+    pub(super) async fn query(&self, what: &str, sql: &str) -> Result<Vec<CatalogRow>> {
+        self.query_params(what, sql, &[]).await
+    }
+
+    pub(super) async fn query_params(
+        &self,
+        what: &str,
+        sql: &str,
+        params: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<CatalogRow>> {
+        row::query(self.client, what, sql, params).await
+    }
+
+    /// Starts a query beside others: in a helper's session, if there is one.
+    pub(super) fn start(&self, what: &str, sql: &str) -> StartedQuery {
+        let client = self.helpers.first().map_or(self.client, |helper| &helper.client);
+        StartedQuery::none(what).and_ask(client, sql, None)
+    }
+
+    /// Runs a query about the objects `oids`, its only parameter; not at all for none.
+    ///
+    /// For many objects all sessions take a share. The shares follow each other by OID, so a query
+    /// that orders its rows must do so by that OID first.
+    pub(super) async fn query_oids(&self, what: &str, sql: &str, oids: Vec<Oid>) -> Result<Vec<CatalogRow>> {
+        self.start_oids(what, sql, oids).rows().await
+    }
+
+    /// Starts what [`Reader::query_oids`] does, to be awaited later.
+    pub(super) fn start_oids(&self, what: &str, sql: &str, mut oids: Vec<Oid>) -> StartedQuery {
+        oids.sort_unstable();
+        let sessions = if oids.len() < WORTH_SHARING { 1 } else { 1 + self.helpers.len() };
+        let clients = std::iter::once(self.client).chain(self.helpers.iter().map(|helper| &helper.client));
+        let shares = oids.chunks(oids.len().div_ceil(sessions).max(1));
+        shares.zip(clients).fold(StartedQuery::none(what), |pending, (share, client)| {
+            pending.and_ask(client, sql, Some(share))
+        })
+    }
+}
+
+/// A column of a query whose text only definitions need: `expression` if they are printed.
+pub(super) fn only_if(printed: bool, expression: &str) -> &str {
+    if printed { expression } else { "NULL::pg_catalog.text" }
+}
+
+/// The number of objects from which on sharing a query pays.
+const WORTH_SHARING: usize = 1000;
+
+/// SQL that spells an options array for printing between `OPTIONS (` and `)`.
+pub(super) fn options_sql(column: &str) -> String {
+    format!(
+        "CASE WHEN {column} IS NULL THEN '' ELSE pg_catalog.array_to_string(ARRAY(
+            SELECT pg_catalog.quote_ident(option_name) || ' ' || pg_catalog.quote_literal(option_value)
+              FROM pg_catalog.pg_options_to_table({column}) ORDER BY option_name), E',\\n    ') END"
+    )
+}

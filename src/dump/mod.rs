@@ -1,0 +1,214 @@
+//! A dump from end to end: the one place where everything is wired together.
+
+mod cluster;
+
+use std::sync::{Arc, Mutex};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::backups::manifest::RelationContents;
+use crate::codec::Compression;
+use crate::contents::{DumpSource, Producers, Readers};
+use crate::emit::emit;
+use crate::error::{Error, ErrorKind, Result};
+use crate::order::order;
+use crate::pg::connect::{Session, connect};
+use crate::pg::params::ConnectParams;
+use crate::pipeline::{self, SegmentSummary, Summary};
+use crate::plan::{PlanContext, Segment, plan, timestamp};
+use crate::progress::Progress;
+use crate::select::options::DumpOptions;
+use crate::snapshot::{Leader, SessionOptions, lead};
+use crate::storage::sink::Sink;
+
+pub use cluster::{ClusterRequest, ParamsFor, dump_cluster};
+
+/// What to dump, how, and where to.
+pub struct DumpRequest {
+    /// The source.
+    pub params: ConnectParams,
+    /// How to set up its sessions.
+    pub session: SessionOptions,
+    /// What of it, and how it is written.
+    pub options: DumpOptions,
+    /// How to compress.
+    pub compression: Compression,
+    /// How many sessions read at once, beside the one that holds the locks; if it is 1, that one reads.
+    pub jobs: usize,
+    /// Where to.
+    pub sink: Box<dyn Sink>,
+}
+
+/// What a dump came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dumped {
+    /// What was written.
+    pub summary: Summary,
+    /// The server's version, in its own words.
+    pub server_version: String,
+    /// The relations whose rows were written, in the dump's order. Of a cluster they are not listed.
+    pub relations: Vec<RelationContents>,
+    /// How many large objects were written; of a cluster they are not counted.
+    pub large_objects: u64,
+}
+
+/// Dumps. On any error, and when `shutdown` is cancelled, nothing is left at the destination.
+pub async fn dump(
+    request: DumpRequest,
+    progress: Arc<dyn Progress>,
+    shutdown: CancellationToken,
+) -> Result<Dumped> {
+    let DumpRequest { params, session, options, compression, jobs, sink } = request;
+    let prepared = async {
+        let leader = connect(&params).await?;
+        sink.preflight().await?;
+        let mut prepared = Box::pin(prepare(leader, params, session, options, jobs)).await?;
+        let reading = prepared.segments.iter().filter(|segment| segment.reads()).count();
+        Box::pin(refuse_too_large(&prepared, sink.as_ref(), compression)).await?;
+        let wanted = reading.min(jobs);
+        let opened = Box::pin(prepared.source.open_readers(wanted)).await?;
+        let jobs = if opened < wanted { opened.max(1) } else { jobs };
+        let upload = sink.begin().await?;
+        Ok::<_, Error>((prepared, upload, jobs))
+    };
+    let (Prepared { source, segments }, upload, jobs) = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => {
+            return Err(Error::new(ErrorKind::Interrupted(2), "read the catalogs").because("interrupted"));
+        }
+        prepared = prepared => prepared?,
+    };
+    let run = pipeline::PipelineOptions {
+        compression,
+        jobs,
+        byte_budget: pipeline::PipelineOptions::DEFAULT_BYTE_BUDGET,
+    };
+    let server_version = source.leader.server.version.clone();
+    let contents: Vec<_> = segments.iter().map(|segment| contents_of(segment, &source.leader)).collect();
+    let source = Arc::new(source);
+    let producers = Producers(Arc::clone(&source));
+    let summary = pipeline::run(segments, producers, run, upload, progress, shutdown).await?;
+    close(source).await;
+    let (relations, large_objects) = add_up(&contents, &summary.segments);
+    Ok(Dumped { summary, server_version, relations, large_objects })
+}
+
+/// No compression that we have makes SQL smaller than by this factor, but for what repeats itself.
+const BEST_COMPRESSION: u64 = 20;
+
+/// Refuses, before hours are spent, what the place cannot hold by the size of the tables. What might not
+/// fit is begun with a warning: text is as often smaller than its table as it is larger.
+async fn refuse_too_large(prepared: &Prepared, sink: &dyn Sink, compression: Compression) -> Result<()> {
+    let Some(most) = sink.max_bytes() else { return Ok(()) };
+    let Leader { session, catalog, .. } = &prepared.source.leader;
+    let table = |segment: &Segment| match segment {
+        Segment::Rows(data) => Some(catalog.object(catalog.table_data(*data)?.table).catalog_id.oid),
+        Segment::Text(_) | Segment::CompletionTime | Segment::LargeObjects(_) => None,
+    };
+    let tables: Vec<u32> = prepared.segments.iter().filter_map(table).collect();
+    let failed = |error| session.source_failed("ask for the size of the tables", error);
+    let sql = "SELECT coalesce(sum(pg_catalog.pg_table_size(t)), 0)::pg_catalog.int8
+                 FROM pg_catalog.unnest($1::pg_catalog.oid[]) t";
+    let row = session.client.query_one(sql, &[&tables]).await.map_err(failed)?;
+    let bytes = u64::try_from(row.try_get::<_, i64>(0).map_err(failed)?).unwrap_or(0);
+    let least = if compression == Compression::None { bytes } else { bytes / BEST_COMPRESSION };
+    if bytes <= most {
+        return Ok(());
+    }
+    let told =
+        format!("the tables have {bytes} bytes, and an object has at most {most} with parts of this size");
+    if least <= most {
+        tracing::warn!("{}: {told}", sink.location());
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage, format!("prepare to write {}", sink.location())).because(told).hint(
+        "give larger parts by --s3-part-size or destination.part_size, or dump large tables on their own",
+    ))
+}
+
+/// Ends the session that held the locks, now that all producers are gone.
+async fn close(source: Arc<DumpSource>) {
+    if let Some(source) = Arc::into_inner(source) {
+        let Leader { session, catalog, .. } = source.leader;
+        if let Some(session) = Arc::into_inner(session) {
+            session.close().await;
+        }
+        free_aside(catalog);
+    }
+}
+
+/// Frees what large catalogs have a million pieces of, while we go on.
+fn free_aside<T: Send + 'static>(value: T) {
+    // Without a thread for it, that is done here.
+    let _ = std::thread::Builder::new().spawn(move || drop(value));
+}
+
+/// What a segment's rows are.
+enum SegmentContents {
+    /// None: it is text.
+    Text,
+    /// Rows of this relation.
+    Rows(String),
+    LargeObjects,
+}
+
+fn contents_of(segment: &Segment, leader: &Leader) -> SegmentContents {
+    match segment {
+        Segment::Text(_) | Segment::CompletionTime => SegmentContents::Text,
+        Segment::LargeObjects(_) => SegmentContents::LargeObjects,
+        Segment::Rows(data) => {
+            let catalog = &leader.catalog;
+            let Some(data) = catalog.table_data(*data) else { return SegmentContents::Text };
+            let name = &catalog.object(data.table).name;
+            SegmentContents::Rows(leader.quoter.qualified(catalog.namespace_name(data.table), name))
+        }
+    }
+}
+
+/// Adds the segments up by relation; those of one relation follow each other.
+fn add_up(contents: &[SegmentContents], segments: &[SegmentSummary]) -> (Vec<RelationContents>, u64) {
+    let mut relations: Vec<RelationContents> = Vec::new();
+    let mut large_objects = 0;
+    for (contents, segment) in contents.iter().zip(segments) {
+        let (rows, text_bytes) = (segment.rows, segment.raw_bytes);
+        match contents {
+            SegmentContents::Text => {}
+            SegmentContents::LargeObjects => large_objects += rows,
+            SegmentContents::Rows(name) => match relations.last_mut().filter(|last| last.name == *name) {
+                Some(last) => {
+                    last.rows += rows;
+                    last.text_bytes += text_bytes;
+                }
+                None => relations.push(RelationContents { name: name.clone(), rows, text_bytes }),
+            },
+        }
+    }
+    (relations, large_objects)
+}
+
+/// A database whose dump is planned, and held by a snapshot and locks.
+struct Prepared {
+    source: DumpSource,
+    segments: Vec<Segment>,
+}
+
+/// Reads a database's catalogs, and plans its dump.
+async fn prepare(
+    leader: Session,
+    params: ConnectParams,
+    session: SessionOptions,
+    options: DumpOptions,
+    jobs: usize,
+) -> Result<Prepared> {
+    let started = timestamp();
+    let mut leader = lead(leader, &params, session, &options, jobs).await?;
+    let dialect = leader.server.dialect();
+    let ordered = order(&mut leader.catalog, dialect)?;
+    let entries = emit(&leader.catalog, &ordered, &options, &leader.quoter, dialect)?;
+    let setting =
+        PlanContext { options: &options, server: &leader.server, quoter: &leader.quoter, started: &started };
+    let segments = plan(&entries, setting);
+    free_aside(entries);
+    let readers = if jobs == 1 { Readers::Leader } else { Readers::Own(Mutex::default()) };
+    Ok(Prepared { source: DumpSource { params, leader, options, readers }, segments })
+}

@@ -1,0 +1,169 @@
+//! The slot of a job: whoever holds it runs, and nobody else.
+//!
+//! It is an advisory lock in the source, on a number made from the job's name. The server gives it
+//! back when the connection ends, whatever ends it: a crash, `kill -9`, a lost machine. So there
+//! is no stale lock to remove by hand, and whoever gets the slot knows that no other run of the job
+//! lives, and that what is pending under the job's keys was left by the dead.
+//!
+//! The lock is a transaction's, not a session's, so that it works through poolers that hand out a
+//! server connection per transaction. The transaction reads nothing, and holds back no vacuum.
+//! Advisory locks are a database's own: a job must always begin in the same one.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::pg::connect::{Session, connect};
+use crate::pg::error::ConnectionClosed;
+use crate::pg::params::ConnectParams;
+
+/// How often we look whether the connection is still open.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Every so many looks the server is asked. It also keeps the connection from looking idle to
+/// whatever stands in between.
+const LOOKS_PER_QUESTION: u32 = 40;
+
+/// How long the server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A slot that is held. Dropping it ends the connection, and frees the slot.
+pub struct JobLock {
+    job: String,
+    lost: CancellationToken,
+    release: CancellationToken,
+    keeper: JoinHandle<()>,
+}
+
+impl JobLock {
+    /// Takes the slot of a job.
+    ///
+    /// # Errors
+    /// `SlotHeld`, if another run has it; those of connecting.
+    pub async fn take(params: &ConnectParams, job: &str) -> Result<JobLock> {
+        let session = connect(params).await?;
+        let attempted = format!("take the slot of job \"{job}\"");
+        let failed = |error| session.source_failed(attempted.clone(), error);
+        let has_transaction_timeout = session.version().at_least(17);
+        let mut sql = "BEGIN READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0; \
+                       SET LOCAL statement_timeout = 0; SET LOCAL idle_session_timeout = 0;"
+            .to_owned();
+        if !session.version().at_least(14) {
+            sql = sql.replace(" SET LOCAL idle_session_timeout = 0;", "");
+        }
+        if has_transaction_timeout {
+            sql.push_str("SET LOCAL transaction_timeout = 0;");
+        }
+        session.client.batch_execute(&sql).await.map_err(failed)?;
+        let key = slot_key(job);
+        let row = session
+            .client
+            .query_one("SELECT pg_catalog.pg_try_advisory_xact_lock($1)", &[&key])
+            .await
+            .map_err(failed)?;
+        if !row.try_get::<_, bool>(0).map_err(failed)? {
+            let holder = holder(&session, key).await;
+            session.close().await;
+            return Err(Error::new(ErrorKind::SlotHeld, format!("run job \"{job}\""))
+                .because(format!("another run holds its slot{holder}")));
+        }
+        let (lost, release) = (CancellationToken::new(), CancellationToken::new());
+        let keeper = tokio::spawn(keep(session, job.to_owned(), lost.clone(), release.clone()));
+        Ok(JobLock { job: job.to_owned(), lost, release, keeper })
+    }
+
+    /// Cancelled when the connection is lost, and the slot with it.
+    pub fn lost(&self) -> &CancellationToken {
+        &self.lost
+    }
+
+    /// The error that a run ends with that has lost its slot.
+    pub fn loss(&self) -> Error {
+        Error::new(ErrorKind::SourceFailed, format!("hold the slot of job \"{}\"", self.job))
+            .because(ConnectionClosed)
+            .hint("another run may begin now, so this one must not go on")
+    }
+
+    /// Gives the slot back, and waits until it is free.
+    pub async fn release(mut self) {
+        self.release.cancel();
+        if (&mut self.keeper).await.is_err() {
+            tracing::debug!("the keeper of the slot ended early");
+        }
+    }
+}
+
+impl Drop for JobLock {
+    fn drop(&mut self) {
+        self.release.cancel();
+        self.keeper.abort();
+    }
+}
+
+/// Holds the connection open, until it is lost or no longer needed.
+async fn keep(session: Session, job: String, lost: CancellationToken, release: CancellationToken) {
+    let mut looks = 0;
+    loop {
+        tokio::select! {
+            biased;
+            () = release.cancelled() => break,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        looks += 1;
+        let mut alive = !session.client.is_closed();
+        if alive && looks % LOOKS_PER_QUESTION == 0 {
+            let question = session.client.batch_execute("SELECT");
+            alive = matches!(tokio::time::timeout(PATIENCE, question).await, Ok(Ok(())));
+        }
+        if !alive {
+            tracing::warn!("the connection that held the slot of job \"{job}\" is lost");
+            lost.cancel();
+            return;
+        }
+    }
+    session.close().await;
+}
+
+/// Who holds the lock, as far as we may know.
+async fn holder(session: &Session, key: i64) -> String {
+    let sql = "SELECT a.pid, a.backend_start::pg_catalog.text AS since, \
+                      pg_catalog.host(a.client_addr) AS client
+                 FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+                WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+                  AND (l.classid::pg_catalog.int8 << 32) | l.objid::pg_catalog.int8 = $1";
+    let Ok(Some(row)) = session.client.query_opt(sql, &[&key]).await else { return String::new() };
+    let mut text = String::new();
+    if let Ok(pid) = row.try_get::<_, i32>("pid") {
+        text.push_str(&format!(": server process {pid}"));
+    }
+    if let Ok(Some(since)) = row.try_get::<_, Option<String>>("since") {
+        text.push_str(&format!(", since {since}"));
+    }
+    if let Ok(Some(client)) = row.try_get::<_, Option<String>>("client") {
+        text.push_str(&format!(", from {client}"));
+    }
+    text
+}
+
+/// The number of a job's lock: any that no other program is likely to use.
+fn slot_key(job: &str) -> i64 {
+    let digest = Sha256::digest(format!("pgsiphon job {job}"));
+    i64::from_be_bytes(digest[..8].try_into().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs of different versions must meet at the same number.
+    #[test]
+    fn the_number_of_a_job_stays_the_same() {
+        assert_eq!(slot_key("default"), slot_key("default"));
+        assert_ne!(slot_key("default"), slot_key("shop"));
+        let digest = Sha256::digest("pgsiphon job default");
+        assert_eq!(slot_key("default").to_be_bytes(), digest[..8]);
+    }
+}

@@ -1,0 +1,201 @@
+//! The containers that a text may be stored in, known by their first bytes, and checked.
+
+use std::cell::Cell;
+use std::io::{self, BufRead, Cursor, Read};
+use std::rc::Rc;
+
+use crate::codec::Lz4Frame;
+use crate::error::{Error, ErrorKind};
+
+/// How the text is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// gzip members (RFC 1952).
+    Gzip,
+    /// zstd frames (RFC 8878).
+    Zstd,
+    /// LZ4 frames.
+    Lz4,
+    /// As it is.
+    Plain,
+}
+
+impl Format {
+    /// What begins with these bytes; at least four, unless there are no more.
+    pub fn of(head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, ..] => Format::Gzip,
+            // A frame, or a skippable one.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Format::Zstd,
+            [0x04, 0x22, 0x4d, 0x18, ..] => Format::Lz4,
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Format::Zstd,
+            _ => Format::Plain,
+        }
+    }
+
+    /// Its name, as `-Z` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Gzip => "gzip",
+            Format::Zstd => "zstd",
+            Format::Lz4 => "lz4",
+            Format::Plain => "none",
+        }
+    }
+}
+
+/// How many bytes were taken out of a reader.
+pub(super) type Position = Rc<Cell<u64>>;
+
+/// Counts what is taken.
+pub(super) struct Counted<R> {
+    pub(super) reader: R,
+    pub(super) position: Position,
+}
+
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.reader.fill_buf()
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.position.set(self.position.get() + bytes as u64);
+        self.reader.consume(bytes);
+    }
+}
+
+impl<R: BufRead> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let length = available.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&available[..length]);
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+/// What `zstd --long=31` makes, the largest window that there is, of 2 GiB. zstd by itself stops at 27; the
+/// memory is taken only by files that were made so.
+const LARGEST_WINDOW_LOG: u32 = 31;
+
+/// Decodes all members or frames, one after another, to the end of the input.
+pub(super) enum Decoder<R: BufRead> {
+    Gzip(Option<Box<flate2::bufread::GzDecoder<R>>>),
+    Zstd(Box<zstd::Decoder<'static, R>>),
+    Lz4(Option<lz4::Decoder<Lz4Frame<R>>>),
+    Plain(R),
+}
+
+impl<R: BufRead> Decoder<R> {
+    pub(super) fn new(format: Format, reader: R) -> io::Result<Self> {
+        Ok(match format {
+            Format::Gzip => Decoder::Gzip(Some(Box::new(flate2::bufread::GzDecoder::new(reader)))),
+            Format::Zstd => {
+                let mut decoder = zstd::Decoder::with_buffer(reader)?;
+                decoder.window_log_max(LARGEST_WINDOW_LOG)?;
+                Decoder::Zstd(Box::new(decoder))
+            }
+            Format::Lz4 => Decoder::Lz4(Some(lz4::Decoder::new(Lz4Frame::new(reader))?)),
+            Format::Plain => Decoder::Plain(reader),
+        })
+    }
+}
+
+impl<R: BufRead> Read for Decoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Decoder::Plain(reader) => reader.read(buffer),
+            Decoder::Zstd(decoder) => decoder.read(buffer),
+            Decoder::Gzip(current) => loop {
+                let Some(decoder) = current.as_mut() else { return Ok(0) };
+                let length = decoder.read(buffer)?;
+                if length > 0 {
+                    return Ok(length);
+                }
+                let mut rest = match current.take() {
+                    Some(decoder) => decoder.into_inner(),
+                    None => return Ok(0),
+                };
+                if rest.fill_buf()?.is_empty() {
+                    return Ok(0);
+                }
+                if rest.fill_buf()?.first() == Some(&0) {
+                    return skip_zeros(rest);
+                }
+                if rest.fill_buf()?.first() != Some(&0x1f) {
+                    return Err(trailing("gzip member"));
+                }
+                *current = Some(Box::new(flate2::bufread::GzDecoder::new(rest)));
+            },
+            Decoder::Lz4(current) => loop {
+                let Some(decoder) = current.as_mut() else { return Ok(0) };
+                let length = decoder.read(buffer)?;
+                if length > 0 {
+                    return Ok(length);
+                }
+                let Some(decoder) = current.take() else { return Ok(0) };
+                let (frame, finished) = decoder.finish();
+                let mut rest = frame.into_inner();
+                if finished.is_err() {
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the last frame is cut off"));
+                }
+                if rest.fill_buf()?.is_empty() {
+                    return Ok(0);
+                }
+                *current = Some(lz4::Decoder::new(Lz4Frame::new(rest))?);
+            },
+        }
+    }
+}
+
+/// Passes over the zeros that tapes and block devices pad files with, as gzip does.
+fn skip_zeros(mut rest: impl BufRead) -> io::Result<usize> {
+    loop {
+        let padding = rest.fill_buf()?;
+        if padding.is_empty() {
+            return Ok(0);
+        }
+        if padding.iter().any(|byte| *byte != 0) {
+            return Err(trailing("gzip member"));
+        }
+        let length = padding.len();
+        rest.consume(length);
+    }
+}
+
+fn trailing(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("something follows the last {what}"))
+}
+
+/// What tells formats apart, also for those who look at the text's first chunk.
+const HEAD_BYTES: usize = 8;
+
+/// A reader with its first bytes put back.
+pub(super) type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
+
+/// Reads the first bytes, to tell the format by, and puts them back.
+pub(super) fn peek<R: BufRead>(mut reader: R) -> io::Result<(Format, Peeked<R>)> {
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    reader.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+    Ok((Format::of(&head), Cursor::new(head).chain(reader)))
+}
+
+/// What a decoder complains about: what it was given is damaged, unless reading it failed.
+pub(super) fn damaged(location: &str, format: Format, position: u64, error: io::Error) -> Error {
+    if error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
+        let inner = error.into_inner().and_then(|inner| inner.downcast::<Error>().ok());
+        return inner
+            .map_or_else(|| Error::new(ErrorKind::StorageFailed, format!("read {location}")), |e| *e);
+    }
+    if format == Format::Zstd && error.to_string().contains("too much memory") {
+        return Error::new(ErrorKind::Usage, format!("read {location}"))
+            .because("its zstd frames need a window of more than 2 GiB")
+            .hint("decode it with `zstd -d --memory=…`, and give the decoded file, or standard input");
+    }
+    let what = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it is cut off",
+        _ => "it is not what was written",
+    };
+    Error::new(ErrorKind::Damaged, format!("read {location}"))
+        .because(format!("{what}: {} fails at byte {position}: {error}", format.name()))
+}

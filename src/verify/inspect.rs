@@ -1,0 +1,319 @@
+//! What is in a backup, found out by reading all of it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::names::{Names, parts};
+use super::rows::{RowDigest, digest};
+use crate::backups::manifest::{RelationContents, hex};
+use crate::error::{Error, ErrorKind, Result};
+use crate::pg::text::decode;
+use crate::progress::Progress;
+use crate::restore::Script;
+use crate::restore::completeness::Marks;
+use crate::restore::script::{Piece, PieceKind};
+use crate::restore::statement::StatementKind;
+use crate::restore::statement::names;
+use crate::storage::input::Opened;
+use crate::storage::input::text::{self, Format};
+
+/// How much to find out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Whether it is whole, and how many rows are in it.
+    Counts,
+    /// Also what the rows and statements are, to compare them: holds the schema's text in memory.
+    Comparable,
+}
+
+/// The rows of one relation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rows {
+    /// Name, number and length.
+    pub contents: RelationContents,
+    /// Their digest, with [`Depth::Comparable`].
+    pub digest: u128,
+    /// Whether their COPY lists the columns, so that values are known by column.
+    pub lists_columns: bool,
+}
+
+/// What is in a backup.
+#[derive(Debug, Clone, Default)]
+pub struct BackupContents {
+    /// Where it is, for messages.
+    pub location: String,
+    /// How it is stored.
+    pub format: Option<Format>,
+    /// The length of what is stored, in bytes.
+    pub stored_bytes: u64,
+    /// Its SHA-256.
+    pub sha256: [u8; 32],
+    /// The length of the text, in bytes.
+    pub text_bytes: u64,
+    /// The text's CRC-32.
+    pub text_crc32: u32,
+    /// The relations whose rows are in it by COPY, in its order.
+    pub relations: Vec<Rows>,
+    /// How many large objects have contents in it.
+    pub large_objects: u64,
+    /// Their digest, with [`Depth::Comparable`].
+    pub large_objects_digest: u128,
+    /// How many INSERT commands are in it.
+    pub inserts: u64,
+    /// The statements that make the schema, with [`Depth::Comparable`].
+    pub statements: Vec<Bytes>,
+    /// The settings of the session that restores it, in the text's order.
+    pub settings: Vec<String>,
+    /// `CREATE DATABASE`, if it is in it.
+    pub create_database: Option<String>,
+    /// The server's version that it was dumped from.
+    pub server_version: Option<String>,
+    /// Whether it is of a whole cluster.
+    pub is_cluster: bool,
+    /// Whether rows of partitions go in through the roots of their trees.
+    pub loads_via_root: bool,
+}
+
+impl BackupContents {
+    /// The SHA-256 in lower-case hexadecimal.
+    pub fn sha256_hex(&self) -> String {
+        hex(&self.sha256)
+    }
+
+    /// The rows of all relations.
+    pub fn rows(&self) -> u64 {
+        self.relations.iter().map(|rows| rows.contents.rows).sum()
+    }
+
+    /// The value of a setting that the text SETs.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.iter().find_map(|setting| {
+            let rest = setting.strip_prefix("SET ")?.strip_prefix(name)?.strip_prefix(" = ")?;
+            Some(rest.trim_end_matches(';').trim_matches('\''))
+        })
+    }
+
+    /// The schemas that were selected by name, of a dump that selected `public`: all that it makes.
+    /// Empty of any other dump, since `public` is otherwise there before and is not made.
+    pub fn selected_schemas(&self) -> Vec<String> {
+        let made = self.statements.iter().filter_map(|text| {
+            let text = decode(text);
+            let name = text.strip_prefix("CREATE SCHEMA ")?.trim_end_matches(';').to_owned();
+            (parts(&name).len() == 1).then(|| parts(&name).concat())
+        });
+        let made: Vec<String> = made.collect();
+        if made.iter().any(|name| name == "public") { made } else { Vec::new() }
+    }
+
+    /// The major version that it was dumped from.
+    pub fn major(&self) -> Option<u32> {
+        let version = self.server_version.as_deref()?;
+        version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    }
+}
+
+/// What passes on its way to the decoder.
+#[derive(Default)]
+struct Stored {
+    sha256: Sha256,
+    bytes: u64,
+}
+
+/// Reads all of a backup, and checks all that can be checked of it alone: its container's checksums,
+/// that its text can be taken apart to its end, and that the end is there.
+///
+/// # Errors
+/// `Damaged` says what is wrong, and where; what reading it gives; `Interrupted`.
+pub async fn read_back(
+    mut opened: Opened,
+    depth: Depth,
+    progress: Arc<dyn Progress>,
+    shutdown: &CancellationToken,
+) -> Result<BackupContents> {
+    let stored = Arc::new(Mutex::new(Stored::default()));
+    let seen = Arc::clone(&stored);
+    opened.bytes = opened
+        .bytes
+        .inspect_ok(move |bytes| {
+            let mut stored = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            stored.sha256.update(bytes);
+            stored.bytes += bytes.len() as u64;
+        })
+        .boxed();
+    let location = opened.location.clone();
+    let script = Script::new(text::read(opened, progress));
+    let mut reader = Reader::new(script, depth, location.clone());
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => {
+            return Err(Error::new(ErrorKind::Interrupted(2), format!("read {location}")).because("interrupted"));
+        }
+        outcome = Box::pin(reader.read()) => outcome?,
+    }
+    let stored = std::mem::take(&mut *stored.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut contents = reader.contents;
+    contents.stored_bytes = stored.bytes;
+    contents.sha256 = stored.sha256.finalize().into();
+    Ok(contents)
+}
+
+struct Reader {
+    script: Script,
+    depth: Depth,
+    marks: Marks,
+    names: Names,
+    crc32: crc32fast::Hasher,
+    /// Of the relation whose rows come.
+    digest: Option<RowDigest>,
+    /// What large object the statements write to.
+    large_object: Option<(Bytes, u64)>,
+    contents: BackupContents,
+}
+
+impl Reader {
+    fn new(script: Script, depth: Depth, location: String) -> Self {
+        Reader {
+            script,
+            depth,
+            marks: Marks::default(),
+            names: Names::default(),
+            crc32: crc32fast::Hasher::new(),
+            digest: None,
+            large_object: None,
+            contents: BackupContents { location, ..BackupContents::default() },
+        }
+    }
+
+    async fn read(&mut self) -> Result<()> {
+        while let Some(piece) = self.script.next().await.map_err(as_damage)? {
+            self.crc32.update(&piece.text);
+            self.contents.text_bytes += piece.text.len() as u64;
+            match piece.kind {
+                PieceKind::Comment => self.comment(&piece),
+                PieceKind::Statement => self.statement(piece)?,
+                PieceKind::CopyFromStdin => self.copy(&piece),
+                PieceKind::Rows => self.rows(&piece),
+                PieceKind::MetaCommand => {
+                    self.marks.meta_command(&piece.text).map_err(|why| {
+                        Error::new(ErrorKind::Damaged, format!("read {}", self.contents.location))
+                            .because(format!("line {}: {why}", piece.line))
+                    })?;
+                }
+                PieceKind::EndOfRows => {
+                    if let (Some(digest), Some(rows)) =
+                        (self.digest.take(), self.contents.relations.last_mut())
+                    {
+                        rows.digest = rows.digest.wrapping_add(digest.total());
+                    }
+                }
+                PieceKind::Space => {}
+            }
+        }
+        self.contents.format = self.script.format();
+        self.contents.text_crc32 = self.crc32.clone().finalize();
+        match self.marks.missing() {
+            None => Ok(()),
+            Some(missing) => {
+                Err(Error::new(ErrorKind::Damaged, format!("read {}", self.contents.location))
+                    .because(missing))
+            }
+        }
+    }
+
+    fn comment(&mut self, piece: &Piece) {
+        self.marks.comment(&piece.text);
+        self.contents.is_cluster |= self.marks.is_cluster();
+        self.contents.loads_via_root |= piece.text.starts_with(b"-- load via partition root ");
+        if let Some(version) = piece.text.strip_prefix(b"-- Dumped from database version ") {
+            self.contents.server_version = Some(String::from_utf8_lossy(version).trim_end().to_owned());
+        }
+    }
+
+    fn statement(&mut self, piece: Piece) -> Result<()> {
+        if !self.marks.have_begun() {
+            return Err(Error::new(ErrorKind::Damaged, format!("read {}", self.contents.location))
+                .because("it does not begin as a dump of pg_dump or pgsiphon does"));
+        }
+        let text = &piece.text;
+        if [&b"SET"[..], b"RESET", b"SELECT", b"CREATE"].iter().any(|verb| text.starts_with(verb)) {
+            self.names.statement(&decode(text));
+        }
+        match StatementKind::of(text) {
+            StatementKind::Setting => self.contents.settings.push(decode(text)),
+            StatementKind::Begin | StatementKind::Commit => {}
+            StatementKind::Database if text.starts_with(b"CREATE") => {
+                self.contents.create_database = Some(decode(text));
+            }
+            StatementKind::Database => {}
+            _ if text.starts_with(b"INSERT INTO ") => self.contents.inserts += 1,
+            _ if self.is_of_large_object(text) => {}
+            _ if names::is_about_database(text) => {}
+            _ if self.depth == Depth::Comparable => self.contents.statements.push(piece.text),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Takes the statements that write the contents of large objects.
+    fn is_of_large_object(&mut self, statement: &Bytes) -> bool {
+        let Some(call) = statement.strip_prefix(b"SELECT pg_catalog.lo") else { return false };
+        if call.starts_with(b"_open(") {
+            self.contents.large_objects += 1;
+            self.large_object = Some((statement.clone(), 0));
+        } else if !(call.starts_with(b"write(") || call.starts_with(b"_close(")) {
+            return false;
+        }
+        if self.depth == Depth::Comparable
+            && let Some((open, number)) = &mut self.large_object
+        {
+            *number += 1;
+            let part = digest(&[&open[..], &number.to_le_bytes(), statement].concat());
+            self.contents.large_objects_digest = self.contents.large_objects_digest.wrapping_add(part);
+        }
+        true
+    }
+
+    fn copy(&mut self, piece: &Piece) {
+        let (name, columns) = names::copy_target(&decode(&piece.text));
+        let name = self.names.qualified(name);
+        if self.depth == Depth::Comparable {
+            let columns: Vec<String> = columns.iter().map(|column| parts(column).join(".")).collect();
+            self.digest = Some(RowDigest::new(&columns));
+        }
+        // Block ranges of a large relation may each be a COPY of their own.
+        if self.contents.relations.last().is_none_or(|last| last.contents.name != name) {
+            let contents = RelationContents { name, rows: 0, text_bytes: 0 };
+            let lists_columns = !columns.is_empty();
+            self.contents.relations.push(Rows { contents, digest: 0, lists_columns });
+        }
+    }
+
+    fn rows(&mut self, piece: &Piece) {
+        if let Some(digest) = &mut self.digest {
+            digest.update(&piece.text);
+        }
+        if let Some(Rows { contents, .. }) = self.contents.relations.last_mut() {
+            contents.rows += memchr::memchr_iter(b'\n', &piece.text).count() as u64;
+            contents.text_bytes += piece.text.len() as u64;
+        }
+    }
+}
+
+/// A text that cannot be taken apart is no dump any more.
+fn as_damage(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::RestoreFailed => {
+            let advice = error.advice().map(str::to_owned);
+            let damaged = Error::new(ErrorKind::Damaged, "read the backup's text").because(error);
+            match advice {
+                Some(advice) => damaged.hint(advice),
+                None => damaged,
+            }
+        }
+        _ => error,
+    }
+}
