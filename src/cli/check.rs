@@ -42,8 +42,8 @@ fn shown(report: &Report) -> String {
     let mut text = format!("job {}\n", report.job);
     for finding in &report.findings {
         text.push_str(&line(finding));
-        if let Some(mend) = &finding.mend {
-            text.push_str(&format!("  {:8} {:WIDTH$} mend: {mend}\n", "", ""));
+        if let Some(hint) = &finding.mend {
+            text.push_str(&format!("  {:8} {:WIDTH$} hint: {hint}\n", "", ""));
         }
     }
     let count = |level| report.findings.iter().filter(|finding| finding.level == level).count();
