@@ -1,4 +1,4 @@
-//! `pgsiphon check`: the troubleshooting page as a command.
+//! `pgsiphon check`: tests everything a job needs.
 
 use chrono::Utc;
 use clap::Args;
@@ -7,7 +7,7 @@ use pgsiphon::ops::check::{self, Finding, Level, Report};
 
 use super::jobs::JobArgs;
 
-/// The width of the column that says what was looked at.
+/// The width of the column that names the check.
 const WIDTH: usize = 18;
 
 #[derive(Args)]
