@@ -20,7 +20,7 @@ use super::table::{bytes, table};
 pub(crate) struct BackupArgs {
     #[command(flatten)]
     pub(super) jobs: JobArgs,
-    /// Start immediately, whatever the schedule says; this is always the case
+    /// Start immediately, regardless of the schedule (always the case)
     #[arg(long)]
     now: bool,
     /// Only show what would be done

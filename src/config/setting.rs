@@ -163,7 +163,7 @@ pub fn nearest_variable(name: &str) -> Option<String> {
 
 /// All settings as a table in Markdown, for the documentation.
 pub fn table() -> String {
-    let mut table = "| setting | variable | takes | default | meaning |\n|---|---|---|---|---|\n".to_owned();
+    let mut table = "| setting | variable | type | default | meaning |\n|---|---|---|---|---|\n".to_owned();
     for setting in SETTINGS {
         let default =
             if setting.default.is_empty() { String::new() } else { format!("`{}`", setting.default) };
