@@ -1,12 +1,12 @@
 # syntax=docker/dockerfile:1
-# One static binary and the certificates it trusts: nothing else is in the final image.
+# The final image contains only a static binary and the CA certificates it trusts.
 
 FROM rust:1.95-alpine AS build
 RUN apk add --no-cache ca-certificates gcc linux-headers make musl-dev
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src
-# Tests and benches are named in Cargo.toml but not needed here.
+# Cargo.toml names the tests, so cargo needs their files.
 COPY tests tests
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
@@ -16,7 +16,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /pgsiphon /pgsiphon
-# nobody: a dump needs no privileges of its machine.
+# nobody: a dump needs no privileges on the machine.
 USER 65534:65534
 ENTRYPOINT ["/pgsiphon"]
 CMD ["--help"]

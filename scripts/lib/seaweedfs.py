@@ -1,4 +1,4 @@
-"""A throw-away S3 server: SeaweedFS in its one-process form."""
+"""A temporary S3 server: SeaweedFS in single-process mode."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOG = "server.log"
 
 
 class Store:
-    """One instance. It listens on many ports, each of which has to be its own."""
+    """One instance. It listens on many ports, which must all be distinct."""
 
     def __init__(self, state: Path):
         self.home = state / "s3"
@@ -65,10 +65,10 @@ class Store:
         self.process = _spawn(self.command, self.home, signal.SIGKILL if die_with_parent else None)
 
     def is_ready(self) -> bool:
-        """Whether it answers S3 requests: an unsigned one is refused, by S3 and not by nobody."""
+        """Whether it answers S3 requests: it refuses an unsigned one itself."""
         assert self.process is not None
         if self.process.poll() is not None:
-            raise Failure(f"SeaweedFS did not start; its log ends:\n{self.log_tail()}")
+            raise Failure(f"SeaweedFS did not start; end of its log:\n{self.log_tail()}")
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{BUCKET}", timeout=2) as answer:
                 return answer.status == 200
@@ -110,16 +110,16 @@ class Store:
 
 
 def restart(description: dict) -> int:
-    """Starts it again on its data and ports, after whatever ended it; gives the new process's number."""
+    """Restarts it with its data and ports, however it ended; returns the new process ID."""
     processes.stop(description["pid"], description["home"], first=signal.SIGKILL)
     return _spawn(description["command"], Path(description["home"]), None).pid
 
 
 def stop(description: dict) -> None:
-    """Kills it: it keeps nothing that has to survive, and its polite end takes seconds."""
+    """Kills it: nothing of it needs to survive, and a graceful stop takes seconds."""
     if description["pid"]:
         processes.stop(description["pid"], description["home"], first=signal.SIGKILL)
-    # It leaves sockets in /tmp, named after its ports.
+    # It leaves behind sockets in /tmp, named after its ports.
     ours = {str(port + offset) for port in description["ports"] for offset in (0, 10000)}
     for socket in Path("/tmp").glob("seaweedfs-*.sock"):
         if socket.stem.rpartition("-")[2] in ours:

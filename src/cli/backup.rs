@@ -1,4 +1,4 @@
-//! `pgsiphon backup`: the nightly job.
+//! `pgsiphon backup`: runs the configured jobs now.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use super::table::{bytes, table};
 pub(crate) struct BackupArgs {
     #[command(flatten)]
     pub(super) jobs: JobArgs,
-    /// Begin at once, whatever the schedule says: what this command does in any case
+    /// Start immediately, regardless of the schedule (always the case)
     #[arg(long)]
     now: bool,
-    /// Say what would be done, and do nothing
+    /// Only show what would be done
     #[arg(long, conflicts_with = "now")]
     dry_run: bool,
     /// When to show a progress bar on standard error
@@ -60,11 +60,11 @@ pub(crate) async fn run(args: BackupArgs, shutdown: CancellationToken) -> Result
     conclude(&reports)
 }
 
-/// The first failure of all runs is the command's.
+/// The command fails with the first failure of all runs.
 fn conclude(reports: &[RunReport]) -> Result<()> {
     let failures: Vec<_> = reports.iter().flat_map(RunReport::failures).collect();
     let Some(first) = failures.first() else { return Ok(()) };
-    // Each was told where it happened; the last line says what the exit code means.
+    // The last line is the failure that the exit code stands for.
     for failure in failures.iter().skip(1) {
         eprintln!("pgsiphon: error: {}", failure.message);
     }
@@ -127,7 +127,7 @@ fn summary(report: &RunReport) -> String {
     ));
     for (count, what) in [
         (failed, "failed"),
-        (report.removed_uploads, "uploads of dead runs removed"),
+        (report.removed_uploads, "incomplete uploads of earlier runs removed"),
         (report.pruned, "old backups removed"),
     ] {
         if count > 0 {
@@ -156,7 +156,7 @@ async fn dry_run(jobs: &[&Job], json: bool) -> Result<()> {
             plans.push(serde_json::json!({ "job": job.name, "backups": listed, "pending_uploads": pending }));
             continue;
         }
-        super::print(&format!("job {}, dry run: nothing is written\n", job.name))?;
+        super::print(&format!("job {}, dry run: nothing was written\n", job.name))?;
         super::print(&table(
             &["DATABASE", "WOULD BE STORED AS"],
             backups.into_iter().map(|(subject, key)| vec![subject, store.shown(&key)]),

@@ -1,4 +1,4 @@
-//! `pgsiphon check`: the troubleshooting page as a command.
+//! `pgsiphon check`: tests everything a job needs.
 
 use chrono::Utc;
 use clap::Args;
@@ -7,7 +7,7 @@ use pgsiphon::ops::check::{self, Finding, Level, Report};
 
 use super::jobs::JobArgs;
 
-/// The width of the column that says what was looked at.
+/// The width of the column that names the check.
 const WIDTH: usize = 18;
 
 #[derive(Args)]
@@ -42,8 +42,8 @@ fn shown(report: &Report) -> String {
     let mut text = format!("job {}\n", report.job);
     for finding in &report.findings {
         text.push_str(&line(finding));
-        if let Some(mend) = &finding.mend {
-            text.push_str(&format!("  {:8} {:WIDTH$} mend: {mend}\n", "", ""));
+        if let Some(hint) = &finding.mend {
+            text.push_str(&format!("  {:8} {:WIDTH$} hint: {hint}\n", "", ""));
         }
     }
     let count = |level| report.findings.iter().filter(|finding| finding.level == level).count();

@@ -1,4 +1,4 @@
-//! `pgsiphon config`, and the flags of all commands that need the configuration.
+//! `pgsiphon config`, and the flags shared by all commands that need the configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use pgsiphon::pg::conninfo::OsEnvironment;
 
 use super::content::usage;
 
-/// Which configuration, and what overrides it.
+/// Which configuration to use, and overrides.
 #[derive(Args)]
 #[command(next_help_heading = "Configuration options")]
 pub(crate) struct ConfigArgs {
@@ -19,24 +19,24 @@ pub(crate) struct ConfigArgs {
     /// /etc/pgsiphon/pgsiphon.toml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Override a setting; may be repeated. No secrets: others can read command lines
+    /// Override a setting; may be repeated. Not for secrets: others can read command lines
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
 
 impl ConfigArgs {
-    /// Loads the configuration, with these flags and others of the command: flag, key and value.
+    /// Loads the configuration with these flags and the command's others: flag, key and value.
     pub(super) fn load(&self, more: Vec<(String, String, String)>) -> Result<Config> {
         let mut flags = Vec::new();
         for set in &self.set {
-            let (key, value) = set
-                .split_once('=')
-                .ok_or_else(|| usage(format!("--set {set}: it is not of the form KEY=VALUE")))?;
+            let (key, value) =
+                set.split_once('=').ok_or_else(|| usage(format!("--set {set}: expected KEY=VALUE")))?;
             let kind = setting::find(key).map(|setting| setting.kind);
-            // A connection string may be without a password.
+            // A connection string need not contain a password.
             if kind.is_some_and(ValueKind::takes_file) && key != "source.url" {
-                return Err(usage(format!("--set takes no secret such as {key}"))
-                    .hint(format!("others can read command lines: use a variable, or {key}_file")));
+                return Err(usage(format!("--set does not accept secrets such as {key}")).hint(format!(
+                    "others can read command lines: use an environment variable or {key}_file"
+                )));
             }
             flags.push((format!("--set {key}"), key.to_owned(), value.to_owned()));
         }
@@ -52,13 +52,13 @@ impl ConfigArgs {
     }
 }
 
-/// Loads the configuration that is found without flags of its own, for commands that work without one, too.
+/// Loads the default configuration, for commands that also work without one.
 pub(super) fn load_plain(flags: Vec<(String, String, String)>) -> Result<Config> {
     ConfigArgs { config: None, set: Vec::new() }.load(flags)
 }
 
-/// A misspelt variable would silently do nothing. It is no error, since container platforms add
-/// variables of their own (`PGSIPHON_SERVICE_HOST`).
+/// A misspelled variable would silently do nothing. It is not an error, because container platforms
+/// add variables of their own (`PGSIPHON_SERVICE_HOST`).
 fn warn_of_unknown_variables() {
     let known = setting::variables();
     for (name, _) in std::env::vars_os() {
@@ -67,28 +67,28 @@ fn warn_of_unknown_variables() {
             continue;
         }
         if let Some(near) = setting::nearest_variable(name) {
-            tracing::warn!("the variable {name} means nothing; did you mean {near}?");
+            tracing::warn!("unknown variable {name}; did you mean {near}?");
         }
     }
 }
 
 #[derive(Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Write a documented file to begin with
+    /// Write a commented configuration file to start from
     Init {
-        /// Where to
+        /// The file to write
         #[arg(default_value = FILES[0])]
         file: PathBuf,
     },
-    /// Print what holds for each job, and where each value was given; secrets are masked
+    /// Print each job's effective settings and where each value comes from; secrets are masked
     Show {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Print all settings, as a table in Markdown
+    /// Print all settings as a Markdown table
     Schema,
 }
 
@@ -105,12 +105,12 @@ fn init(file: &Path) -> Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let attempted = || format!("write {}", file.display());
-    // It may come to hold secrets.
+    // Secrets may be added to it later.
     let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
     let mut opened = opened.map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => Error::new(ErrorKind::Usage, attempted())
-            .because("the file exists already")
-            .hint("give another name"),
+            .because("the file already exists")
+            .hint("choose another name"),
         _ => Error::new(ErrorKind::Other, attempted()).because(error),
     })?;
     opened
@@ -148,7 +148,7 @@ fn show(config: &Config, json: bool) -> Result<()> {
     super::print(&text)
 }
 
-/// A flag that sets a setting, if it was given.
+/// Adds a flag that overrides a setting, if it was given.
 pub(super) fn flag(flags: &mut Vec<(String, String, String)>, flag: &str, key: &str, value: Option<String>) {
     if let Some(value) = value {
         flags.push((flag.to_owned(), key.to_owned(), value));

@@ -1,4 +1,4 @@
-//! How to reach the server: the options that pg_dump, psql and pg_restore share.
+//! Connection options, as in pg_dump, psql and pg_restore.
 
 use clap::Args;
 use pgsiphon::error::Result;
@@ -11,7 +11,7 @@ use super::content::usage;
 #[derive(Args)]
 #[command(next_help_heading = "Connection options")]
 pub(super) struct ConnectionArgs {
-    /// Database: a name, a connection string or a URL
+    /// Database name, connection string or URL
     #[arg(short = 'd', long = "dbname", value_name = "DBNAME")]
     dbname_option: Option<String>,
     /// Database server host or socket directory
@@ -29,17 +29,17 @@ pub(super) struct ConnectionArgs {
     /// Force a password prompt
     #[arg(short = 'W', long)]
     password: bool,
-    /// Do SET ROLE first
+    /// Run SET ROLE first
     #[arg(long, value_name = "ROLENAME")]
     pub(super) role: Option<String>,
 }
 
 impl ConnectionArgs {
-    /// The settings of the configuration that were given: flag, key and value.
+    /// The given flags as settings of the configuration: flag, key and value.
     pub(super) fn settings(&self) -> Result<Vec<(String, String, String)>> {
         if self.password {
-            return Err(usage("this command never asks for a password")
-                .hint("give it by .pgpass, PGPASSWORD, or a setting of [source]"));
+            return Err(usage("this command never prompts for a password")
+                .hint("use .pgpass, PGPASSWORD, or a setting in [source]"));
         }
         let is_string = |name: &str| name.contains('=') || name.contains("://");
         let dbname = match &self.dbname_option {
@@ -55,7 +55,7 @@ impl ConnectionArgs {
         Ok(flags)
     }
 
-    /// What to resolve; `other` is a database that was given in another way than by `-d`.
+    /// What to resolve; `other` is a database given otherwise than with `-d`.
     pub(super) fn connect_args(&self, other: Option<&str>) -> Result<ConnectArgs> {
         let policy = match (self.no_password, self.password) {
             (true, _) => PromptPolicy::Never,

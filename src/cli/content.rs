@@ -1,4 +1,4 @@
-//! What of a database is dumped, and how it is written: pg_dump's flags, those of all majors
+//! What to dump and how to write it: pg_dump's flags, of all major versions
 //! (<https://www.postgresql.org/docs/current/app-pgdump.html>).
 
 use clap::{Args, ValueEnum};
@@ -6,7 +6,7 @@ use pgsiphon::error::{Error, ErrorKind, Result};
 use pgsiphon::select::filter::{self, Lists};
 use pgsiphon::select::options::{DumpOptions, Patterns, RowFormat, Sections};
 
-/// Rows that `--inserts` puts into one command.
+/// Rows per INSERT command for `--inserts`.
 const DEFAULT_ROWS_PER_INSERT: u32 = 1;
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -25,10 +25,10 @@ pub(super) struct ContentArgs {
     /// Dump only the schema, no data or statistics
     #[arg(short = 's', long)]
     schema_only: bool,
-    /// Dump only the statistics, not schema or data (18 and newer)
+    /// Dump only the statistics, not schema or data (18 and later)
     #[arg(long)]
     statistics_only: bool,
-    /// Dump the statistics (18 and newer)
+    /// Dump the statistics (18 and later)
     #[arg(long)]
     statistics: bool,
     /// Do not dump data
@@ -37,13 +37,13 @@ pub(super) struct ContentArgs {
     /// Do not dump the schema
     #[arg(long)]
     no_schema: bool,
-    /// Do not dump statistics, which is the default
+    /// Do not dump statistics (the default)
     #[arg(long)]
     no_statistics: bool,
-    /// Include sequence values where data is left out
+    /// Include sequence values even if data is left out
     #[arg(long)]
     sequence_data: bool,
-    /// Include large objects where a pattern selects
+    /// Include large objects even if patterns select other objects
     #[arg(short = 'b', long, alias = "blobs")]
     large_objects: bool,
     /// Exclude large objects
@@ -61,22 +61,22 @@ pub(super) struct ContentArgs {
     /// Dump the data in this encoding
     #[arg(short = 'E', long, value_name = "ENCODING")]
     encoding: Option<String>,
-    /// Dump the named section only; may be given more than once
+    /// Dump only the named section; may be repeated
     #[arg(long, value_enum, value_name = "SECTION")]
     section: Vec<SectionArg>,
     /// Use this snapshot, exported by another session
     #[arg(long, value_name = "SNAPSHOT")]
     pub(super) snapshot: Option<String>,
-    /// Wait for a moment from which on no anomaly can happen
+    /// Wait until the dump can run without serialization anomalies
     #[arg(long)]
     pub(super) serializable_deferrable: bool,
-    /// Dump a server newer than pgsiphon knows, without what it does not know
+    /// Dump a server newer than pgsiphon knows, leaving out what is unknown
     #[arg(long)]
     allow_unknown: bool,
-    /// Use this key in \restrict and \unrestrict, rather than a random one
+    /// Use this key for \restrict and \unrestrict instead of a random one
     #[arg(long, value_name = "KEY")]
     restrict_key: Option<String>,
-    /// For upgrades in place: refused
+    /// For in-place upgrades; refused
     #[arg(long, hide = true)]
     binary_upgrade: bool,
 
@@ -87,10 +87,10 @@ pub(super) struct ContentArgs {
     #[command(flatten)]
     form: FormArgs,
 
-    /// Use row security: dump only the rows that the role may see
+    /// Enable row security: dump only the rows that the role may see
     #[arg(long)]
     pub(super) enable_row_security: bool,
-    /// Override the default of extra_float_digits
+    /// Override the default setting of extra_float_digits
     #[arg(long, value_name = "NUM", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-15..=3))]
     pub(super) extra_float_digits: Option<i32>,
     /// Quote all identifiers, even if not key words
@@ -101,7 +101,7 @@ pub(super) struct ContentArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Options that select objects")]
 struct SelectionArgs {
-    /// Dump the matching schemas only
+    /// Dump only the matching schemas
     #[arg(short = 'n', long, value_name = "PATTERN")]
     schema: Vec<String>,
     /// Do not dump the matching schemas
@@ -110,22 +110,22 @@ struct SelectionArgs {
     /// Dump only the matching tables
     #[arg(short = 't', long, value_name = "PATTERN")]
     table: Vec<String>,
-    /// The same, with their children and partitions
+    /// Dump only the matching tables, with their children and partitions
     #[arg(long, value_name = "PATTERN")]
     table_and_children: Vec<String>,
     /// Do not dump the matching tables
     #[arg(short = 'T', long, value_name = "PATTERN")]
     exclude_table: Vec<String>,
-    /// The same, with their children and partitions
+    /// Do not dump the matching tables, or their children and partitions
     #[arg(long, value_name = "PATTERN")]
     exclude_table_and_children: Vec<String>,
     /// Do not dump data of the matching tables
     #[arg(long, value_name = "PATTERN")]
     exclude_table_data: Vec<String>,
-    /// The same, with their children and partitions
+    /// Do not dump data of the matching tables, or of their children and partitions
     #[arg(long, value_name = "PATTERN")]
     exclude_table_data_and_children: Vec<String>,
-    /// Dump the matching extensions only
+    /// Dump only the matching extensions
     #[arg(short = 'e', long, value_name = "PATTERN")]
     extension: Vec<String>,
     /// Do not dump the matching extensions
@@ -134,16 +134,16 @@ struct SelectionArgs {
     /// Include the data of foreign tables on the matching foreign servers
     #[arg(long, value_name = "PATTERN")]
     include_foreign_data: Vec<String>,
-    /// Include and exclude what this file says; - is standard input
+    /// Include or exclude objects as listed in this file; - is standard input
     #[arg(long, value_name = "FILENAME")]
     filter: Vec<String>,
-    /// Require each pattern of an inclusion to match at least one object
+    /// Require each include pattern to match at least one object
     #[arg(long)]
     strict_names: bool,
 }
 
 #[derive(Args)]
-#[command(next_help_heading = "Options that leave something out")]
+#[command(next_help_heading = "Options that omit parts of the dump")]
 struct OmissionArgs {
     /// Skip restoration of object ownership
     #[arg(short = 'O', long)]
@@ -181,9 +181,9 @@ struct OmissionArgs {
 }
 
 #[derive(Args)]
-#[command(next_help_heading = "Options that say how commands are written")]
+#[command(next_help_heading = "Options controlling the output format")]
 struct FormArgs {
-    /// Dump data as INSERT commands, rather than COPY
+    /// Dump data as INSERT commands instead of COPY
     #[arg(long)]
     inserts: bool,
     /// Dump data as INSERT commands with column names
@@ -198,44 +198,44 @@ struct FormArgs {
     /// Load partitions via the root table
     #[arg(long)]
     load_via_partition_root: bool,
-    /// Disable triggers during a restore of data only
+    /// Disable triggers during a data-only restore
     #[arg(long)]
     disable_triggers: bool,
-    /// Superuser to disable triggers as
+    /// Superuser name to use for disabling triggers
     #[arg(short = 'S', long, value_name = "NAME")]
     superuser: Option<String>,
     /// Disable dollar quoting, use SQL standard quoting
     #[arg(long)]
     disable_dollar_quoting: bool,
-    /// Use SET SESSION AUTHORIZATION rather than ALTER OWNER
+    /// Use SET SESSION AUTHORIZATION instead of ALTER OWNER
     #[arg(long)]
     use_set_session_authorization: bool,
 }
 
-/// A command line that makes no sense.
+/// An invalid command line.
 pub(super) fn usage(text: impl Into<String>) -> Error {
     Error::new(ErrorKind::Usage, text).hint("try \"pgsiphon dump --help\"")
 }
 
 impl ContentArgs {
-    /// The encoding that is asked for.
+    /// The requested encoding.
     pub(super) fn encoding(&self) -> Option<String> {
         self.encoding.clone()
     }
 
-    /// The databases that the files of `--filter` exclude from a dump of the cluster.
+    /// The databases that `--filter` files exclude from a dump of the cluster.
     pub(super) fn filtered_databases(&self) -> Result<Vec<String>> {
         let mut databases = Vec::new();
         self.selection.read_filters(|text, name| filter::add(text, name, Lists::Cluster(&mut databases)))?;
         Ok(databases)
     }
 
-    /// What the flags say together; contradictions are refused as pg_dump refuses them. The files of
-    /// `--filter` are read here, unless it is a dump of the cluster.
+    /// The options that the flags add up to; contradictions are refused as in pg_dump. `--filter`
+    /// files are read here, unless it is a dump of the cluster.
     pub(super) fn options(&self, verbose: bool, cluster: bool) -> Result<DumpOptions> {
         if self.binary_upgrade {
             return Err(usage(
-                "option --binary-upgrade is for pg_upgrade only: its dump fits one new cluster and no other",
+                "option --binary-upgrade is not supported: only pg_upgrade can use such a dump",
             ));
         }
         let patterns = self.selection.patterns(cluster)?;
@@ -387,7 +387,7 @@ fn sections(given: &[SectionArg]) -> Sections {
     given.iter().map(one).collect()
 }
 
-/// A key that the dumped server can't know, so that it can't end psql's restricted mode.
+/// A key that the dumped server cannot know, so it cannot end psql's restricted mode.
 fn random_key() -> String {
     use rand::RngExt;
     let mut rng = rand::rng();

@@ -1,4 +1,4 @@
-//! `pgsiphon dump`: pg_dump's flags, and where the dump goes.
+//! `pgsiphon dump`: pg_dump's flags and the output location.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -36,31 +36,31 @@ pub(crate) struct DumpArgs {
     /// Output: a file, s3://bucket/key, or - for standard output
     #[arg(short = 'f', long = "file", value_name = "FILE|s3://BUCKET/KEY|-")]
     file: Option<String>,
-    /// Number of sessions that read at once [default: the number of cores]
+    /// Number of sessions that read in parallel [default: number of cores]
     #[arg(short = 'j', long, value_name = "NUM", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
-    /// Output format: plain, the only one
+    /// Output format; only plain is supported
     #[arg(short = 'F', long, value_name = "FORMAT", default_value = "plain", hide_default_value = true)]
     format: String,
-    /// Compression: gzip, lz4, zstd or none [default: by the name's suffix; gzip on S3]
+    /// Compression: gzip, lz4, zstd or none [default: from the file name's suffix; gzip on S3]
     #[arg(short = 'Z', long, value_name = "METHOD[:DETAIL]")]
     compress: Option<String>,
-    /// More comments in the dump, and messages about what is being done; twice for more of these
+    /// Add comments to the dump and print progress messages; repeat for more messages
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// Fail after waiting so long for a table lock
+    /// Fail after waiting this long for a table lock
     #[arg(long, value_name = "TIMEOUT")]
     lock_wait_timeout: Option<String>,
     /// Do not wait for the file to be written safely to disk
     #[arg(long)]
     no_sync: bool,
-    /// How a file is synced to disk: always file by file, as fsync does
+    /// How to sync the file to disk; always fsync
     #[arg(long, value_name = "METHOD", value_parser = ["fsync", "syncfs"], hide = true)]
     sync_method: Option<String>,
-    /// As pg_dump 14 has it; the snapshots are always synchronised
+    /// Accepted as in pg_dump 14; snapshots are always synchronized
     #[arg(long, hide = true)]
     no_synchronized_snapshots: bool,
-    /// As every pg_dump still takes it: without effect
+    /// Accepted as in pg_dump; has no effect
     #[arg(short = 'R', long, hide = true)]
     no_reconnect: bool,
     /// When to show a progress bar on standard error
@@ -78,7 +78,7 @@ pub(crate) struct DumpArgs {
     /// Storage class, such as STANDARD_IA
     #[arg(long, value_name = "CLASS", help_heading = "Storage options")]
     s3_storage_class: Option<String>,
-    /// Replace an object that is at the key already
+    /// Replace an existing object at the key
     #[arg(long, help_heading = "Storage options")]
     overwrite: bool,
 }
@@ -99,7 +99,7 @@ pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<(
     let compression = args.compression(&target)?;
     if target == "-" && compression != Compression::None && std::io::stdout().is_terminal() {
         return Err(
-            usage("compressed data is not written to a terminal").hint("give a file with -f, or redirect")
+            usage("refusing to write compressed data to a terminal").hint("use -f, or redirect the output")
         );
     }
     let connect = args.connection.connect_args(args.dbname.as_deref())?;
@@ -131,7 +131,7 @@ pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<(
     Ok(())
 }
 
-/// Says in one line what was done.
+/// Prints a one-line summary.
 fn report(summary: &Summary, start: Instant) {
     let seconds = start.elapsed().as_secs_f64();
     let ratio = summary.raw_bytes as f64 / summary.stored_bytes.max(1) as f64;
@@ -149,7 +149,7 @@ impl DumpArgs {
         match self.format.to_ascii_lowercase().as_str() {
             "p" | "plain" => Ok(()),
             "c" | "custom" | "d" | "directory" | "t" | "tar" => Err(usage(format!(
-                "output format \"{}\" is not written: pgsiphon writes plain text, which psql restores",
+                "output format \"{}\" is not supported: pgsiphon only writes plain text, which psql restores",
                 self.format
             ))),
             _ => Err(usage(format!("invalid output format \"{}\" specified", self.format))),
@@ -169,7 +169,7 @@ impl DumpArgs {
         }
     }
 
-    /// As asked for, else by the name's suffix; on S3 gzip where that says nothing.
+    /// As requested, otherwise from the name's suffix; gzip on S3 if the suffix does not tell.
     fn compression(&self, target: &str) -> Result<Compression> {
         match &self.compress {
             Some(compress) => compress.parse(),
@@ -187,7 +187,7 @@ impl DumpArgs {
             return Ok(Box::new(StdoutSink));
         }
         if !S3Location::is_s3(target) {
-            // pg_dump replaces a file without asking, and so do we; S3 objects are backups.
+            // Like pg_dump, replace a file without asking; S3 objects are backups.
             return Ok(Box::new(FileSink { path: target.into(), overwrite: true, sync: !self.no_sync }));
         }
         let options = S3Options {

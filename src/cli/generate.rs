@@ -1,4 +1,4 @@
-//! What is made of the command line's own description: completions for shells, and manual pages.
+//! Shell completions and manual pages, generated from the command line's definition.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub(crate) struct CompletionsArgs {
 
 #[derive(Args)]
 pub(crate) struct ManArgs {
-    /// Write the pages of all commands into this directory
+    /// Write the pages of all commands to this directory
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }

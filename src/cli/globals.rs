@@ -1,4 +1,4 @@
-//! `pgsiphon dump --globals-only`, `--all` and their like: pg_dumpall's flags.
+//! `pgsiphon dump --globals-only`, `--all` and similar: pg_dumpall's flags.
 
 use clap::Args;
 use pgsiphon::dump::ParamsFor;
@@ -12,7 +12,7 @@ use super::content::usage;
 #[derive(Args)]
 #[command(next_help_heading = "Options for the whole cluster")]
 pub(super) struct ClusterArgs {
-    /// Dump only what belongs to no single database: roles and tablespaces
+    /// Dump only global objects: roles and tablespaces
     #[arg(short = 'g', long)]
     globals_only: bool,
     /// Dump only roles
@@ -24,18 +24,18 @@ pub(super) struct ClusterArgs {
     /// Dump all databases, after roles and tablespaces
     #[arg(long)]
     all: bool,
-    /// With --all, leave out the databases whose name matches
+    /// With --all, leave out databases with a matching name
     #[arg(long, value_name = "PATTERN")]
     exclude_database: Vec<String>,
     /// Do not dump the roles' password hashes, which only superusers can read
     #[arg(long)]
     no_role_passwords: bool,
-    /// Where to read roles and tablespaces [default: postgres, or template1 if there is none]
+    /// Database to read roles and tablespaces from [default: postgres, otherwise template1]
     #[arg(short = 'l', long, value_name = "DBNAME")]
     database: Option<String>,
 }
 
-/// What a dump of the cluster needs to know beside what every dump does.
+/// What a dump of the cluster needs in addition to any dump's options.
 pub(super) struct Cluster {
     pub(super) options: ClusterOptions,
     /// Where to read the globals.
@@ -43,7 +43,7 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Leaves out more databases, those of a filter file.
+    /// Leaves out more databases, from a filter file.
     pub(super) fn exclude_databases(&mut self, patterns: Vec<String>) -> Result<()> {
         if !self.options.databases && !patterns.is_empty() {
             return Err(usage("\"exclude database\" in a filter file requires option --all"));
@@ -59,7 +59,7 @@ impl ClusterArgs {
         self.globals_only || self.roles_only || self.tablespaces_only || self.all
     }
 
-    /// What of the cluster is asked for, if anything is.
+    /// The requested parts of the cluster, if any.
     pub(super) fn resolve(&self, options: &DumpOptions, session: &SessionOptions) -> Result<Option<Cluster>> {
         let scopes = [
             ("-g/--globals-only", self.globals_only),
@@ -80,7 +80,7 @@ impl ClusterArgs {
                 (true, _) => Err(usage("option --no-role-passwords requires --all, -g or -r")),
                 (_, Some(_)) => {
                     Err(usage("option -l/--database requires --all, -g, -r or --tablespaces-only")
-                        .hint("the database to dump is given with -d, or without an option"))
+                        .hint("name the database to dump with -d, or without an option"))
                 }
                 _ => Ok(None),
             };
@@ -97,18 +97,18 @@ impl ClusterArgs {
     }
 }
 
-/// Finds out how to connect to each database: what the user gave, but for the database.
+/// Returns how to connect to each database: as the user said, except for the database.
 pub(super) fn params_for(connect: ConnectArgs) -> Result<Box<ParamsFor>> {
     if connect.dbname.as_deref().is_some_and(|given| !given.contains('=') && !given.contains("://")) {
-        return Err(usage("a dump of the cluster takes no database's name")
-            .hint("leave out databases by --exclude-database; -l says where to read roles and tablespaces"));
+        return Err(usage("a dump of the cluster does not accept a database name")
+            .hint("exclude databases with --exclude-database; use -l to read roles and tablespaces from another one"));
     }
     Ok(Box::new(move |database| {
         resolve(&ConnectArgs { database: Some(database.to_owned()), ..connect.clone() }, &OsEnvironment)
     }))
 }
 
-/// Refuses what pg_dumpall does not know: it could only be meant for one database.
+/// Refuses options that pg_dumpall does not have: they only apply to a single database.
 fn refuse_options_of_one_database(options: &DumpOptions, session: &SessionOptions) -> Result<()> {
     let p = &options.patterns;
     let patterns = [
@@ -148,7 +148,7 @@ mod tests {
         cluster: ClusterArgs,
     }
 
-    /// What is wrong with these arguments, if anything is.
+    /// The error for these arguments, if any.
     fn complaint(arguments: &[&str], options: DumpOptions, session: SessionOptions) -> Option<String> {
         let all = ["dump"].iter().chain(arguments);
         let parsed = <Parsed as clap::Parser>::try_parse_from(all).unwrap();

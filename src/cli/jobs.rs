@@ -1,4 +1,4 @@
-//! The arguments of the commands that work on configured jobs.
+//! Arguments of the commands that work on configured jobs.
 
 use clap::Args;
 use pgsiphon::config::{Config, Job};
@@ -13,15 +13,15 @@ pub(crate) struct JobArgs {
     /// Names of configured jobs [default: all]
     #[arg(value_name = "JOB")]
     jobs: Vec<String>,
-    /// Print JSON instead of a table; for schedule, as --log-format json
+    /// Print JSON instead of a table; with schedule, the same as --log-format json
     #[arg(long)]
     pub(super) json: bool,
-    /// Messages about what is being done; twice for more of these
+    /// Print progress messages; repeat for more
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
     #[command(flatten)]
     config: ConfigArgs,
-    /// Where backups are: s3://BUCKET/PREFIX or a directory
+    /// Where to store backups: s3://BUCKET/PREFIX or a directory
     #[arg(long, value_name = "URL", help_heading = "Storage options")]
     destination: Option<String>,
     #[command(flatten)]
@@ -39,7 +39,7 @@ impl JobArgs {
         self.config.load(flags)
     }
 
-    /// The jobs that are meant.
+    /// The selected jobs.
     pub(super) fn select<'c>(&self, config: &'c Config) -> Result<Vec<&'c Job>> {
         config.select(&self.jobs)
     }

@@ -1,4 +1,4 @@
-//! `pgsiphon lifecycle`: the bucket's own rules for the backups' prefix.
+//! `pgsiphon lifecycle`: the bucket's lifecycle rules for the backups' prefix.
 
 use clap::{Args, Subcommand};
 use pgsiphon::config::Job;
@@ -12,11 +12,11 @@ use super::jobs::JobArgs;
 
 #[derive(Subcommand)]
 pub(crate) enum LifecycleCommand {
-    /// Print the bucket's rules
+    /// Print the bucket's lifecycle rules
     Show(Box<ShowArgs>),
-    /// Set the rule for the backups' prefix to what the flags say, and to nothing else; a dry run
-    /// unless --yes is given. The bucket knows nothing of good and bad backups: leave --expire-days
-    /// well above what prune keeps
+    /// Set the rule for the backups' prefix to exactly what the flags say; a dry run without --yes.
+    /// The bucket does not know which backups are good, so set --expire-days well above what prune
+    /// keeps
     Set(Box<SetArgs>),
 }
 
@@ -39,27 +39,27 @@ pub(crate) struct ShowArgs {
 pub(crate) struct SetArgs {
     #[command(flatten)]
     jobs: JobArgs,
-    /// Remove objects after so many days
+    /// Remove objects after this many days
     #[arg(long, value_name = "DAYS")]
     expire_days: Option<u32>,
-    /// Move objects to a storage class, such as GLACIER or DEEP_ARCHIVE, after so many days; may be
+    /// Move objects to a storage class, such as GLACIER or DEEP_ARCHIVE, after this many days; may be
     /// repeated
     #[arg(long, value_name = "CLASS=DAYS", value_parser = transition)]
     transition: Vec<(String, u32)>,
-    /// Abort uploads that are incomplete after so many days; more than the longest backup takes
+    /// Abort incomplete uploads after this many days; allow more than the longest backup takes
     #[arg(long, value_name = "DAYS")]
     abort_days: Option<u32>,
     /// Remove the rule
     #[arg(long, conflicts_with_all = ["expire_days", "transition", "abort_days"])]
     remove: bool,
-    /// Do it; without this, only show the difference
+    /// Apply the change; without this, only show it
     #[arg(long)]
     yes: bool,
 }
 
 fn transition(text: &str) -> std::result::Result<(String, u32), String> {
-    let (class, days) = text.split_once('=').ok_or("it is not of the form CLASS=DAYS")?;
-    let days = days.parse().map_err(|_| format!("\"{days}\" is no number of days"))?;
+    let (class, days) = text.split_once('=').ok_or("expected CLASS=DAYS")?;
+    let days = days.parse().map_err(|_| format!("\"{days}\" is not a number of days"))?;
     Ok((class.to_ascii_uppercase(), days))
 }
 
@@ -76,7 +76,7 @@ async fn store_of(job: &Job) -> Result<S3Store> {
         Place::S3 { bucket, options } => S3Store::new(bucket.clone(), (**options).clone()).await,
         Place::Directory(path) => {
             Err(usage(format!("directory \"{}\" has no lifecycle rules", path.display()))
-                .hint("only buckets have; pgsiphon prune works on both"))
+                .hint("only buckets have them; pgsiphon prune works on both"))
         }
     }
 }
@@ -114,9 +114,7 @@ async fn set(args: &SetArgs) -> Result<()> {
         abort_days: args.abort_days,
     };
     if rule == Rule::default() && !args.remove {
-        return Err(
-            usage("nothing to set").hint("give --expire-days, --transition or --abort-days, or --remove")
-        );
+        return Err(usage("nothing to set").hint("use --expire-days, --transition, --abort-days or --remove"));
     }
     let config = args.jobs.load()?;
     for job in args.jobs.select(&config)? {
@@ -134,12 +132,12 @@ async fn set(args: &SetArgs) -> Result<()> {
             super::print(&format!("+ {line}\n"))?;
         }
         if change.after == before {
-            super::print("nothing changes\n")?;
+            super::print("no changes\n")?;
         } else if args.yes {
             change.after.write(&store).await?;
             super::print("written\n")?;
         } else {
-            super::print("dry run: nothing was written; --yes does it\n")?;
+            super::print("dry run: nothing was written; use --yes to apply\n")?;
         }
     }
     Ok(())

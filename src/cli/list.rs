@@ -1,4 +1,4 @@
-//! `pgsiphon list` and `status`: what is there, and whether it is fresh enough.
+//! `pgsiphon list` and `status`: which backups exist, and whether they are recent enough.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::table::{age, bytes, table};
 pub(crate) struct ListArgs {
     #[command(flatten)]
     pub(super) jobs: JobArgs,
-    /// Only backups of this database
+    /// Only list backups of this database
     #[arg(long, value_name = "NAME")]
     database: Option<String>,
 }
@@ -25,7 +25,7 @@ pub(crate) struct ListArgs {
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(super) jobs: JobArgs,
-    /// Fail, with exit code 1, if the newest good backup of a database is older, or missing
+    /// Fail with exit code 1 if a database's newest good backup is older than this, or missing
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     max_age: Option<Duration>,
 }

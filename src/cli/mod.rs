@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The command line.
 
 pub(crate) mod backup;
 pub(crate) mod check;
@@ -29,14 +29,14 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-/// A native PostgreSQL dumper: pg_dump's text, streamed into S3, without pg_dump.
+/// Back up PostgreSQL to S3 in pg_dump's own format, without pg_dump.
 #[derive(Parser)]
 #[command(name = "pgsiphon", version, disable_help_flag = true, args_override_self = true)]
 pub(crate) struct Cli {
     /// Print help
     #[arg(long, action = clap::ArgAction::Help, global = true)]
     help: Option<bool>,
-    /// How messages are written to standard error [env: PGSIPHON_LOG_FORMAT] [default: text]
+    /// Format of messages on standard error [env: PGSIPHON_LOG_FORMAT] [default: text]
     #[arg(long, global = true, value_enum)]
     log_format: Option<LogFormat>,
     #[command(subcommand)]
@@ -52,49 +52,49 @@ fn format_of_environment() -> Option<LogFormat> {
     }))
 }
 
-/// How messages are written.
+/// The format of messages.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LogFormat {
-    /// A line for people
+    /// One line of plain text per message
     Text,
-    /// An object per line, with the time
+    /// One JSON object per line, with a timestamp
     Json,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Dump one database as SQL
+    /// Dump a database as SQL
     Dump(Box<dump::DumpArgs>),
     /// Restore a dump into a database, without psql
     Restore(Box<restore::RestoreArgs>),
-    /// Say whether a backup is whole, and if asked, whether it restores
+    /// Check that a backup is complete and, optionally, that it restores
     Verify(Box<verify::VerifyArgs>),
-    /// Back up the configured databases: the nightly job
+    /// Back up the configured databases now
     Backup(Box<backup::BackupArgs>),
-    /// Back up the configured databases at their times, as a process that lives on
+    /// Keep running, and back up the configured databases on schedule
     Schedule(Box<schedule::ScheduleArgs>),
-    /// List the backups
+    /// List backups
     List(Box<list::ListArgs>),
-    /// Look at all that the jobs need, and say how to mend what is wrong
+    /// Check everything the jobs need, with hints for each problem
     Check(Box<check::CheckArgs>),
-    /// Say whether the newest backups are fresh
+    /// Show whether the newest backups are recent enough
     Status(Box<list::StatusArgs>),
-    /// Remove old backups by the rules of retention; a dry run unless --yes is given
+    /// Remove old backups according to the retention rules; a dry run without --yes
     Prune(Box<prune::PruneArgs>),
-    /// Show or set the bucket's own rules for the backups: expiry, colder storage, stale uploads
+    /// Show or set the bucket's lifecycle rules for backups: expiry, colder storage, stale uploads
     #[command(subcommand)]
     Lifecycle(lifecycle::LifecycleCommand),
-    /// Write, check and show the configuration
+    /// Create or show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Print what lets a shell complete pgsiphon's commands and options
+    /// Print a shell completion script
     Completions(generate::CompletionsArgs),
-    /// Print the manual page, or write those of all commands
+    /// Print the manual page, or write the pages of all commands to a directory
     Man(generate::ManArgs),
 }
 
 impl Cli {
-    /// How messages are written: a process that lives on may say so in its own way.
+    /// The format of messages; for `schedule`, `--json` means JSON messages.
     pub(crate) fn log_format(&self) -> LogFormat {
         match &self.command {
             Command::Schedule(args) if args.jobs.json => LogFormat::Json,
@@ -109,7 +109,7 @@ impl Cli {
             Command::Restore(args) => args.verbose,
             Command::Verify(args) => args.verbose,
             Command::Backup(args) => args.jobs.verbose,
-            // Its log is how one knows what it does.
+            // Its log is the only way to see what it does.
             Command::Schedule(args) => args.jobs.verbose + 1,
             Command::List(args) => args.jobs.verbose,
             Command::Check(args) => args.jobs.verbose,
@@ -121,7 +121,7 @@ impl Cli {
     }
 }
 
-/// Writes to standard output; that nobody reads it to its end is no failure.
+/// Writes to standard output. It is not a failure if the reader closes it early.
 fn print(text: &str) -> Result<()> {
     use std::io::Write;
     match std::io::stdout().lock().write_all(text.as_bytes()) {
@@ -139,8 +139,8 @@ fn print_json(value: &impl serde::Serialize) -> Result<()> {
     print(&(text + "\n"))
 }
 
-/// Warnings go to standard error as one line each; `-v` adds what is being done, `PGSIPHON_LOG`
-/// takes a filter of tracing's syntax.
+/// Warnings go to standard error, one per line; `-v` adds progress messages. `PGSIPHON_LOG` takes a
+/// filter in tracing's syntax.
 pub(crate) fn start_logging(verbosity: u8, format: LogFormat) {
     let default = match verbosity {
         0 => "pgsiphon=warn",
@@ -154,19 +154,19 @@ pub(crate) fn start_logging(verbosity: u8, format: LogFormat) {
         LogFormat::Text => lines.event_format(OneLine).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_target(false).boxed(),
     };
-    // What is remembered for manifests does not depend on what is shown.
+    // Warnings are collected for manifests whether or not they are shown.
     let collect = Collect.with_filter(LevelFilter::WARN);
     tracing_subscriber::registry().with(lines.with_filter(filter)).with(collect).init();
 }
 
-/// Is standard error a terminal that knows escape sequences?
+/// Is standard error a terminal that supports escape sequences?
 fn on_terminal() -> bool {
     use std::io::IsTerminal;
     let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     std::io::stderr().is_terminal() && !dumb
 }
 
-/// May messages have colours (<https://no-color.org>)?
+/// May messages be coloured (<https://no-color.org>)?
 fn in_colour() -> bool {
     on_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

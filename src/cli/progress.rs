@@ -16,7 +16,7 @@ pub(super) enum When {
 }
 
 impl When {
-    /// Whether to show one; `piped` says that another program's output may come to the terminal.
+    /// Whether to show one; `piped` means that another program may write to the terminal.
     pub(super) fn shows(self, piped: bool) -> bool {
         match self {
             When::Auto => super::on_terminal() && !piped,
@@ -26,7 +26,7 @@ impl When {
     }
 }
 
-/// A spinner with bytes and speed: how long a dump will be nobody knows beforehand.
+/// A spinner with bytes and speed: the size of a dump is not known in advance.
 pub(super) struct Bar {
     bar: ProgressBar,
     stored: AtomicU64,
@@ -44,7 +44,7 @@ impl Bar {
     }
 }
 
-/// How much of a backup was read, and when all of it will be, where its size is known.
+/// How much of a backup has been read, and the time left if its size is known.
 pub(super) struct ReadBar {
     bar: ProgressBar,
     text: AtomicU64,

@@ -1,4 +1,4 @@
-//! `pgsiphon prune`: removes what no rule keeps.
+//! `pgsiphon prune`: removes backups that no rule keeps.
 
 use chrono::Utc;
 use clap::Args;
@@ -14,7 +14,7 @@ use super::table::table;
 pub(crate) struct PruneArgs {
     #[command(flatten)]
     pub(super) jobs: JobArgs,
-    /// Do it; without this, only say what would be done
+    /// Remove the backups; without this, only show what would be done
     #[arg(long)]
     yes: bool,
 }
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: PruneArgs) -> Result<()> {
                 eprintln!("pgsiphon: error: {failure}");
             }
         } else {
-            super::print("dry run: nothing was removed; --yes does it\n")?;
+            super::print("dry run: nothing was removed; use --yes to apply\n")?;
         }
         if let Some(Err(error)) = pruned.map(|pruned| pruned.result()) {
             failed.get_or_insert(error);
@@ -82,7 +82,7 @@ fn shown(job: &str, store: &dyn Store, plan: &PrunePlan) -> String {
     });
     let mut text = table(&["JOB", "DATABASE", "TIME (UTC)", "", "BECAUSE", "BACKUP"], rows);
     for key in &plan.unfinished {
-        text.push_str(&format!("remove {}: an earlier prune began to\n", store.shown(key)));
+        text.push_str(&format!("remove {}: an earlier prune did not finish\n", store.shown(key)));
     }
     for key in &plan.lonely_manifests {
         text.push_str(&format!("remove {}: its backup is gone\n", store.shown(key)));

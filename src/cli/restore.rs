@@ -1,4 +1,4 @@
-//! `pgsiphon restore`: psql's part, and pg_restore's names for it.
+//! `pgsiphon restore`: does the work of psql, with pg_restore's option names.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -20,43 +20,43 @@ use super::storage::StorageArgs;
 #[derive(Args)]
 #[command(next_help_heading = "General options")]
 pub(crate) struct RestoreArgs {
-    /// The dump: a file, s3://bucket/key, or - for standard input; plain, gzip, zstd or lz4. Or
-    /// latest: the newest good backup of a configured job
+    /// The dump: a file, s3://bucket/key, or - for standard input (plain, gzip, zstd or lz4); or
+    /// latest for the newest good backup of a configured job
     #[arg(value_name = "FILE|s3://BUCKET/KEY|-|latest[:DATABASE]")]
     backup: String,
-    /// Database to restore to: a name, a connection string or a URL; -d is the same. Needed, unless
-    /// the dump makes its databases itself
+    /// Database to restore to: a name, a connection string or a URL; same as -d. Required unless the
+    /// dump creates its databases itself
     #[arg(long, value_name = "DBNAME|URL")]
     to: Option<String>,
     /// Create the database first, unless the dump creates one itself
     #[arg(short = 'C', long)]
     create: bool,
-    /// Restore beside the database that is there, and put the new one in its place when it is whole;
-    /// the old one is dropped. Asks first
+    /// Restore into a new database, then replace the existing one with it and drop the old one. Asks
+    /// first
     #[arg(long, conflicts_with_all = ["create", "continue_on_error", "into_nonempty"])]
     replace: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, requires = "replace")]
     yes: bool,
-    /// End the sessions of others that are connected to the database to be replaced
+    /// End other sessions connected to the database to be replaced
     #[arg(long, requires = "replace")]
     force: bool,
     /// Restore as a single transaction: all or nothing
     #[arg(short = '1', long, conflicts_with = "continue_on_error")]
     single_transaction: bool,
-    /// Go on after errors, and count them
+    /// Continue after errors, and count them
     #[arg(long)]
     continue_on_error: bool,
     /// Restore into a database that is not empty
     #[arg(long)]
     into_nonempty: bool,
-    /// Leave out who owns what: all belongs to whoever restores
+    /// Leave out ownership: everything belongs to the role that restores
     #[arg(short = 'O', long)]
     no_owner: bool,
     /// Leave out privileges (GRANT and REVOKE)
     #[arg(short = 'x', long, visible_alias = "no-acl")]
     no_privileges: bool,
-    /// Show what is being done, and the server's warnings; twice for its notices
+    /// Print progress messages and the server's warnings; twice for its notices
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// When to show a progress bar on standard error
@@ -74,7 +74,7 @@ pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Resul
     let connect = args.connection.connect_args(args.to.as_deref())?;
     let no_database = !names_database(&connect)?;
     if args.replace && no_database {
-        return Err(usage("--replace: no database is named").hint("name the database to replace by --to"));
+        return Err(usage("--replace: no database is named").hint("name the database to replace with --to"));
     }
     let params = resolve(&connect, &OsEnvironment)?;
     let location = args.storage.locate(args.backup).await?;
@@ -119,17 +119,17 @@ pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Resul
     Ok(())
 }
 
-/// Asks whether a database may be replaced.
+/// Asks for confirmation to replace a database.
 async fn confirm(database: &str, backup: &str, shutdown: &CancellationToken) -> Result<()> {
     let refused = || {
         Error::new(ErrorKind::Usage, format!("replace database \"{database}\""))
-            .because("nobody said yes, and nothing was changed")
-            .hint("--yes replaces it without asking")
+            .because("not confirmed; nothing was changed")
+            .hint("use --yes to replace it without asking")
     };
     if !std::io::stdin().is_terminal() {
         return Err(refused());
     }
-    eprint!("Database \"{database}\" will be dropped when {backup} is restored. Go on? [yes/no] ");
+    eprint!("Database \"{database}\" will be dropped after {backup} is restored. Continue? [yes/no] ");
     let ask = tokio::task::spawn_blocking(|| {
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer).map(|_| answer)
@@ -147,7 +147,7 @@ async fn confirm(database: &str, backup: &str, shutdown: &CancellationToken) -> 
     }
 }
 
-/// Finds out how to connect to another database of the same server.
+/// Returns how to connect to another database on the same server.
 pub(super) fn params_for(connect: ConnectArgs) -> Box<ParamsFor> {
     Box::new(move |database| {
         resolve(&ConnectArgs { database: Some(database.to_owned()), ..connect.clone() }, &OsEnvironment)

@@ -1,4 +1,4 @@
-//! `pgsiphon schedule`: the nightly job, as a process that lives on.
+//! `pgsiphon schedule`: runs the configured jobs on schedule, as a long-running process.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: ScheduleArgs, shutdown: CancellationToken) -> Resu
         web.abort();
     }
     if ended.is_ok() {
-        tracing::info!("told to stop, and no run was under way");
+        tracing::info!("stopped; no run was in progress");
     }
     ended
 }

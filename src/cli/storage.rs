@@ -1,4 +1,4 @@
-//! How to reach an S3 storage.
+//! Options for S3 storage.
 
 use clap::Args;
 use pgsiphon::error::Result;
@@ -17,32 +17,32 @@ use super::content::usage;
 #[derive(Args)]
 #[command(next_help_heading = "Storage options")]
 pub(super) struct StorageArgs {
-    /// URL of an S3-compatible storage [env: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL]
+    /// URL of an S3-compatible endpoint [env: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL]
     #[arg(long, value_name = "URL")]
     s3_endpoint_url: Option<String>,
     /// Region [env: AWS_REGION]
     #[arg(long, value_name = "REGION")]
     s3_region: Option<String>,
-    /// Name the bucket in the path rather than in the host [default: for addresses, not for names]
+    /// Put the bucket in the path instead of the host name [default: depends on the provider]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     s3_path_style: Option<bool>,
     /// Checksum of each part: crc32, crc64nvme, sha256 or none
     #[arg(long, value_name = "ALGORITHM")]
     s3_checksum: Option<String>,
-    /// Size of each part, or of the first one where they grow, such as 64MiB [default: the provider's]
+    /// Size of each part, or of the first one if parts grow, such as 64MiB [default: depends on the provider]
     #[arg(long, value_name = "SIZE")]
     s3_part_size: Option<String>,
-    /// Make all parts but the last equally large [default: where the provider wants it]
+    /// Make all parts except the last the same size [default: if the provider requires it]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     s3_equal_parts: Option<bool>,
-    /// How many times to try a request, with growing pauses; twice as often when cleaning up
+    /// How many times to try a request, with increasing pauses; twice as many for cleanup
     /// [env: AWS_MAX_ATTEMPTS]
     #[arg(long, value_name = "NUM", value_parser = clap::value_parser!(u32).range(1..=100))]
     s3_max_attempts: Option<u32>,
 }
 
 impl StorageArgs {
-    /// Where the backup is that is called so: for `latest`, as the configuration says.
+    /// Where the named backup is; for `latest`, as configured.
     pub(super) async fn locate(&self, backup: String) -> Result<String> {
         match Latest::parse(&backup) {
             Some(latest) => latest.locate(&load_plain(self.settings())?.jobs).await,
@@ -63,8 +63,8 @@ impl StorageArgs {
         Ok(Box::new(S3Input::new(location, &options).await?))
     }
 
-    /// How to reach a bucket: as the configuration says, if it has a job that writes there; else as
-    /// flags and the environment say.
+    /// How to reach a bucket: as configured, if a job writes there; otherwise from flags and the
+    /// environment.
     pub(super) fn options_for(&self, bucket: &str) -> Result<S3Options> {
         let config = load_plain(self.settings())?;
         let of_job = config.jobs.into_iter().find_map(|job| match job.destination.place {
@@ -74,7 +74,7 @@ impl StorageArgs {
         of_job.map_or_else(|| self.options(), Ok)
     }
 
-    /// The settings of the configuration that were given: flag, key and value.
+    /// The given flags as settings of the configuration: flag, key and value.
     pub(super) fn settings(&self) -> Vec<(String, String, String)> {
         let mut flags = Vec::new();
         let path_style = self.s3_path_style.map(|value| value.to_string());
@@ -90,7 +90,7 @@ impl StorageArgs {
         flags
     }
 
-    /// The options, as far as they are about the storage rather than about one object.
+    /// The options that concern the storage rather than a single object.
     pub(super) fn options(&self) -> Result<S3Options> {
         let mut retry = RetryPolicy::default();
         if let Some(attempts) =
@@ -113,12 +113,12 @@ impl StorageArgs {
     }
 }
 
-/// Read only where S3 is: what AWS's other tools need must not keep us from writing a file.
+/// Only read when S3 is used: a value for other AWS tools must not prevent writing a file.
 fn max_attempts_of_environment() -> Result<Option<u32>> {
     let Some(value) = OsEnvironment.var("AWS_MAX_ATTEMPTS") else { return Ok(None) };
     match value.trim().parse() {
         Ok(attempts) if attempts > 0 => Ok(Some(attempts)),
-        _ => Err(usage(format!("AWS_MAX_ATTEMPTS is \"{value}\", and not a whole number from 1"))
-            .hint("unset it, or give --s3-max-attempts")),
+        _ => Err(usage(format!("AWS_MAX_ATTEMPTS is \"{value}\", not a whole number of at least 1"))
+            .hint("unset it, or use --s3-max-attempts")),
     }
 }

@@ -1,4 +1,4 @@
-//! Tables for a terminal, or for what is piped from it.
+//! Plain-text tables.
 
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -26,12 +26,12 @@ pub(super) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String
     text
 }
 
-/// A number of bytes, short.
+/// A number of bytes in short form.
 pub(super) fn bytes(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
 }
 
-/// A span of time, short.
+/// A time span in short form.
 pub(super) fn age(seconds: i64) -> String {
     let seconds = u64::try_from(seconds).unwrap_or(0);
     let rounded = match seconds {

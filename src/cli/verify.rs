@@ -1,4 +1,4 @@
-//! `pgsiphon verify`: is a backup whole, and does it restore?
+//! `pgsiphon verify`: is a backup complete, and does it restore?
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,20 +25,20 @@ use super::storage::StorageArgs;
 #[derive(Args)]
 #[command(next_help_heading = "General options")]
 pub(crate) struct VerifyArgs {
-    /// The backup: a file, s3://bucket/key, or - for standard input; or latest: the newest good
+    /// The backup: a file, s3://bucket/key, or - for standard input; or latest for the newest good
     /// backup of a configured job
     #[arg(value_name = "FILE|s3://BUCKET/KEY|-|latest[:DATABASE]")]
     backup: String,
-    /// Restore it into a scratch database of this server, dump that, compare, and drop it
+    /// Restore into a scratch database on this server, dump it, compare, and drop it
     #[arg(long, value_name = "DBNAME|URL")]
     restore_to: Option<String>,
-    /// Do SET ROLE before the restore
+    /// Run SET ROLE before the restore
     #[arg(long, value_name = "ROLENAME", requires = "restore_to")]
     role: Option<String>,
-    /// Say the result as JSON on standard output
+    /// Print the result as JSON to standard output
     #[arg(long)]
     json: bool,
-    /// Show what is being done
+    /// Print progress messages
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// When to show a progress bar on standard error
@@ -49,7 +49,7 @@ pub(crate) struct VerifyArgs {
     storage: StorageArgs,
 }
 
-/// What was found out, in the end or until something was wrong.
+/// The findings, at the end or up to the first failure.
 #[derive(Default)]
 struct Report {
     contents: Option<BackupContents>,
@@ -73,8 +73,8 @@ pub(crate) async fn run(mut args: VerifyArgs, shutdown: CancellationToken) -> Re
 
 async fn verify(args: &VerifyArgs, report: &mut Report, shutdown: &CancellationToken) -> Result<()> {
     if args.restore_to.is_some() && args.backup == "-" {
-        return Err(usage("standard input can be read only once, so it cannot be restored, too")
-            .hint("store the backup in a file first"));
+        return Err(usage("standard input can only be read once, so --restore-to cannot be used with it")
+            .hint("save the backup to a file first"));
     }
     let target = args.restore_to.as_ref().map(|to| connect_args(to)).transpose()?;
     let input = args.storage.input(&args.backup).await?;
@@ -105,7 +105,7 @@ async fn verify(args: &VerifyArgs, report: &mut Report, shutdown: &CancellationT
 
 fn connect_args(to: &str) -> Result<ConnectArgs> {
     let connect = ConnectArgs { dbname: Some(to.to_owned()), ..ConnectArgs::default() };
-    // What is wrong with it is told before the backup is read.
+    // Report errors in it before reading the backup.
     resolve(&connect, &OsEnvironment)?;
     Ok(connect)
 }
@@ -114,7 +114,7 @@ fn bar(when: When, size: Option<u64>) -> Arc<dyn Progress> {
     if when.shows(false) { Arc::new(ReadBar::new(size)) } else { Arc::new(Silent) }
 }
 
-/// The record beside the backup, if there is one.
+/// The manifest next to the backup, if there is one.
 async fn read_manifest(args: &VerifyArgs) -> Result<Option<Manifest>> {
     if args.backup == "-" {
         return Ok(None);
@@ -145,13 +145,13 @@ fn remarks(contents: &BackupContents, has_manifest: bool) -> Vec<String> {
     if has_manifest {
         return remarks;
     }
-    remarks.push("there is no manifest beside it: nothing says how many rows there should be".to_owned());
+    remarks.push("no manifest next to it: the expected number of rows is unknown".to_owned());
     match contents.format {
         Some(Format::Plain) | None => remarks
-            .push("it is not compressed, so it has no checksum: a changed byte would not be seen".to_owned()),
+            .push("not compressed, so there is no checksum: a changed byte would go unnoticed".to_owned()),
         Some(Format::Gzip) => {}
         Some(Format::Zstd | Format::Lz4) => {
-            remarks.push("its frames were checked as far as they have checksums; pgsiphon's have".to_owned())
+            remarks.push("frames were only checked where they have checksums, as pgsiphon's do".to_owned())
         }
     }
     remarks
@@ -166,9 +166,9 @@ impl Report {
     fn text(&self) -> String {
         let mut lines = Vec::new();
         if let Some(contents) = &self.contents {
-            let agrees = if self.has_manifest { "; all as its manifest says" } else { "" };
+            let agrees = if self.has_manifest { "; matches its manifest" } else { "" };
             lines.push(format!(
-                "{}: whole: {} ({}), {} of SQL, {} rows in {} tables, {} large objects{agrees}",
+                "{}: complete: {} ({}), {} of SQL, {} rows in {} tables, {} large objects{agrees}",
                 contents.location,
                 indicatif::BinaryBytes(contents.stored_bytes),
                 contents.format.map_or("none", Format::name),
@@ -179,7 +179,10 @@ impl Report {
             ));
         }
         if let Some(tried) = &self.tried {
-            lines.push(format!("restored into PostgreSQL {}, and found the same", tried.server_version));
+            lines.push(format!(
+                "restored into PostgreSQL {}; the contents are identical",
+                tried.server_version
+            ));
         }
         lines.extend(self.remarks().iter().map(|remark| format!("remark: {remark}")));
         lines.join("\n") + "\n"

@@ -49,7 +49,7 @@ fn what_works_is_said_and_nothing_stays() {
         let told = ends(world.command(&place, database.name(), &["check"]), 0);
         let told = String::from_utf8(told.stdout).unwrap();
         assert!(told.contains("  ok       connection"), "{told}");
-        assert!(told.contains("mend: set retention.keep_daily"), "{told}");
+        assert!(told.contains("hint: set retention.keep_daily"), "{told}");
     }
 }
 

@@ -45,7 +45,7 @@ fn our_rule_is_set_and_others_stay() {
     assert_eq!(stored().len(), 2);
     assert!(stored().contains(&before[0]));
     assert!(told(&["show"]).contains(": remove after 400 days"));
-    assert!(told(&["set", "--expire-days", "400", "--yes"]).contains("nothing changes"));
+    assert!(told(&["set", "--expire-days", "400", "--yes"]).contains("no changes"));
     assert!(told(&["set", "--expire-days", "500"]).contains(": remove after 400 days"));
     told(&["set", "--remove", "--yes"]);
     assert_eq!(stored(), before);

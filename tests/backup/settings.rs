@@ -15,7 +15,7 @@ fn pgsiphon(folder: &tempfile::TempDir, arguments: &[&str]) -> Command {
 fn init_writes_once_and_show_tells_where_values_are_from() {
     let folder = tempfile::tempdir().unwrap();
     ends(pgsiphon(&folder, &["config", "init"]), 0);
-    assert!(stderr(&ends(pgsiphon(&folder, &["config", "init"]), 2)).contains("exists already"));
+    assert!(stderr(&ends(pgsiphon(&folder, &["config", "init"]), 2)).contains("already exists"));
     let mut show = pgsiphon(&folder, &["config", "show", "--set", "dump.jobs=3"]);
     show.env("PGSIPHON_SOURCE_PASSWORD", "hunter2").env("PGSIPHON_SOURCE_USER", "app");
     let shown = json(show, 0);

@@ -1,11 +1,11 @@
 # frozen_string_literal: true
 
-# The nightly backup, for Solid Queue's recurring.yml or any other scheduler of Active Job. It fails when the
-# backup fails, so that whatever watches failed jobs tells of it.
+# The nightly backup, for Solid Queue's recurring.yml or any other Active Job scheduler. The job fails if the
+# backup fails, so your monitoring of failed jobs reports it.
 class DatabaseBackupJob < ApplicationJob
   queue_as :backups
 
-  # What may pass is tried again; a wrong password or a missing privilege is not.
+  # Temporary failures are retried, but not a wrong password or a missing privilege.
   retry_on Pgsiphon::Unreachable, wait: 10.minutes, attempts: 3
 
   def perform(*jobs)

@@ -3,7 +3,7 @@
 require "json"
 require "open3"
 
-# Runs pgsiphon with what Rails knows: the database's configuration, and the AWS keys in its credentials
+# Runs pgsiphon with Rails' own settings: the database configuration, and the AWS keys in the credentials
 # (`bin/rails credentials:edit`):
 #
 #   aws:
@@ -12,7 +12,7 @@ require "open3"
 #     s3_region: eu-central-1
 #     postgres_bucket: my-backups
 #
-# Everything goes by the environment of the one process, and nothing by its command line.
+# All settings are passed in the process's environment, none on its command line.
 module Pgsiphon
   # A run failed. The message is pgsiphon's own.
   class Error < StandardError
@@ -24,23 +24,23 @@ module Pgsiphon
     end
   end
 
-  # The source or the storage could not be reached, or failed on the way: a later run may succeed.
+  # The source or the storage could not be reached, or failed midway: a later run may succeed.
   class Unreachable < Error; end
 
-  # docs/exit-codes.md: the contract.
+  # See docs/exit-codes.md.
   UNREACHABLE = [3, 5, 6].freeze
   SLOT_HELD = 9
 
   module_function
 
-  # Backs up, and returns the report of each job. Another run that is under way is no failure: then there is
-  # none to report.
+  # Runs the backup and returns each job's report. If another run is in progress, that is not an error: the
+  # result is empty.
   def backup(*jobs)
     output, errors, status = Open3.capture3(environment, binary, "backup", "--json", *jobs)
     return [] if status.exitstatus == SLOT_HELD
     return JSON.parse(output) if status.success?
 
-    message = errors.lines.grep(/error: /).last&.strip || "pgsiphon ended with #{status}"
+    message = errors.lines.grep(/error: /).last&.strip || "pgsiphon exited with #{status}"
     raise (UNREACHABLE.include?(status.exitstatus) ? Unreachable : Error).new(message, status.exitstatus)
   end
 
