@@ -1,4 +1,23 @@
-//! The one error type of the library: what was attempted, why it failed, how to mend it.
+//! The one error type of the library: what was attempted, why it failed, what to do.
+//!
+//! An error is printed as one line: `attempted: cause: cause's cause (hint: what to do)`.
+//!
+//! * **What was attempted** is a phrase of verb and object, in lower case and without a full stop: "read
+//!   pg_index", "upload part 17 of s3://b/k". Whoever calls the operation says it, with the object's name,
+//!   once: [`Error::new`] where a foreign error becomes ours, [`Error::context`] where our own error is part
+//!   of something larger that the user asked for.
+//! * **Why** is the source: a foreign error, or a sentence. It is attached ([`Error::because`]), never
+//!   formatted into the text, so that nothing is printed twice and `source` can be inspected.
+//! * **What to do** is the hint. Whoever knows the remedy gives it: mostly the place that made the error
+//!   ([`Error::hint`]). A caller that knows more adds to it ([`Error::and_hint`]): what is left behind, and
+//!   the command that removes it. Hints are never lost on the way up: [`Error::hints`] collects those of
+//!   all errors in the chain.
+//! * **The kind** is the class that users see as the exit code. It is chosen where the error is made; context
+//!   does not change it.
+//!
+//! Errors are returned, not logged. They are logged once, where they are handled: by `main`, which prints the
+//! one that ends the program; by the scheduler, for a run; and as a warning by whoever goes on without what
+//! failed. Rows, passwords and connection strings are in none of them.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -33,8 +52,8 @@ pub enum ErrorKind {
     RestoreFailed,
     /// A prune was refused.
     PruneRefused,
-    /// SIGINT or SIGTERM ended the run; the number is the signal's.
-    Interrupted(u8),
+    /// The run was told to stop. Which signal did that is known to the program alone.
+    Interrupted,
 }
 
 impl ErrorKind {
@@ -53,13 +72,14 @@ impl ErrorKind {
             ErrorKind::OutcomeUnknown => 10,
             ErrorKind::RestoreFailed => 11,
             ErrorKind::PruneRefused => 12,
-            ErrorKind::Interrupted(signal) => 128u8.saturating_add(signal),
+            // SIGINT's: `main` knows better if it was another signal.
+            ErrorKind::Interrupted => 130,
         }
     }
 }
 
-/// A failure. `Display` says only what was attempted; [`StdError::source`] says why;
-/// [`Error::hint`] says how to mend it. [`Error::report`] joins the three for a person to read.
+/// A failure. `Display` says only what was attempted; [`StdError::source`] says why; [`Error::hints`] says
+/// what to do. [`Error::report`] joins the three for a person to read.
 pub struct Error {
     kind: ErrorKind,
     attempted: String,
@@ -74,6 +94,11 @@ impl Error {
         Error { kind, attempted: attempted.into(), source: None, hint: None }
     }
 
+    /// The run was told to stop while it did this.
+    pub fn interrupted(attempted: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Interrupted, attempted).because("interrupted")
+    }
+
     /// Attaches the cause, an error or a plain sentence.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -81,10 +106,41 @@ impl Error {
         self
     }
 
-    /// Attaches advice on how to mend it.
+    /// Makes this error the cause of a larger attempt that failed. Kind and hints stay.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+    pub fn context(self, attempted: impl Into<String>) -> Self {
+        Error::new(self.kind, attempted).because(self)
+    }
+
+    /// Gives the error another kind, where what it means is known only by the caller.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Says what to do, in place of what this error said before. Hints of its causes stay.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        self.hint_if(Some(hint))
+    }
+
+    /// [`Error::hint`], if there is one.
+    #[must_use]
+    pub fn hint_if(mut self, hint: Option<impl Into<String>>) -> Self {
+        if let Some(hint) = hint {
+            self.hint = Some(hint.into());
+        }
+        self
+    }
+
+    /// Says what else to do.
+    #[must_use]
+    pub fn and_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(match self.hint {
+            Some(first) => format!("{first}; {}", hint.into()),
+            None => hint.into(),
+        });
         self
     }
 
@@ -93,23 +149,28 @@ impl Error {
         self.kind
     }
 
-    /// The advice, if there is any.
-    pub fn advice(&self) -> Option<&str> {
-        self.hint.as_deref()
+    /// What to do, as all errors of the chain say it: the innermost first.
+    pub fn hints(&self) -> Option<String> {
+        let mut hints = Vec::new();
+        let mut cause: Option<&(dyn StdError + 'static)> = Some(self);
+        while let Some(error) = cause {
+            hints.extend(error.downcast_ref::<Error>().and_then(|error| error.hint.as_deref()));
+            cause = error.source();
+        }
+        hints.reverse();
+        hints.dedup();
+        (!hints.is_empty()).then(|| hints.join("; "))
     }
 
     /// One line for a person: `attempted: cause: cause's cause (hint: …)`.
     pub fn report(&self) -> String {
-        let mut line = self.line();
-        if let Some(hint) = &self.hint {
-            line.push_str(" (hint: ");
-            line.push_str(hint);
-            line.push(')');
+        match self.hints() {
+            Some(hints) => format!("{} (hint: {})", self.line(), one_line(&hints)),
+            None => self.line(),
         }
-        one_line(&line)
     }
 
-    /// The same without the hint: `attempted: cause: cause's cause`.
+    /// The same without the hints: `attempted: cause: cause's cause`.
     pub fn line(&self) -> String {
         let mut line = self.attempted.clone();
         let mut cause = self.source();
@@ -167,8 +228,26 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_gives_the_shells_exit_code() {
-        assert_eq!(ErrorKind::Interrupted(2).exit_code(), 130);
-        assert_eq!(ErrorKind::Interrupted(15).exit_code(), 143);
+    fn context_keeps_kind_and_hints() {
+        let inner = Error::new(ErrorKind::StorageFailed, "abort upload u").hint("to remove it: aws …");
+        let outer = inner.context("write the dump").and_hint("or wait");
+        assert_eq!(outer.kind(), ErrorKind::StorageFailed);
+        assert_eq!(outer.report(), "write the dump: abort upload u (hint: to remove it: aws …; or wait)");
+    }
+
+    #[test]
+    fn the_hint_of_a_cause_is_not_lost() {
+        let inner = Error::new(ErrorKind::SourceFailed, "lock 5 tables").hint("raise it");
+        let outer = Error::new(ErrorKind::Usage, "dump").because(inner).hint("then again");
+        assert_eq!(outer.report(), "dump: lock 5 tables (hint: raise it; then again)");
+    }
+
+    #[test]
+    fn hints_are_added_to_the_first_one() {
+        let error = |hint: Option<&str>| Error::new(ErrorKind::Other, "x").hint_if(hint);
+        assert_eq!(error(None).hints(), None);
+        assert_eq!(error(None).and_hint("b").hints().as_deref(), Some("b"));
+        assert_eq!(error(Some("a")).and_hint("b").hints().as_deref(), Some("a; b"));
+        assert_eq!(error(Some("a")).hint("b").hints().as_deref(), Some("b"));
     }
 }

@@ -19,27 +19,34 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return fail(&Error::new(ErrorKind::Other, "start the asynchronous runtime").because(error));
+            return fail(&Error::new(ErrorKind::Other, "start the asynchronous runtime").because(error), 0);
         }
     };
-    let result = runtime.block_on(run(cli));
+    let signal = Arc::new(AtomicU8::new(0));
+    let result = runtime.block_on(run(cli, &signal));
     // Nothing that still runs is worth waiting for.
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
+        Err(error) => fail(&error, signal.load(Ordering::Relaxed)),
     }
 }
 
-fn fail(error: &Error) -> ExitCode {
+/// Prints the error that ends the program. `signal` is the number of the one that was received, or 0.
+fn fail(error: &Error, signal: u8) -> ExitCode {
     eprintln!("pgsiphon: error: {}", error.report());
-    ExitCode::from(error.kind().exit_code())
+    // The library only knows that it was told to stop; which signal did so is known here.
+    let code = match error.kind() {
+        ErrorKind::Interrupted if signal != 0 => 128 + signal,
+        kind => kind.exit_code(),
+    };
+    ExitCode::from(code)
 }
 
-async fn run(cli: Cli) -> Result<()> {
+async fn run(cli: Cli, received: &Arc<AtomicU8>) -> Result<()> {
     let shutdown = CancellationToken::new();
-    let received = watch_signals(shutdown.clone())?;
-    let result = match cli.command {
+    watch_signals(shutdown.clone(), Arc::clone(received))?;
+    match cli.command {
         Command::Dump(args) => cli::dump::run(*args, shutdown).await,
         Command::Restore(args) => cli::restore::run(*args, shutdown).await,
         Command::Verify(args) => cli::verify::run(*args, shutdown).await,
@@ -53,32 +60,17 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Config(command) => cli::config::run(command),
         Command::Completions(args) => cli::generate::completions(&args),
         Command::Man(args) => cli::generate::man(&args),
-    };
-    // The library only knows that it was told to stop; which signal did so is known here.
-    result.map_err(|error| match (error.kind(), received.load(Ordering::Relaxed)) {
-        (ErrorKind::Interrupted(_), signal) if signal != 0 => {
-            let advice = error.advice().map(str::to_owned);
-            let interrupted = Error::new(ErrorKind::Interrupted(signal), "run to the end").because(error);
-            // What was left behind, above all.
-            match advice {
-                Some(advice) => interrupted.hint(advice),
-                None => interrupted,
-            }
-        }
-        _ => error,
-    })
+    }
 }
 
-/// The first SIGINT or SIGTERM stops the run cleanly, the second at once. Gives the number of the
-/// first, 0 while there is none.
-fn watch_signals(shutdown: CancellationToken) -> Result<Arc<AtomicU8>> {
+/// The first SIGINT or SIGTERM stops the run cleanly, the second at once. Puts the number of the first
+/// into `first`.
+fn watch_signals(shutdown: CancellationToken, first: Arc<AtomicU8>) -> Result<()> {
     let listen = |kind: SignalKind| {
         signal(kind).map_err(|e| Error::new(ErrorKind::Other, "listen for signals").because(e))
     };
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
-    let received = Arc::new(AtomicU8::new(0));
-    let first = Arc::clone(&received);
     tokio::spawn(async move {
         loop {
             let number = tokio::select! {
@@ -91,5 +83,5 @@ fn watch_signals(shutdown: CancellationToken) -> Result<Arc<AtomicU8>> {
             shutdown.cancel();
         }
     });
-    Ok(received)
+    Ok(())
 }

@@ -118,7 +118,7 @@ async fn without_faults_the_object_is_whole_and_named() {
     }
 }
 
-/// Faults that one more attempt mends.
+/// Faults that one more attempt fixes.
 const PASSING: [Fault; 11] = [
     Fault::Reject(500, "InternalError"),
     Fault::Reject(503, "SlowDown"),

@@ -42,7 +42,7 @@ fn shown(report: &Report) -> String {
     let mut text = format!("job {}\n", report.job);
     for finding in &report.findings {
         text.push_str(&line(finding));
-        if let Some(hint) = &finding.mend {
+        if let Some(hint) = &finding.hint {
             text.push_str(&format!("  {:8} {:WIDTH$} hint: {hint}\n", "", ""));
         }
     }

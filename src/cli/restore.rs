@@ -136,7 +136,7 @@ async fn confirm(database: &str, backup: &str, shutdown: &CancellationToken) -> 
     });
     let answer = tokio::select! {
         () = shutdown.cancelled() => {
-            return Err(Error::new(ErrorKind::Interrupted(2), format!("replace database \"{database}\""))
+            return Err(Error::new(ErrorKind::Interrupted, format!("replace database \"{database}\""))
                 .because("interrupted before it began"));
         }
         answer = ask => answer,

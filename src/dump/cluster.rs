@@ -151,15 +151,10 @@ async fn write_database(
 
 /// Adds to the error in which database it happened, and keeps what it is.
 fn in_database(database: &ClusterDatabase, error: Error) -> Error {
-    if matches!(error.kind(), ErrorKind::Interrupted(_)) {
+    if error.kind() == ErrorKind::Interrupted {
         return error;
     }
-    let hint = error.advice().map(str::to_owned);
-    let outer = Error::new(error.kind(), format!("dump database \"{}\"", database.datname)).because(error);
-    match hint {
-        Some(hint) => outer.hint(hint),
-        None => outer,
-    }
+    error.context(format!("dump database \"{}\"", database.datname))
 }
 
 async fn or_interrupted<T>(
@@ -169,7 +164,7 @@ async fn or_interrupted<T>(
     tokio::select! {
         biased;
         () = shutdown.cancelled() => {
-            Err(Error::new(ErrorKind::Interrupted(2), "read the catalogs").because("interrupted"))
+            Err(Error::interrupted("read the catalogs"))
         }
         done = reading => done,
     }

@@ -74,7 +74,7 @@ pub async fn dump(
     let (Prepared { source, segments }, upload, jobs) = tokio::select! {
         biased;
         () = shutdown.cancelled() => {
-            return Err(Error::new(ErrorKind::Interrupted(2), "read the catalogs").because("interrupted"));
+            return Err(Error::interrupted("read the catalogs"));
         }
         prepared = prepared => prepared?,
     };

@@ -23,7 +23,7 @@ use crate::backups::naming::Subject;
 use crate::codec::Compression;
 use crate::config::{Attempts, Connector, Job};
 use crate::dump::{ClusterRequest, DumpRequest, Dumped, dump, dump_cluster};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::pg::connect::connect;
 use crate::pg::conninfo::OsEnvironment;
 use crate::pg::error::sqlstate;
@@ -443,10 +443,9 @@ impl JobRun<'_> {
         let text = Bytes::from(manifest.to_json()?);
         let stored = self.store.put(&manifest::key_for(&key), text, "application/json").await;
         stored.map_err(|error| {
-            let kind = error.kind();
-            Error::new(kind, format!("record the backup {}", self.store.shown(&key)))
-                .because(error)
-                .hint("the backup itself is stored, whole; but without its manifest it is not counted")
+            error
+                .context(format!("record the backup {}", self.store.shown(&key)))
+                .and_hint("the backup itself is stored, whole; but without its manifest it is not counted")
         })?;
         Ok(Outcome::Stored {
             relations: manifest.relations.len(),
@@ -519,7 +518,7 @@ async fn or_interrupted<T>(
 }
 
 fn interrupted() -> Error {
-    Error::new(ErrorKind::Interrupted(2), "run the backup").because("interrupted")
+    Error::interrupted("run the backup")
 }
 
 #[cfg(test)]

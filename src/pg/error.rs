@@ -21,7 +21,7 @@ pub struct PgFailure {
     pub message: String,
     /// More about it.
     pub detail: Option<String>,
-    /// How to mend it.
+    /// What to do about it.
     pub hint: Option<String>,
     /// The call stack of functions and commands that led there.
     pub context: Option<String>,

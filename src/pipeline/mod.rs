@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 pub use block_writer::BlockWriter;
 
 use crate::codec::Compression;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::storage::sink::{Published, Upload, with_leftover};
 use ordered_queue::OrderedQueue;
@@ -122,9 +122,9 @@ pub struct Summary {
 ///
 /// The first error, from whatever side, stops everything, aborts the upload, and is returned; if
 /// aborting fails too, the hint says what is left. A panic in a producer is an error. The same
-/// goes for `shutdown`, whose error has the kind `Interrupted(SIGINT)`: a caller who knows that it
-/// was another signal says so itself. Once the upload is being completed `shutdown` has no effect
-/// any more: that step either publishes or cleans up by itself, and takes bounded time.
+/// goes for `shutdown`, whose error has the kind `Interrupted`. Once the upload is being completed
+/// `shutdown` no longer has an effect: that step either publishes or cleans up by itself, and takes bounded
+/// time.
 pub async fn run<S, F>(
     segments: Vec<S>,
     factory: F,
@@ -249,7 +249,7 @@ async fn write_all(
 }
 
 fn interrupted() -> Error {
-    Error::new(ErrorKind::Interrupted(2), "write the dump").because("interrupted")
+    Error::interrupted("write the dump")
 }
 
 struct StopOnDrop(Arc<OrderedQueue>);

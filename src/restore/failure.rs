@@ -41,11 +41,7 @@ impl Spot<'_> {
             failure.detail = None;
         }
         failure.context = None;
-        let error = Error::new(ErrorKind::RestoreFailed, attempted).because(failure);
-        match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
+        Error::new(ErrorKind::RestoreFailed, attempted).because(failure).hint_if(hint)
     }
 
     /// `run line 12: CREATE TABLE t (a integer);`
@@ -93,7 +89,7 @@ fn is_refresh(statement: &[u8]) -> bool {
     leading_tokens(statement, 3) == ["REFRESH", "MATERIALIZED", "VIEW"]
 }
 
-/// How to mend what restores fail of most.
+/// What to do about the most common failures of restores.
 fn hint(failure: &PgFailure, statement: &[u8]) -> Option<String> {
     let code = &failure.sqlstate;
     let message = failure.message.as_str();

@@ -90,14 +90,11 @@ impl Replacement {
             Ok(done) => self.swap().await.map(|()| done),
             Err(error) => {
                 let dropped = if is_made { self.drop_scratch().await } else { Ok(()) };
-                let mut advice = format!("database \"{}\" is as it was", self.database);
-                if let Err(leftover) = dropped {
-                    advice = format!("{advice}; {}", leftover.report());
-                }
-                if let Some(first) = error.advice() {
-                    advice = format!("{first}; {advice}");
-                }
-                Err(error.hint(advice))
+                let error = error.and_hint(format!("database \"{}\" is unchanged", self.database));
+                Err(match dropped {
+                    Ok(()) => error,
+                    Err(leftover) => error.and_hint(leftover.report()),
+                })
             }
         }
     }

@@ -70,7 +70,7 @@ pub(super) async fn run(
     };
     let outcome = tokio::select! {
         biased;
-        () = shutdown.cancelled() => Err(Error::new(ErrorKind::Interrupted(2), runner.attempted()).because("interrupted")),
+        () = shutdown.cancelled() => Err(Error::interrupted(runner.attempted())),
         outcome = Box::pin(runner.restore()) => outcome,
     };
     let is_made = runner.is_target_made;
@@ -541,7 +541,7 @@ impl Runner {
     async fn end(mut self, outcome: Result<()>) -> Result<Restored> {
         if let Some(session) = self.session.take() {
             if let Err(error) = &outcome {
-                if matches!(error.kind(), ErrorKind::Interrupted(_))
+                if error.kind() == ErrorKind::Interrupted
                     && let Err(error) = session.cancel().await
                 {
                     tracing::debug!("{}", error.report());
@@ -583,13 +583,7 @@ impl Runner {
         } else {
             "what came before is in the database; with --single-transaction it is all or nothing".to_owned()
         };
-        match error.advice() {
-            Some(advice) => {
-                let advice = format!("{advice}; {what}");
-                error.hint(advice)
-            }
-            None => error.hint(what),
-        }
+        error.and_hint(what)
     }
 }
 

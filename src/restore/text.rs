@@ -206,7 +206,7 @@ mod tests {
         ] {
             let error = joined(&stored, 3).await.unwrap_err();
             assert!(error.report().contains(says), "{says}: {error:?}");
-            assert!(error.advice().is_some_and(|advice| advice.contains(advises)), "{advises}: {error:?}");
+            assert!(error.hints().is_some_and(|advice| advice.contains(advises)), "{advises}: {error:?}");
         }
     }
 }

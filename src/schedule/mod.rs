@@ -108,7 +108,7 @@ pub async fn run(
     });
     let aborted = join_all(tasks).await.into_iter().any(|ended| ended == Ended::Aborted);
     match aborted {
-        true => Err(Error::new(ErrorKind::Interrupted(15), "finish the run within its grace period")
+        true => Err(Error::new(ErrorKind::Interrupted, "finish the run within its grace period")
             .because("it was aborted, and left nothing half done")),
         false => Ok(()),
     }

@@ -155,7 +155,7 @@ async fn a_run_that_takes_too_long_is_followed_by_one_only() {
         live("[schedule]\ncron = \"0 * * * *\"", "2026-01-01T00:30:00Z", 7, takes, false).await;
     // The last one was told to stop, and did.
     assert_eq!(began, ["01 01:00", "01 03:30", "01 06:00"]);
-    assert_eq!(ended.unwrap_err().kind(), ErrorKind::Interrupted(15));
+    assert_eq!(ended.unwrap_err().kind(), ErrorKind::Interrupted);
     let (began, _, _) =
         live("[schedule]\ncron = \"0 * * * *\"\ncatch_up = false", "2026-01-01T00:30:00Z", 8, takes, false)
             .await;

@@ -349,7 +349,7 @@ pub async fn begin(session: &Session, setup: &SessionSetup, snapshot: Option<&st
     run(session, &attempted, &setup.begin(snapshot)).await.map_err(|error| match sqlstate(&error) {
         // Of what users gave us, only these can be wrong here.
         Some(state) if *state == SqlState::INVALID_PARAMETER_VALUE && snapshot.is_none() => {
-            Error::new(ErrorKind::Usage, "apply the session's settings").because(error)
+            error.context("apply the session's settings").with_kind(ErrorKind::Usage)
         }
         _ => error,
     })

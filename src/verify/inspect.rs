@@ -150,7 +150,7 @@ pub async fn read_back(
     tokio::select! {
         biased;
         () = shutdown.cancelled() => {
-            return Err(Error::new(ErrorKind::Interrupted(2), format!("read {location}")).because("interrupted"));
+            return Err(Error::interrupted(format!("read {location}")));
         }
         outcome = Box::pin(reader.read()) => outcome?,
     }
@@ -306,14 +306,7 @@ impl Reader {
 /// A text that cannot be taken apart is no dump any more.
 fn as_damage(error: Error) -> Error {
     match error.kind() {
-        ErrorKind::RestoreFailed => {
-            let advice = error.advice().map(str::to_owned);
-            let damaged = Error::new(ErrorKind::Damaged, "read the backup's text").because(error);
-            match advice {
-                Some(advice) => damaged.hint(advice),
-                None => damaged,
-            }
-        }
+        ErrorKind::RestoreFailed => error.context("read the backup's text").with_kind(ErrorKind::Damaged),
         _ => error,
     }
 }

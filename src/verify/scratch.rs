@@ -73,11 +73,7 @@ pub async fn try_restore(
     match (outcome, dropped) {
         (outcome, Ok(())) => outcome,
         (Ok(_), Err(error)) => Err(error),
-        (Err(error), Err(leftover)) => {
-            let advice = error.advice().map(|advice| format!("{advice}; and ")).unwrap_or_default();
-            let advice = format!("{advice}{}", leftover.report());
-            Err(error.hint(advice))
-        }
+        (Err(error), Err(leftover)) => Err(error.and_hint(leftover.report())),
     }
 }
 

@@ -89,7 +89,7 @@ fn answer(method: &Method, path: &str, board: &SchedulerState, now: DateTime<Utc
     match path {
         "/" => response(StatusCode::OK, "text/html; charset=utf-8", page::render(&board.read(), now)),
         // The process lives and answers: what the backups are like is for status and metrics, since a
-        // restart would mend nothing about them.
+        // restart would fix nothing about them.
         "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
         "/metrics" => match metrics::render(&board.read(), now) {
             Ok(body) => response(StatusCode::OK, metrics::CONTENT_TYPE, body),

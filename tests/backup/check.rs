@@ -1,4 +1,4 @@
-//! `pgsiphon check`: each thing on its own, with its mend, and nothing left behind.
+//! `pgsiphon check`: each thing on its own, with its hint, and nothing left behind.
 
 use std::process::Command;
 

@@ -200,7 +200,7 @@ async fn remove(job: &Job, probe: &Probe, versions: &[String], findings: &mut Fi
             findings.ok(CHECK, format!("allowed{more}"));
         }
         Answer::Denied(error) if job.prune_after_backup => {
-            findings.fail(CHECK, &error).mend(
+            findings.fail(CHECK, &error).hint(
                 "retention.prune_after_backup needs s3:DeleteObject; or prune elsewhere, by a role of its own",
             );
         }

@@ -1,4 +1,4 @@
-//! Looks at all that a job needs, each thing on its own, and says how to mend what is wrong.
+//! Looks at all that a job needs, each thing on its own, and says how to fix what is wrong.
 //!
 //! Nothing is changed in the source. In the destination a small object and a small upload are made and
 //! removed again: rights can't be asked for, only tried.

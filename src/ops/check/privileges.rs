@@ -89,7 +89,7 @@ async fn newer(
 fn privileges(found: &Unreadable, name: &str, findings: &mut Findings) {
     const CHECK: &str = "privileges";
     let mut all_is_well = true;
-    for (names, reason, mend) in [
+    for (names, reason, hint) in [
         (
             &found.schemas,
             "no USAGE privilege on schema",
@@ -113,7 +113,7 @@ fn privileges(found: &Unreadable, name: &str, findings: &mut Findings) {
         all_is_well = false;
         let error = Error::new(ErrorKind::SourceFailed, "read all that is to be dumped")
             .because(format!("{reason} {}", names.join(", ")))
-            .hint(mend);
+            .hint(hint);
         findings.fail(CHECK, &error).of(name);
     }
     if all_is_well {

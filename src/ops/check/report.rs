@@ -27,8 +27,8 @@ pub struct Finding {
     pub level: Level,
     /// What was found.
     pub found: String,
-    /// How to mend it.
-    pub mend: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
     /// The exit code that a backup would end with for it.
     pub exit_code: u8,
     /// Its class.
@@ -77,15 +77,15 @@ impl Findings {
         &mut self,
         check: &'static str,
         found: impl Into<String>,
-        mend: impl Into<String>,
+        hint: impl Into<String>,
     ) -> &mut Finding {
-        self.push(check, Level::Warning, found.into(), Some(mend.into()), None)
+        self.push(check, Level::Warning, found.into(), Some(hint.into()), None)
     }
 
-    /// The error's hint becomes the mend.
+    /// The error's hint becomes the finding's.
     pub(super) fn fail(&mut self, check: &'static str, error: &Error) -> &mut Finding {
-        let mend = error.advice().map(str::to_owned);
-        self.push(check, Level::Failed, error.line(), mend, Some(error.kind()))
+        let hint = error.hints();
+        self.push(check, Level::Failed, error.line(), hint, Some(error.kind()))
     }
 
     pub(super) fn extend(&mut self, more: Findings) {
@@ -97,11 +97,11 @@ impl Findings {
         check: &'static str,
         level: Level,
         found: String,
-        mend: Option<String>,
+        hint: Option<String>,
         kind: Option<ErrorKind>,
     ) -> &mut Finding {
         let exit_code = kind.map_or(0, ErrorKind::exit_code);
-        self.0.push(Finding { check, database: None, level, found, mend, exit_code, kind });
+        self.0.push(Finding { check, database: None, level, found, hint, exit_code, kind });
         // It was pushed just now.
         let last = self.0.len() - 1;
         &mut self.0[last]
@@ -113,8 +113,8 @@ impl Finding {
         self.database = Some(database.to_owned());
     }
 
-    pub(super) fn mend(&mut self, mend: impl Into<String>) {
-        self.mend = Some(mend.into());
+    pub(super) fn hint(&mut self, hint: impl Into<String>) {
+        self.hint = Some(hint.into());
     }
 }
 
@@ -138,14 +138,14 @@ mod tests {
     fn the_first_failure_decides() {
         let mut findings = Findings::default();
         findings.ok("a", "fine");
-        findings.warn("b", "so so", "mend it");
+        findings.warn("b", "so so", "fix it");
         findings.fail("c", &Error::new(ErrorKind::SourceFailed, "read t").because("no").hint("grant it"));
         findings.fail("d", &Error::new(ErrorKind::StorageUnreachable, "write"));
         let report = Report::new("j", findings);
         assert!(!report.ok);
         assert_eq!(report.first_failure(), Some(ErrorKind::SourceFailed));
         let failed = report.failures().next().unwrap();
-        assert_eq!((failed.found.as_str(), failed.mend.as_deref()), ("read t: no", Some("grant it")));
+        assert_eq!((failed.found.as_str(), failed.hint.as_deref()), ("read t: no", Some("grant it")));
         assert_eq!(failed.exit_code, 4);
     }
 

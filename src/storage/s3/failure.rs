@@ -154,11 +154,7 @@ impl S3Failure {
             (None, None) => Some("is the endpoint right, and reachable from here?".to_owned()),
             (Some(_), None) => None,
         };
-        let error = Error::new(kind, attempted).because(self);
-        match advice {
-            Some(advice) => error.hint(advice),
-            None => error,
-        }
+        Error::new(kind, attempted).because(self).hint_if(advice)
     }
 }
 

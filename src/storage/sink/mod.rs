@@ -82,10 +82,8 @@ pub trait Upload: Send {
 
 /// Adds what could not be cleaned up to the hint of the error that made it necessary.
 pub(crate) fn with_leftover(error: Error, aborted: Result<()>) -> Error {
-    let Err(leftover) = aborted else { return error };
-    let advice = match error.advice() {
-        Some(advice) => format!("{advice}; and {}", leftover.report()),
-        None => leftover.report(),
-    };
-    error.hint(advice)
+    match aborted {
+        Ok(()) => error,
+        Err(leftover) => error.and_hint(leftover.report()),
+    }
 }
