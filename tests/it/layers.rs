@@ -1,8 +1,5 @@
 //! Imports run one way: a module uses only those before it.
 
-// A failed unwrap is a failed test.
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
