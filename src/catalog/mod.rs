@@ -18,6 +18,8 @@ mod default_acl;
 mod depend;
 mod event_trigger;
 mod extension;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod foreign;
 mod globals;
 mod index;

@@ -1,5 +1,5 @@
 //! Replaces a database that is there: the backup is restored beside it, under another name, and takes
-//! its place when it is whole. Until then the old database is as it was.
+//! its place when it is whole. Until then the old database is unchanged.
 
 use std::time::{Duration, Instant};
 
@@ -135,7 +135,7 @@ impl Replacement {
         };
         let session = exchange.await.map_err(|error: Error| {
             error.hint(format!(
-                "the backup is restored, as {scratch}, and {database} is as it was: drop the new one, or when \
+                "the backup is restored, as {scratch}, and {database} is unchanged: drop the new one, or when \
                  nobody is connected, change places by {renames}"
             ))
         })?;

@@ -4,6 +4,9 @@
 //!
 //! `scripts/conformance` uses the same program as a tool on any database: see `compare.rs`.
 
+// A failed unwrap is a failed test.
+#![allow(clippy::unwrap_used)]
+
 mod cluster;
 mod compare;
 mod trial;

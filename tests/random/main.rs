@@ -4,6 +4,9 @@
 //! long, seed after seed; `PGSIPHON_RANDOM_SEED=7` says where to start. What differs is shrunk to
 //! few statements, which are printed and kept.
 
+// A failed unwrap is a failed test.
+#![allow(clippy::unwrap_used)]
+
 mod flags;
 mod grammar;
 mod seed;

@@ -10,6 +10,7 @@ pub(crate) mod not_null_names;
 pub(crate) mod oracle;
 pub(crate) mod own_servers;
 mod s3;
+pub(crate) mod scripted_s3;
 pub(crate) mod servers;
 
 /// A test's outcome: the error is a text for a person to read.

@@ -3,7 +3,7 @@
 //! It knows the operations that an upload needs, and is strict where S3 is: part numbers and their
 //! order, ETags, smallest parts, `If-None-Match`, CRC-32. What S3 really does is for a real server
 //! to show; this one is for faults. Keys and upload ids must be made of unreserved characters.
-#![allow(dead_code, unreachable_pub)]
+#![allow(unreachable_pub)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;

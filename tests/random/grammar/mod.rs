@@ -4,8 +4,10 @@
 //! succeeded, and builds on it, so that whatever depends on a failed statement fails too.
 
 mod code;
+mod constraints;
 mod expression;
 mod foreign;
+mod indexes;
 mod names;
 mod operators;
 mod partitions;
@@ -131,11 +133,11 @@ const RULES: &[Rule] = &[
     ("inheritance", 3, 0, tables::child),
     ("alter table", 10, 0, tables::alter),
     ("dropped column", 4, 0, tables::drop_column),
-    ("constraint", 8, 0, tables::constraint),
-    ("foreign key", 7, 0, tables::foreign_key),
+    ("constraint", 8, 0, constraints::constraint),
+    ("foreign key", 7, 0, constraints::foreign_key),
     ("partitioned table", 4, 0, partitions::partitioned),
     ("partition", 9, 0, partitions::partition),
-    ("index", 10, 0, tables::index),
+    ("index", 10, 0, indexes::index),
     ("sequence", 4, 0, relations::sequence),
     ("view", 8, 0, views::view),
     ("circular views", 2, 0, views::circular),

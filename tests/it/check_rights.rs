@@ -1,14 +1,8 @@
 //! What `pgsiphon check` makes of each right that is missing in a bucket.
 
-// A failed unwrap is a failed test.
-#![allow(clippy::unwrap_used)]
-
-#[path = "support/scripted_s3.rs"]
-mod scripted_s3;
-
 use std::collections::BTreeMap;
 
-use scripted_s3::{ACCESS_KEY, BUCKET, Conditions, Fault, Op, Rule, ScriptedS3};
+use crate::support::scripted_s3::{ACCESS_KEY, BUCKET, Conditions, Fault, Op, Rule, ScriptedS3};
 use serde_json::Value;
 
 /// Runs the command against a source that is not there, and gives the levels and the texts of what is

@@ -2,9 +2,9 @@
 
 use std::io::Read;
 
+use super::world::{World, ends, json, stderr, stdout};
 use crate::support::database::{Database, administer};
 use crate::support::servers::clean_command;
-use crate::world::{World, ends, json, stderr, stdout};
 
 fn gunzip(bytes: &[u8]) -> String {
     let mut text = String::new();

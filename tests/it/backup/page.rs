@@ -3,8 +3,8 @@
 
 use std::process::Command;
 
-use crate::schedule::Scheduler;
-use crate::world::{World, wait_until};
+use super::schedule::Scheduler;
+use super::world::{World, wait_until};
 
 const BROWSER_VARIABLE: &str = "PGSIPHON_TEST_BROWSER";
 

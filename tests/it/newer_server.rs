@@ -2,18 +2,12 @@
 //! forget the newest versions: `PGSIPHON_TEST_NEWEST_MAJOR`. What it makes of the conformance cases then
 //! is tried there.
 
-// A failed unwrap is a failed test.
-#![allow(clippy::unwrap_used)]
-
-#[path = "support/mod.rs"]
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Output;
 
+use crate::support::database::{Database, Settings, administer, ask};
+use crate::support::servers::{Postgres, Servers, clean_command};
 use serde_json::Value;
-use support::database::{Database, Settings, administer, ask};
-use support::servers::{Postgres, Servers, clean_command};
 
 /// What the build knows, and a server after it that every run of the tests has.
 const KNOWN: &str = "17";
@@ -159,7 +153,7 @@ fn columns(server: &Postgres) -> BTreeSet<String> {
 
 #[test]
 fn the_known_columns_are_those_of_the_servers() {
-    let text = include_str!("../src/catalog/known_columns.txt");
+    let text = include_str!("../../src/catalog/known_columns.txt");
     let mut since: BTreeMap<String, u32> = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (catalog, columns) = line.split_once(": ").unwrap();

@@ -1,17 +1,11 @@
 //! One contract, kept by every store: a real bucket and a directory.
 
-// A failed unwrap is a failed test.
-#![allow(clippy::unwrap_used)]
-
-#[path = "support/mod.rs"]
-mod support;
-
+use crate::support::servers::Servers;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use pgsiphon::ErrorKind;
 use pgsiphon::storage::s3::{Encryption, PartWish, S3Options};
 use pgsiphon::storage::store::{DirectoryStore, S3Store, Store};
-use support::servers::Servers;
 
 struct Places {
     _folder: tempfile::TempDir,

@@ -1,11 +1,5 @@
 //! The nightly job as users run it: on a real PostgreSQL, into a real S3 server and a directory.
 
-// A failed unwrap is a failed test.
-#![allow(clippy::unwrap_used)]
-
-#[path = "../support/mod.rs"]
-mod support;
-
 mod check;
 mod lifecycle;
 mod page;

@@ -1,6 +1,6 @@
 //! Runs that are killed, that meet, and that lose their slot.
 
-use crate::world::{BIG, World, ends, json, stderr, wait_until};
+use super::world::{BIG, World, ends, json, stderr, wait_until};
 
 #[test]
 fn killed_runs_leave_no_backup_and_the_next_run_cleans_up() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json as value};
 
-use crate::world::{Place, World, ends, json, stderr};
+use super::world::{Place, World, ends, json, stderr};
 
 /// Puts a backup there, as if the job had run on that day of January 2025.
 fn pretend(place: &Place, job: &str, database: &str, day: u32) -> String {

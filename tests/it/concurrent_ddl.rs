@@ -1,18 +1,12 @@
 //! DDL hammers on the database while it is dumped: each dump is one consistent state, or a clear
 //! error and no file.
 
-// A failed unwrap is a failed test.
-#![allow(clippy::unwrap_used)]
-
-#[path = "support/mod.rs"]
-mod support;
-
 use std::fmt::Write as _;
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use support::database::{Database, Settings};
-use support::servers::{Servers, clean_command};
+use crate::support::database::{Database, Settings};
+use crate::support::servers::{Servers, clean_command};
 
 const SETUP: &str = "
     CREATE TABLE left_half (n int, g int); CREATE TABLE right_half (n int, g int);

@@ -3,15 +3,10 @@
 //! Whatever happens, one of two things must be true afterwards: the whole object is at its key and
 //! the result says so, or there is an error of the right kind and nothing is left.
 
-// A failed unwrap is a failed test.
-#![allow(clippy::unwrap_used)]
-
-#[path = "support/scripted_s3.rs"]
-mod scripted_s3;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::scripted_s3::{self, Conditions, Fault, Op, Rule, ScriptedS3};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
@@ -19,7 +14,6 @@ use pgsiphon::storage::s3::{PartWish, RetryPolicy, S3Options};
 use pgsiphon::storage::sink::s3::S3Sink;
 use pgsiphon::storage::sink::{Published, Sink, Upload};
 use pgsiphon::{Error, ErrorKind};
-use scripted_s3::{Conditions, Fault, Op, Rule, ScriptedS3};
 
 const KEY: &str = "nightly/db.sql.gz";
 const PART_BYTES: usize = 1000;

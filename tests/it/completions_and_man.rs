@@ -1,8 +1,5 @@
 //! Completions and manual pages speak of each command.
 
-// A failed unwrap is a failed test.
-#![allow(clippy::unwrap_used)]
-
 use assert_cmd::Command;
 
 const COMMANDS: [&str; 14] = [

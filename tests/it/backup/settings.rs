@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
+use super::world::{Place, World, ends, json, stderr};
 use crate::support::servers::clean_command;
-use crate::world::{Place, World, ends, json, stderr};
 
 fn pgsiphon(folder: &tempfile::TempDir, arguments: &[&str]) -> Command {
     let mut command = clean_command(env!("CARGO_BIN_EXE_pgsiphon"));

@@ -1,4 +1,4 @@
-//! `restore --replace`: a new database takes the place of the old one, which is as it was until then.
+//! `restore --replace`: a new database takes the place of the old one, which is unchanged until then.
 
 use super::*;
 use crate::support::database::ask;
@@ -61,10 +61,10 @@ fn a_replacement_that_is_refused_or_fails_changes_nothing() {
     for (name, options, code, says) in [
         ("good.sql", &["--replace"][..], 2, "--yes"),
         ("missing.sql", &["--replace", "--yes"], 5, "missing.sql"),
-        ("text.sql", &["--replace", "--yes"], 8, "as it was"),
-        ("cut.sql", &["--replace", "--yes"], 8, "as it was"),
-        ("fails.sql", &["--replace", "--yes"], 11, "as it was"),
-        ("fails.sql", &["--replace", "--yes", "-1"], 11, "as it was"),
+        ("text.sql", &["--replace", "--yes"], 8, "is unchanged"),
+        ("cut.sql", &["--replace", "--yes"], 8, "is unchanged"),
+        ("fails.sql", &["--replace", "--yes"], 11, "is unchanged"),
+        ("fails.sql", &["--replace", "--yes", "-1"], 11, "is unchanged"),
         ("own.sql", &["--replace", "--yes"], 11, "makes or chooses its database itself"),
         ("globals.sql", &["--replace", "--yes"], 11, "holds no dump of a database"),
         ("globals.sql", &["--replace", "--yes", "-1"], 11, "holds no dump of a database"),
@@ -124,6 +124,6 @@ fn an_interrupted_replacement_leaves_the_old_database_alone() {
         std::thread::sleep(Duration::from_millis(20));
     }
     interrupt(&child, "-INT");
-    assert_fails(&child.wait_with_output().unwrap(), 130, &["as it was"]);
+    assert_fails(&child.wait_with_output().unwrap(), 130, &["is unchanged"]);
     assert_eq!(state(&world, &to), before);
 }

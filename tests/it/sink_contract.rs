@@ -1,14 +1,9 @@
 //! One contract, kept by every sink: nothing is published before `complete`, and nothing is left
 //! without it.
 
-// A failed unwrap is a failed test.
-#![allow(clippy::unwrap_used)]
-
-#[path = "support/scripted_s3.rs"]
-mod scripted_s3;
-
 use std::path::PathBuf;
 
+use crate::support::scripted_s3::{self, ScriptedS3};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use bytes::Bytes;
 use pgsiphon::ErrorKind;
@@ -17,7 +12,6 @@ use pgsiphon::storage::sink::Sink;
 use pgsiphon::storage::sink::file::FileSink;
 use pgsiphon::storage::sink::memory::{MemorySink, MemoryStore};
 use pgsiphon::storage::sink::s3::S3Sink;
-use scripted_s3::ScriptedS3;
 
 /// Somewhere to store one dump, that the test can look into.
 enum Place {

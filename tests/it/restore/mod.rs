@@ -1,12 +1,6 @@
 //! `pgsiphon restore` as users run it, on a real PostgreSQL: what comes back is what was dumped, and
 //! where it cannot be, the exit code and the message say why, and nothing half is left.
 
-// A failed unwrap is a failed test.
-#![allow(clippy::unwrap_used)]
-
-#[path = "../support/mod.rs"]
-mod support;
-
 mod destination;
 mod inputs;
 mod messages;
@@ -18,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use support::database::{Database, Settings};
-use support::servers::{Postgres, Servers, clean_command};
+use crate::support::database::{Database, Settings};
+use crate::support::servers::{Postgres, Servers, clean_command};
 
 const PGSIPHON: &str = env!("CARGO_BIN_EXE_pgsiphon");
 

@@ -1,12 +1,9 @@
 //! The comparison that all conformance rests on: it must see what differs, and only that.
 
-#[path = "support/mod.rs"]
-mod support;
-
 use std::path::PathBuf;
 
-use support::difference::of_dumps;
-use support::{Outcome, case::Case};
+use crate::support::difference::of_dumps;
+use crate::support::{Outcome, case::Case};
 
 const HEAD: &str = "--\n-- PostgreSQL database dump\n--\n\n\\restrict KEY\n\n-- Dumped from database version 18.6\n-- Dumped by pg_dump version 18.6\n\nSET x = 0;\n";
 

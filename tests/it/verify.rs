@@ -1,20 +1,14 @@
 //! `pgsiphon verify` as users run it: good backups are good, anything that is not is found, and the
 //! scratch database is gone in the end.
 
-// A failed unwrap is a failed test.
-#![allow(clippy::unwrap_used)]
-
-#[path = "support/mod.rs"]
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::database::{Database, Settings, ask};
+use crate::support::servers::{Postgres, Servers, clean_command};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use support::database::{Database, Settings, ask};
-use support::servers::{Postgres, Servers, clean_command};
 
 const PGSIPHON: &str = env!("CARGO_BIN_EXE_pgsiphon");
 

@@ -1,19 +1,13 @@
 //! The program as users run it, on a real PostgreSQL and a real S3 server: a dump arrives whole
 //! and comes back, or nothing is left and the exit code says why.
 
-// A failed unwrap is a failed test.
-#![allow(clippy::unwrap_used)]
-
-#[path = "support/mod.rs"]
-mod support;
-
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::database::{Database, Settings};
+use crate::support::own_servers::OwnServers;
+use crate::support::servers::{Postgres, S3, Servers, clean_command};
 use aws_sdk_s3::Client;
-use support::database::{Database, Settings};
-use support::own_servers::OwnServers;
-use support::servers::{Postgres, S3, Servers, clean_command};
 
 struct World {
     servers: Servers,

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::world::{Place, World, ends, json, stderr};
 use crate::support::database::administer;
-use crate::world::{Place, World, ends, json, stderr};
 
 /// The findings of the first job.
 fn findings(command: Command, code: i32) -> Vec<Value> {

@@ -4,7 +4,7 @@ use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
 };
 
-use crate::world::{Place, World, ends, stderr};
+use super::world::{Place, World, ends, stderr};
 
 /// The one test that touches the rules of the bucket, which all tests share.
 #[test]

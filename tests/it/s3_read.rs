@@ -1,14 +1,9 @@
 //! What reading from S3 does when requests fail and connections are lost: the bytes come whole and
 //! once, or there is an error of the right kind.
 
-// A failed unwrap is a failed test.
-#![allow(clippy::unwrap_used)]
-
-#[path = "support/scripted_s3.rs"]
-mod scripted_s3;
-
 use std::time::Duration;
 
+use crate::support::scripted_s3::{self, Fault, Op, Rule, ScriptedS3};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use futures::StreamExt;
 use pgsiphon::storage::input::Input;
@@ -16,7 +11,6 @@ use pgsiphon::storage::input::s3::S3Input;
 use pgsiphon::storage::s3::{RetryPolicy, S3Options};
 use pgsiphon::storage::store::{S3Store, Store};
 use pgsiphon::{Error, ErrorKind};
-use scripted_s3::{Fault, Op, Rule, ScriptedS3};
 
 const KEY: &str = "nightly/db.sql";
 

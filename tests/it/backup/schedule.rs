@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command};
 use std::sync::mpsc;
 
-use crate::world::{BIG, Place, World, ends, json, stderr, wait_until};
+use super::world::{BIG, Place, World, ends, json, stderr, wait_until};
 
 /// A scheduler that serves its page, and is killed when the test ends.
 pub(crate) struct Scheduler {

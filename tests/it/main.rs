@@ -1,0 +1,24 @@
+//! The integration tests. They are modules of one program, since each program more is linked with all
+//! that pgsiphon stands on.
+
+// A failed unwrap is a failed test.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod backup;
+mod check_rights;
+mod comparison;
+mod completions_and_man;
+mod concurrent_ddl;
+mod end_to_end;
+mod hints;
+mod layers;
+mod newer_server;
+mod restore;
+mod s3_faults;
+mod s3_read;
+mod sink_contract;
+mod store_contract;
+mod verify;
