@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::manifest::{self, Manifest};
 use super::naming::{Naming, Parsed, Subject};
 use crate::error::{ErrorKind, Result};
-use crate::storage::store::{Store, StoredObject};
+use crate::storage::StoredObject;
+use crate::storage::store::Store;
 
 /// What follows a backup's key in the key of the note that it is being removed.
 pub(crate) const TOMBSTONE: &str = ".pruned.json";

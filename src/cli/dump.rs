@@ -13,7 +13,7 @@ use pgsiphon::pg::conninfo::{OsEnvironment, resolve};
 use pgsiphon::pipeline::Summary;
 use pgsiphon::progress::{Progress, Silent};
 use pgsiphon::snapshot::SessionOptions;
-use pgsiphon::storage::s3::{S3Location, S3Options};
+use pgsiphon::storage::s3::{ObjectOptions, S3Location, S3Options};
 use pgsiphon::storage::sink::Sink;
 use pgsiphon::storage::sink::file::{FileSink, is_standard_output};
 use pgsiphon::storage::sink::s3::S3Sink;
@@ -190,12 +190,14 @@ impl DumpArgs {
             // Like pg_dump, replace a file without asking; S3 objects are backups.
             return Ok(Box::new(FileSink { path: target.into(), overwrite: true, sync: !self.no_sync }));
         }
-        let options = S3Options {
+        let S3Options { connection, object } = self.storage.options()?;
+        let object = ObjectOptions {
             overwrite: self.overwrite,
             storage_class: self.s3_storage_class.clone(),
             content_type: Some(compression.content_type()),
-            ..self.storage.options()?
+            ..object
         };
+        let options = S3Options { connection, object };
         Ok(Box::new(S3Sink::new(target.parse::<S3Location>()?, options).await?))
     }
 }

@@ -9,7 +9,9 @@ use pgsiphon::storage::input::Input;
 use pgsiphon::storage::input::file::{FileInput, StdinInput};
 use pgsiphon::storage::input::s3::S3Input;
 use pgsiphon::storage::s3::parts::parse_part_bytes;
-use pgsiphon::storage::s3::{Checksum, PartWish, RetryPolicy, S3Location, S3Options};
+use pgsiphon::storage::s3::{
+    Checksum, ConnectionOptions, ObjectOptions, PartWish, RetryPolicy, S3Location, S3Options,
+};
 
 use super::config::{flag, load_plain};
 use super::content::usage;
@@ -60,7 +62,7 @@ impl StorageArgs {
         }
         let location: S3Location = backup.parse()?;
         let options = self.options_for(&location.bucket)?;
-        Ok(Box::new(S3Input::new(location, &options).await?))
+        Ok(Box::new(S3Input::new(location, &options.connection).await?))
     }
 
     /// How to reach a bucket: as configured, if a job writes there; otherwise from flags and the
@@ -98,18 +100,19 @@ impl StorageArgs {
         {
             retry.attempts = attempts;
         }
-        Ok(S3Options {
+        let connection = ConnectionOptions {
             endpoint_url: self.s3_endpoint_url.clone(),
             region: self.s3_region.clone(),
             path_style: self.s3_path_style,
             checksum: self.s3_checksum.as_deref().map(str::parse::<Checksum>).transpose()?,
-            parts: PartWish {
-                bytes: self.s3_part_size.as_deref().map(parse_part_bytes).transpose()?,
-                equal: self.s3_equal_parts,
-            },
             retry,
-            ..S3Options::default()
-        })
+            ..ConnectionOptions::default()
+        };
+        let parts = PartWish {
+            bytes: self.s3_part_size.as_deref().map(parse_part_bytes).transpose()?,
+            equal: self.s3_equal_parts,
+        };
+        Ok(S3Options { connection, object: ObjectOptions { parts, ..ObjectOptions::default() } })
     }
 }
 

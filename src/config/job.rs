@@ -19,7 +19,9 @@ use crate::pg::params::{ConnectParams, PasswordPrompt, PromptPolicy};
 use crate::pg::secret::Secret;
 use crate::storage::Place;
 use crate::storage::s3::parts::parse_part_bytes;
-use crate::storage::s3::{Checksum, Encryption, ObjectLock, PartWish, RetryPolicy, S3Options};
+use crate::storage::s3::{
+    Checksum, ConnectionOptions, Encryption, ObjectLock, ObjectOptions, PartWish, RetryPolicy, S3Options,
+};
 
 /// How long a password command may take.
 const PASSWORD_COMMAND_TIME: Duration = Duration::from_secs(60);
@@ -478,22 +480,25 @@ fn s3_options(s: &Settings) -> Result<S3Options> {
         None => None,
     };
     let attempts = at_least_1(s, "destination.max_attempts")?;
-    Ok(S3Options {
+    let connection = ConnectionOptions {
         endpoint_url: s.text("destination.endpoint_url"),
         region: s.text("destination.region").or_else(|| s.text("aws.s3_region")),
         profile: s.text("destination.profile"),
         credentials,
         path_style: s.boolean("destination.path_style")?,
         checksum,
+        expected_bucket_owner: s.text("destination.expected_bucket_owner"),
+        retry: RetryPolicy { attempts, ..RetryPolicy::default() },
+    };
+    let object = ObjectOptions {
         parts: PartWish { bytes: part_bytes, equal: s.boolean("destination.equal_parts")? },
         storage_class: s.text("destination.storage_class"),
         encryption,
         tags: s.map("destination.tags"),
         object_lock,
-        expected_bucket_owner: s.text("destination.expected_bucket_owner"),
-        retry: RetryPolicy { attempts, ..RetryPolicy::default() },
-        ..S3Options::default()
-    })
+        ..ObjectOptions::default()
+    };
+    Ok(S3Options { connection, object })
 }
 
 fn dump(s: &Settings) -> Result<DumpSettings> {

@@ -163,7 +163,7 @@ fn parts_are_as_wished() {
     let file = "[destination]\nurl = \"s3://b\"\npart_size = \"16MiB\"\nequal_parts = true\n";
     let config = load(file, &env(&[]), &[]).unwrap();
     let Place::S3 { options, .. } = &config.jobs[0].destination.place else { panic!("no bucket") };
-    assert_eq!((options.parts.bytes, options.parts.equal), (Some(16 << 20), Some(true)));
+    assert_eq!((options.object.parts.bytes, options.object.parts.equal), (Some(16 << 20), Some(true)));
     let report = complaint("[destination]\nurl = \"s3://b\"\npart_size = \"1MiB\"\n");
     assert!(report.contains("part_size") && report.contains("5 MiB"), "{report}");
 }
@@ -183,8 +183,8 @@ fn the_words_of_rails_credentials_do() {
     let file = "[aws]\naccess_key_id = \"AK\"\nsecret_access_key = \"SK\"\ns3_region = \"eu-x\"\npostgres_bucket = \"bkt\"";
     let config = load(file, &Env::default(), &[]).unwrap();
     let Place::S3 { bucket, options } = &config.jobs[0].destination.place else { panic!("no bucket") };
-    assert_eq!((bucket.as_str(), options.region.as_deref()), ("bkt", Some("eu-x")));
-    assert!(options.credentials.is_some());
+    assert_eq!((bucket.as_str(), options.connection.region.as_deref()), ("bkt", Some("eu-x")));
+    assert!(options.connection.credentials.is_some());
 }
 
 #[test]

@@ -30,8 +30,9 @@ use crate::pg::error::sqlstate;
 use crate::progress::Progress;
 use crate::select::options::{ClusterOptions, DumpOptions};
 use crate::snapshot::SessionOptions;
+use crate::storage::PendingUpload;
 use crate::storage::sink::Sink;
-use crate::storage::store::{self, PendingUpload, Store};
+use crate::storage::store::{self, Store};
 
 /// How many predecessors a backup's size is compared with.
 const PREDECESSORS: usize = 5;

@@ -18,7 +18,8 @@ use crate::backups::retention::{self, Backup, Decision, Verdict};
 use crate::config::Job;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::conninfo::OsEnvironment;
-use crate::storage::store::{PendingUpload, Store};
+use crate::storage::PendingUpload;
+use crate::storage::store::Store;
 
 /// A pending upload that is older belongs to no run that lives.
 const STALE: TimeDelta = TimeDelta::hours(24);

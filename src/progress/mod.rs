@@ -1,4 +1,8 @@
-//! What a run tells while it is running: how far it has come.
+//! What a run tells while it is running: how far it has come, and what it warns of.
+
+mod warnings;
+
+pub use warnings::Warnings;
 
 /// Hears how far a run has come, from several threads. Everything is optional.
 pub trait Progress: Send + Sync {

@@ -5,9 +5,11 @@
 //! * [`input`] reads a backup back.
 
 pub mod input;
+mod listing;
 mod place;
 pub mod s3;
 pub mod sink;
 pub mod store;
 
+pub use listing::{PendingUpload, StoredObject};
 pub use place::Place;

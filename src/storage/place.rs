@@ -23,10 +23,10 @@ impl Place {
     pub fn is_same(&self, other: &Place) -> bool {
         match (self, other) {
             (Place::S3 { bucket: a, options: x }, Place::S3 { bucket: b, options: y }) => {
-                a == b && x.endpoint_url == y.endpoint_url
+                a == b && x.connection.endpoint_url == y.connection.endpoint_url
             }
             (Place::Directory(a), Place::Directory(b)) => a == b,
-            _ => false,
+            (Place::S3 { .. } | Place::Directory(_), _) => false,
         }
     }
 }

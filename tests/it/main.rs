@@ -13,6 +13,7 @@ mod comparison;
 mod completions_and_man;
 mod concurrent_ddl;
 mod end_to_end;
+mod expected_owner;
 mod hints;
 mod layers;
 mod newer_server;

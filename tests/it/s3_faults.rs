@@ -10,7 +10,7 @@ use crate::support::scripted_s3::{self, Conditions, Fault, Op, Rule, ScriptedS3}
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
-use pgsiphon::storage::s3::{PartWish, RetryPolicy, S3Options};
+use pgsiphon::storage::s3::{ConnectionOptions, ObjectOptions, PartWish, RetryPolicy, S3Options};
 use pgsiphon::storage::sink::s3::S3Sink;
 use pgsiphon::storage::sink::{Published, Sink, Upload};
 use pgsiphon::{Error, ErrorKind};
@@ -21,18 +21,30 @@ const PART_BYTES: usize = 1000;
 fn options(server: &ScriptedS3) -> S3Options {
     let credentials = Credentials::new(scripted_s3::ACCESS_KEY, "secret", None, None, "test");
     S3Options {
-        endpoint_url: Some(server.endpoint_url.clone()),
-        region: Some("us-east-1".into()),
-        credentials: Some(SharedCredentialsProvider::new(credentials)),
-        parts: PartWish { bytes: Some(PART_BYTES as u64), equal: Some(true) },
-        retry: RetryPolicy {
-            attempts: 4,
-            first_delay: Duration::from_millis(1),
-            max_delay: Duration::from_millis(4),
-            attempt_timeout: Duration::from_secs(2),
+        connection: ConnectionOptions {
+            endpoint_url: Some(server.endpoint_url.clone()),
+            region: Some("us-east-1".into()),
+            credentials: Some(SharedCredentialsProvider::new(credentials)),
+            retry: RetryPolicy {
+                attempts: 4,
+                first_delay: Duration::from_millis(1),
+                max_delay: Duration::from_millis(4),
+                attempt_timeout: Duration::from_secs(2),
+            },
+            ..ConnectionOptions::default()
         },
-        ..S3Options::default()
+        object: ObjectOptions {
+            parts: PartWish { bytes: Some(PART_BYTES as u64), equal: Some(true) },
+            ..ObjectOptions::default()
+        },
     }
+}
+
+/// The same, but for what is changed.
+fn with(server: &ScriptedS3, change: impl FnOnce(&mut S3Options)) -> S3Options {
+    let mut options = options(server);
+    change(&mut options);
+    options
 }
 
 async fn sink(options: S3Options) -> S3Sink {
@@ -220,7 +232,7 @@ async fn a_denied_abort_is_told_with_the_command_that_removes_the_upload() {
 #[tokio::test]
 async fn a_storage_that_comes_back_late_is_left_clean() {
     let gone = |op, nth, times| Rule { op, nth, times, fault: Fault::ResetBefore };
-    let attempts = options(&ScriptedS3::start(&[]).await).retry.attempts as usize;
+    let attempts = options(&ScriptedS3::start(&[]).await).connection.retry.attempts as usize;
     let rules =
         [gone(Op::UploadPart, 1, usize::MAX), gone(Op::AbortMultipartUpload, 0, attempts + attempts / 2)];
     let (server, result) = run(&rules, SIZES[1]).await;
@@ -263,7 +275,7 @@ async fn an_existing_key_is_refused_before_any_work_and_stays() {
         assert_eq!(server.object(KEY).unwrap().bytes, b"old");
         assert!(!server.log().iter().any(|op| matches!(op, Op::PutObject | Op::CreateMultipartUpload)));
 
-        let overwriting = sink(S3Options { overwrite: true, ..options(&server) }).await;
+        let overwriting = sink(with(&server, |options| options.object.overwrite = true)).await;
         upload(&overwriting, &text(size)).await.unwrap();
         assert!(server.object(KEY).unwrap().bytes == text(size));
     }
@@ -344,7 +356,8 @@ async fn what_keeps_us_out_is_told_before_any_work() {
 #[tokio::test]
 async fn a_storage_that_nobody_listens_at_is_unreachable() {
     let server = ScriptedS3::start(&[]).await;
-    let options = S3Options { endpoint_url: Some("http://127.0.0.1:1".into()), ..options(&server) };
+    let nowhere = "http://127.0.0.1:1".to_owned();
+    let options = with(&server, |options| options.connection.endpoint_url = Some(nowhere));
     let error = upload(&sink(options).await, b"text").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StorageUnreachable, "{error:?}");
     assert!(error.report().contains("refused"), "{error:?}");
@@ -396,6 +409,21 @@ async fn uploads_of_others_survive_our_cleaning() {
 }
 
 #[tokio::test]
+async fn an_upload_that_is_being_created_at_an_interrupt_is_aborted() {
+    let late = Fault::DelayAnswer(Duration::from_secs(1));
+    let server = ScriptedS3::start(&[Rule::once(Op::CreateMultipartUpload, 0, late)]).await;
+    let sink = sink(options(&server)).await;
+    sink.preflight().await.unwrap();
+    let mut upload = sink.begin().await.unwrap();
+    let text = text(SIZES[1]);
+    let interrupted = tokio::time::timeout(Duration::from_millis(300), write(&mut *upload, &text)).await;
+    interrupted.unwrap_err();
+    assert_eq!(server.pending_uploads().len(), 1);
+    upload.abort().await.unwrap();
+    assert!(server.pending_uploads().is_empty());
+}
+
+#[tokio::test]
 async fn a_dropped_upload_is_aborted() {
     let server = ScriptedS3::start(&[]).await;
     let sink = sink(options(&server)).await;
@@ -419,7 +447,7 @@ async fn an_abort_in_the_middle_is_quick_and_clean() {
     let server =
         ScriptedS3::start(&[Rule::always(Op::UploadPart, Fault::Delay(Duration::from_secs(30)))]).await;
     let mut slow = options(&server);
-    slow.retry.attempt_timeout = Duration::from_secs(60);
+    slow.connection.retry.attempt_timeout = Duration::from_secs(60);
     let sink = sink(slow).await;
     let mut upload = sink.begin().await.unwrap();
     let writing =
@@ -437,7 +465,8 @@ async fn equal_parts_stay_equal() {
     for (equal, good) in [(None, false), (Some(true), true)] {
         let server = ScriptedS3::start(&[]).await;
         server.want_equal_parts();
-        let sink = sink(S3Options { parts: PartWish { bytes: Some(100), equal }, ..options(&server) }).await;
+        let sink =
+            sink(with(&server, |options| options.object.parts = PartWish { bytes: Some(100), equal })).await;
         let result = upload(&sink, &text(100 * 1002 + 1)).await;
         assert_eq!(result.is_ok(), good, "{equal:?}");
         assert_eq!(server.object(KEY).is_some(), good);
@@ -450,7 +479,7 @@ async fn parts_below_the_smallest_size_are_never_sent() {
     let server = ScriptedS3::start(&[]).await;
     server.set_min_part_bytes(PART_BYTES);
     let parts = PartWish { bytes: Some(PART_BYTES as u64), equal: None };
-    let sink = sink(S3Options { parts, ..options(&server) }).await;
+    let sink = sink(with(&server, |options| options.object.parts = parts)).await;
     upload(&sink, &text(10 * PART_BYTES + 1)).await.unwrap();
     assert!(server.object(KEY).unwrap().bytes == text(10 * PART_BYTES + 1));
 }

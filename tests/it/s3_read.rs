@@ -8,7 +8,7 @@ use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use futures::StreamExt;
 use pgsiphon::storage::input::Input;
 use pgsiphon::storage::input::s3::S3Input;
-use pgsiphon::storage::s3::{RetryPolicy, S3Options};
+use pgsiphon::storage::s3::{ConnectionOptions, RetryPolicy, S3Options};
 use pgsiphon::storage::store::{S3Store, Store};
 use pgsiphon::{Error, ErrorKind};
 
@@ -16,7 +16,7 @@ const KEY: &str = "nightly/db.sql";
 
 fn options(server: &ScriptedS3) -> S3Options {
     let credentials = Credentials::new(scripted_s3::ACCESS_KEY, "secret", None, None, "test");
-    S3Options {
+    let connection = ConnectionOptions {
         endpoint_url: Some(server.endpoint_url.clone()),
         region: Some("us-east-1".into()),
         credentials: Some(SharedCredentialsProvider::new(credentials)),
@@ -26,13 +26,14 @@ fn options(server: &ScriptedS3) -> S3Options {
             max_delay: Duration::from_millis(4),
             attempt_timeout: Duration::from_secs(2),
         },
-        ..S3Options::default()
-    }
+        ..ConnectionOptions::default()
+    };
+    S3Options { connection, ..S3Options::default() }
 }
 
 async fn input(server: &ScriptedS3) -> S3Input {
     let location = format!("s3://{}/{KEY}", scripted_s3::BUCKET).parse().unwrap();
-    S3Input::new(location, &options(server)).await.unwrap()
+    S3Input::new(location, &options(server).connection).await.unwrap()
 }
 
 async fn read(server: &ScriptedS3) -> Result<Vec<u8>, Error> {
@@ -179,7 +180,8 @@ async fn without_usable_credentials_nothing_is_tried_twice() {
         let asked = Arc::new(AtomicUsize::new(0));
         let keys = Credentials::new(key, "secret", token.map(str::to_owned), None, "test");
         let provider = SharedCredentialsProvider::new(Counted(Arc::clone(&asked), keys));
-        let options = S3Options { credentials: Some(provider), ..options(&server) };
+        let mut options = options(&server);
+        options.connection.credentials = Some(provider);
         let store = S3Store::new(scripted_s3::BUCKET.into(), options).await.unwrap();
         let report = store.list("").await.unwrap_err().report();
         assert!(report.contains("that no key has"), "{report}");

@@ -7,7 +7,7 @@ use crate::support::scripted_s3::{self, ScriptedS3};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use bytes::Bytes;
 use pgsiphon::ErrorKind;
-use pgsiphon::storage::s3::{PartWish, S3Options};
+use pgsiphon::storage::s3::{ConnectionOptions, ObjectOptions, PartWish, S3Options};
 use pgsiphon::storage::sink::Sink;
 use pgsiphon::storage::sink::file::FileSink;
 use pgsiphon::storage::sink::memory::{MemorySink, MemoryStore};
@@ -43,14 +43,15 @@ impl Place {
             }
             Place::S3(server) => {
                 let credentials = Credentials::new(scripted_s3::ACCESS_KEY, "secret", None, None, "test");
-                let options = S3Options {
+                let connection = ConnectionOptions {
                     endpoint_url: Some(server.endpoint_url.clone()),
                     region: Some("us-east-1".into()),
                     credentials: Some(SharedCredentialsProvider::new(credentials)),
-                    parts: PartWish { bytes: Some(1000), equal: Some(true) },
-                    overwrite,
-                    ..S3Options::default()
+                    ..ConnectionOptions::default()
                 };
+                let parts = PartWish { bytes: Some(1000), equal: Some(true) };
+                let object = ObjectOptions { parts, overwrite, ..ObjectOptions::default() };
+                let options = S3Options { connection, object };
                 Box::new(S3Sink::new("s3://bucket/dump".parse().unwrap(), options).await.unwrap())
             }
         }

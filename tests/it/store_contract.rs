@@ -4,7 +4,7 @@ use crate::support::servers::Servers;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use pgsiphon::ErrorKind;
-use pgsiphon::storage::s3::{Encryption, PartWish, S3Options};
+use pgsiphon::storage::s3::{ConnectionOptions, Encryption, ObjectOptions, PartWish, S3Options};
 use pgsiphon::storage::store::{DirectoryStore, S3Store, Store};
 
 struct Places {
@@ -17,14 +17,14 @@ fn s3_options() -> (String, S3Options) {
     let s3 = Servers::from_environment().unwrap().s3().unwrap().clone();
     let credentials =
         aws_sdk_s3::config::Credentials::new(&s3.access_key, &s3.secret_key, None, None, "test");
-    let options = S3Options {
+    let connection = ConnectionOptions {
         endpoint_url: Some(s3.endpoint.clone()),
         region: Some(s3.region.clone()),
         credentials: Some(aws_sdk_s3::config::SharedCredentialsProvider::new(credentials)),
-        parts: PartWish { bytes: Some(5 << 20), equal: Some(true) },
-        ..S3Options::default()
+        ..ConnectionOptions::default()
     };
-    (s3.bucket, options)
+    let parts = PartWish { bytes: Some(5 << 20), equal: Some(true) };
+    (s3.bucket, S3Options { connection, object: ObjectOptions { parts, ..ObjectOptions::default() } })
 }
 
 impl Places {
@@ -145,16 +145,20 @@ async fn a_directory_is_not_left() {
 #[tokio::test]
 async fn objects_are_stored_as_asked_for() {
     let (bucket, options) = s3_options();
-    let options =
-        S3Options { tags: vec![("team".into(), "a b".into())], encryption: Some(Encryption::S3), ..options };
+    let object = ObjectOptions {
+        tags: vec![("team".into(), "a b".into())],
+        encryption: Some(Encryption::S3),
+        ..options.object
+    };
+    let options = S3Options { object, ..options };
     let store = S3Store::new(bucket.clone(), options.clone()).await.unwrap();
     let prefix = format!("contract-{:016x}/", rand::random::<u64>());
     let client = {
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
-            .endpoint_url(options.endpoint_url.unwrap())
-            .region(aws_sdk_s3::config::Region::new(options.region.unwrap()))
-            .credentials_provider(options.credentials.unwrap())
+            .endpoint_url(options.connection.endpoint_url.unwrap())
+            .region(aws_sdk_s3::config::Region::new(options.connection.region.unwrap()))
+            .credentials_provider(options.connection.credentials.unwrap())
             .force_path_style(true)
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .build();

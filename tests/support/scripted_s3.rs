@@ -66,6 +66,8 @@ pub enum Fault {
     ShortXml,
     /// All is done, but late.
     Delay(Duration),
+    /// All is done, but the answer is late.
+    DelayAnswer(Duration),
     /// A bit of the body changes on its way to the server.
     FlipBit,
     /// All pending uploads disappear before the act.
@@ -113,6 +115,7 @@ struct State {
     rules: Vec<Rule>,
     seen: HashMap<Op, usize>,
     log: Vec<Op>,
+    without_owner: Vec<Op>,
     next_upload: u32,
     min_part_bytes: usize,
     wants_equal_parts: bool,
@@ -183,6 +186,11 @@ impl ScriptedS3 {
         self.lock().log.clone()
     }
 
+    /// The operations that were asked for without `x-amz-expected-bucket-owner`.
+    pub fn without_owner(&self) -> Vec<Op> {
+        self.lock().without_owner.clone()
+    }
+
     pub fn set_min_part_bytes(&self, bytes: usize) {
         self.lock().min_part_bytes = bytes;
     }
@@ -207,6 +215,9 @@ impl ScriptedS3 {
                 Ok(call) => call,
                 Err(answer) => return Ok(answer.into_response()),
             };
+        if !call.headers.contains_key("x-amz-expected-bucket-owner") {
+            self.lock().without_owner.push(call.op);
+        }
         let fault = self.lock().note(call.op);
         match fault {
             Some(Fault::ResetBefore) => return Err(io::Error::other("scripted reset")),
@@ -233,6 +244,10 @@ impl ScriptedS3 {
         match fault {
             Some(Fault::RejectAfterActing(status, code)) => Ok(Answer::error(status, code).into_response()),
             Some(Fault::ResetAfter) => Err(io::Error::other("scripted reset")),
+            Some(Fault::DelayAnswer(delay)) => {
+                tokio::time::sleep(delay).await;
+                Ok(answer.into_response())
+            }
             Some(Fault::TruncatedAnswer) => Ok(answer.into_truncated_response()),
             Some(Fault::ShortXml) => {
                 let mut answer = answer;
@@ -364,8 +379,12 @@ impl State {
 
     fn list_objects(&self, call: &Call) -> Answer {
         let prefix = call.query.get("prefix").map_or("", String::as_str).replace("%2F", "/");
-        let keys = self.objects.keys().filter(|key| key.starts_with(&prefix));
-        let contents: String = keys.map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
+        let objects = self.objects.iter().filter(|(key, _)| key.starts_with(&prefix));
+        let contents: String = objects
+            .map(|(key, object)| {
+                format!("<Contents><Key>{key}</Key><Size>{}</Size></Contents>", object.bytes.len())
+            })
+            .collect();
         Answer::xml(format!(
             "<ListBucketResult>{contents}<IsTruncated>false</IsTruncated></ListBucketResult>"
         ))

@@ -251,7 +251,7 @@ async fn uploads(probe: &Probe, findings: &mut Findings) {
 async fn protection(options: &S3Options, probe: &Probe, findings: &mut Findings) {
     const CHECK: &str = "protection";
     let lock = probe.has_object_lock().await;
-    if let (Answer::Done(false), Some(_)) = (&lock, options.object_lock) {
+    if let (Answer::Done(false), Some(_)) = (&lock, options.object.object_lock) {
         let error = Error::new(ErrorKind::StorageFailed, "lock backups")
             .because("the bucket has no Object Lock, but destination.object_lock_mode is set")
             .hint("switch Object Lock on for the bucket, or unset destination.object_lock_mode");
@@ -300,7 +300,7 @@ async fn lifecycle(job: &Job, probe: &Probe, findings: &mut Findings) {
 fn provider(probe: &Probe, options: &S3Options, largest: Option<&(String, u64)>, findings: &mut Findings) {
     const CHECK: &str = "limits";
     let provider = probe.provider();
-    let sizing = provider.part_sizing.with(options.parts);
+    let sizing = provider.part_sizing.with(options.object.parts);
     let most = sizing.max_object_bytes(provider.max_parts);
     let mut told = match sizing {
         PartSizing::Growing { first_bytes } => {
@@ -309,7 +309,7 @@ fn provider(probe: &Probe, options: &S3Options, largest: Option<&(String, u64)>,
         PartSizing::Fixed { bytes } => format!("{} parts of {}", provider.max_parts, size(bytes)),
     };
     told.push_str(&format!(": an object of {} at most", size(most)));
-    if options.checksum.unwrap_or(provider.checksum) == Checksum::None {
+    if options.connection.checksum.unwrap_or(provider.checksum) == Checksum::None {
         told.push_str("; no checksums are sent, which this provider rejects");
     }
     match largest {

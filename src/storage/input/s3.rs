@@ -6,16 +6,14 @@
 
 use std::sync::Arc;
 
-use aws_sdk_s3::Client;
-use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{StreamExt, try_unfold};
 
 use super::{ByteStream, Input, Opened};
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::s3::client::connect;
-use crate::storage::s3::failure::{S3Failure, innermost};
-use crate::storage::s3::{RetryPolicy, S3Location, S3Options};
+use crate::storage::s3::{
+    Attempts, Bucket, ConnectionOptions, RequestClass, S3Failure, S3Location, innermost,
+};
 
 /// An object.
 #[derive(Clone)]
@@ -24,9 +22,8 @@ pub struct S3Input {
 }
 
 struct Source {
-    client: Client,
+    bucket: Bucket,
     location: S3Location,
-    retry: RetryPolicy,
 }
 
 impl S3Input {
@@ -34,9 +31,9 @@ impl S3Input {
     ///
     /// # Errors
     /// `Usage` if the endpoint is no URL, or if there is no region.
-    pub async fn new(location: S3Location, options: &S3Options) -> Result<Self> {
-        let client = connect(options).await?.client;
-        Ok(S3Input { source: Arc::new(Source { client, location, retry: options.retry }) })
+    pub async fn new(location: S3Location, options: &ConnectionOptions) -> Result<Self> {
+        let bucket = Bucket::connect(&location.bucket, options).await?;
+        Ok(S3Input { source: Arc::new(Source { bucket, location }) })
     }
 }
 
@@ -47,15 +44,17 @@ impl Input for S3Input {
 
     fn open(&self) -> BoxFuture<'_, Result<Opened>> {
         async move {
-            let answer = self.source.get(None).await.map_err(|failure| self.source.unreachable(failure))?;
+            let Source { bucket, location } = &*self.source;
+            let answer = bucket.get(&location.key, None).await;
+            let answer = answer.map_err(|failure| self.source.unreachable(failure))?;
             let size = answer.content_length().and_then(|length| u64::try_from(length).ok());
-            let object = Object {
+            let object = ObjectBody {
+                attempts: bucket.attempts(RequestClass::Ordinary),
                 source: Arc::clone(&self.source),
                 etag: answer.e_tag().map(str::to_owned),
                 size,
                 offset: 0,
                 body: Some(answer.body),
-                failures: 0,
             };
             Ok(Opened { location: self.location(), size, bytes: object.stream() })
         }
@@ -64,18 +63,6 @@ impl Input for S3Input {
 }
 
 impl Source {
-    /// The object, or what of it follows `from`, where that gives a byte and the ETag that it had.
-    async fn get(&self, from: Option<(u64, &str)>) -> Result<GetObjectOutput, S3Failure> {
-        let request = self
-            .client
-            .get_object()
-            .bucket(&self.location.bucket)
-            .key(&self.location.key)
-            .set_range(from.map(|(offset, _)| format!("bytes={offset}-")))
-            .set_if_match(from.map(|(_, etag)| etag.to_owned()));
-        self.retry.run("GetObject", || request.clone().send()).await
-    }
-
     fn unreachable(&self, failure: S3Failure) -> Error {
         let attempted = format!("read {}", self.location);
         if failure.status == Some(404) && !failure.is_code("NoSuchBucket") {
@@ -98,7 +85,7 @@ impl Source {
 }
 
 /// An object that is being read.
-struct Object {
+struct ObjectBody {
     source: Arc<Source>,
     etag: Option<String>,
     size: Option<u64>,
@@ -107,10 +94,10 @@ struct Object {
     /// The answer that is being read; none after one that ended too early.
     body: Option<aws_sdk_s3::primitives::ByteStream>,
     /// Answers in a row that ended before they brought anything.
-    failures: u32,
+    attempts: Attempts,
 }
 
-impl Object {
+impl ObjectBody {
     fn stream(self) -> ByteStream {
         try_unfold(self, |mut object| async move { Ok(object.next().await?.map(|bytes| (bytes, object))) })
             .boxed()
@@ -126,7 +113,7 @@ impl Object {
                 Some(body) => match body.next().await {
                     Some(Ok(bytes)) => {
                         self.offset += bytes.len() as u64;
-                        self.failures = 0;
+                        self.attempts.restart();
                         return Ok(Some(bytes));
                     }
                     // After the last byte it can only be its checksum that is wrong.
@@ -140,12 +127,10 @@ impl Object {
                 },
             };
             self.body = None;
-            self.failures += 1;
-            if self.failures >= self.source.retry.attempts {
+            let what = format!("reading {} from byte {}", self.source.location, self.offset);
+            if !self.attempts.again(&what, &reason).await {
                 return Err(self.source.failed().because(reason));
             }
-            tracing::debug!(offset = self.offset, "{} is asked for again: {reason}", self.source.location);
-            self.source.retry.pause(self.failures).await;
         }
     }
 
@@ -155,7 +140,8 @@ impl Object {
         let Some(etag) = &self.etag else {
             return Err(self.source.failed().because("the connection was lost"));
         };
-        let answer = self.source.get(Some((self.offset, etag))).await.map_err(|failure| {
+        let answer = self.source.bucket.get(&self.source.location.key, Some((self.offset, etag))).await;
+        let answer = answer.map_err(|failure| {
             if failure.is_precondition_failed() || failure.status == Some(404) {
                 return self.source.failed().because("the object was replaced or removed while it was read");
             }

@@ -17,8 +17,10 @@ use aws_sdk_s3::config::{
 };
 use aws_smithy_http_client::tls;
 use futures::FutureExt;
+use url::{Host, Url};
 
-use super::{Checksum, Provider, S3Options};
+use super::clock::Clock;
+use super::{Checksum, ConnectionOptions, Provider};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::conninfo::{Environment, OsEnvironment};
 
@@ -33,16 +35,16 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(45);
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html>).
 const NO_EC2: &str = "AWS_EC2_METADATA_DISABLED";
 
-#[derive(Clone)]
-pub(crate) struct Connected {
-    pub(crate) client: Client,
-    pub(crate) credentials: Option<SharedCredentialsProvider>,
-    pub(crate) provider: Provider,
-    pub(crate) endpoint_url: Option<String>,
+pub(super) struct Connected {
+    pub(super) client: Client,
+    pub(super) credentials: Option<SharedCredentialsProvider>,
+    pub(super) provider: Provider,
+    pub(super) endpoint_url: Option<String>,
+    pub(super) clock: Clock,
 }
 
 /// Makes a client.
-pub(crate) async fn connect(options: &S3Options) -> Result<Connected> {
+pub(super) async fn connect(options: &ConnectionOptions) -> Result<Connected> {
     let given = options.endpoint_url.clone().or_else(endpoint_of_environment);
     let mut environment = environment();
     // What files and variables say is asked first, without what only EC2 could answer.
@@ -50,6 +52,7 @@ pub(crate) async fn connect(options: &S3Options) -> Result<Connected> {
     let offline = load(options, environment.clone(), options.region.clone()).await?;
     let endpoint_url = given.or_else(|| offline.endpoint_url().map(str::to_owned));
     let host = endpoint_url.as_deref().map(host_of).transpose()?;
+    let host = host.as_deref();
     let provider = Provider::for_host(host);
     let region = options.region.clone().or_else(|| offline.region().map(ToString::to_string));
     // With an endpoint, EC2 would be waited for in vain.
@@ -62,9 +65,11 @@ pub(crate) async fn connect(options: &S3Options) -> Result<Connected> {
             .hint("set AWS_REGION")
     })?;
 
+    let clock = Clock::default();
     let mut config = aws_sdk_s3::config::Builder::from(&shared)
         .region(region)
         .interceptor(super::whole::WholeAnswers)
+        .interceptor(clock.clone())
         .force_path_style(options.path_style.unwrap_or_else(|| path_style(host, &provider)))
         // Retries are ours, see `retry`.
         .retry_config(RetryConfig::disabled())
@@ -87,7 +92,7 @@ pub(crate) async fn connect(options: &S3Options) -> Result<Connected> {
     if let Some(credentials) = &credentials {
         config = config.credentials_provider(credentials.clone());
     }
-    Ok(Connected { client: Client::from_conf(config.build()), credentials, provider, endpoint_url })
+    Ok(Connected { client: Client::from_conf(config.build()), credentials, provider, endpoint_url, clock })
 }
 
 /// The environment as the SDK is to see it: to some of its parts an empty variable is a value.
@@ -101,7 +106,7 @@ fn environment() -> HashMap<String, String> {
 /// Its own settings for retries are not read: we have none of them, and it panics at wrong ones. For
 /// what else may make it panic one day there is an error, too.
 async fn load(
-    options: &S3Options,
+    options: &ConnectionOptions,
     environment: HashMap<String, String>,
     region: Option<String>,
 ) -> Result<SdkConfig> {
@@ -166,37 +171,26 @@ fn endpoint_of_environment() -> Option<String> {
 }
 
 /// The host of an endpoint's URL. The URL itself stays out of the error: it may hold a password.
-fn host_of(url: &str) -> Result<&str> {
+fn host_of(url: &str) -> Result<String> {
     let wrong = |reason: &str| {
         Error::new(ErrorKind::Usage, "read the S3 endpoint's URL")
             .because(reason.to_owned())
             .hint("write it as https://host or http://host:port")
     };
-    let rest = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"))
-        .ok_or_else(|| wrong("it does not start with http:// or https://"))?;
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.contains('@') {
+    let parsed = Url::parse(url).map_err(|error| wrong(&error.to_string()))?;
+    if !matches!(parsed.scheme(), "http" | "https") {
+        return Err(wrong("it does not start with http:// or https://"));
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
         return Err(wrong("it holds a user or a password; credentials go elsewhere"));
     }
-    let host = match authority.strip_prefix('[') {
-        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    if host.is_empty() {
-        return Err(wrong("it names no host"));
+    if parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err(wrong("it has something after its path"));
     }
-    let has_wrong_port = |parsed: &hyper::Uri| {
-        parsed.authority().is_some_and(|authority| {
-            authority.port_u16().is_none() && authority.as_str().len() != authority.host().len()
-        })
-    };
-    match url.parse::<hyper::Uri>() {
-        Ok(parsed) if has_wrong_port(&parsed) => Err(wrong("its port is not a number from 1 to 65535")),
-        Ok(parsed) if parsed.query().is_none() && !url.contains('#') => Ok(host),
-        Ok(_) => Err(wrong("it has something behind its path")),
-        Err(error) => Err(wrong(&error.to_string())),
+    match parsed.host() {
+        Some(Host::Ipv6(address)) => Ok(address.to_string()),
+        Some(host) => Ok(host.to_string()),
+        None => Err(wrong("it names no host")),
     }
 }
 

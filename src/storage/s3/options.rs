@@ -6,10 +6,18 @@ use super::parts::PartWish;
 use super::provider::Checksum;
 use super::retry::RetryPolicy;
 
-/// How to reach the storage and to write there. `None` means: as the environment, the profile and
-/// the provider say.
-#[derive(Debug, Clone)]
+/// How to reach a bucket, and how objects are stored in it.
+#[derive(Debug, Clone, Default)]
 pub struct S3Options {
+    /// How to reach the bucket.
+    pub connection: ConnectionOptions,
+    /// How objects are stored.
+    pub object: ObjectOptions,
+}
+
+/// How to reach a bucket. `None` means: as the environment, the profile and the provider say.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectionOptions {
     /// The endpoint's URL, for anything but AWS. Else `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`,
     /// or the profile's.
     pub endpoint_url: Option<String>,
@@ -24,47 +32,44 @@ pub struct S3Options {
     pub path_style: Option<bool>,
     /// The checksum to send with each part.
     pub checksum: Option<Checksum>,
+    /// The account that must own the bucket.
+    pub expected_bucket_owner: Option<String>,
+    /// How often and how long to try.
+    pub retry: RetryPolicy,
+}
+
+/// How objects are stored. `None` means: as the bucket is set up.
+#[derive(Debug, Clone)]
+pub struct ObjectOptions {
     /// The sizes of parts; else as the provider wants them.
     pub parts: PartWish,
     /// Whether to replace an object at the key.
     pub overwrite: bool,
     /// The storage class, as `STANDARD_IA`.
     pub storage_class: Option<String>,
-    /// Encryption by the storage; else as the bucket is set up.
+    /// Encryption by the storage.
     pub encryption: Option<Encryption>,
     /// The object's tags.
     pub tags: Vec<(String, String)>,
     /// How long nobody may remove the object.
     pub object_lock: Option<ObjectLock>,
-    /// The account that must own the bucket.
-    pub expected_bucket_owner: Option<String>,
     /// The object's media type.
     pub content_type: Option<&'static str>,
     /// How many bytes parts may hold in memory, as long as that allows for two of them.
     pub memory_bytes: u64,
-    /// How often and how long to try.
-    pub retry: RetryPolicy,
 }
 
-impl Default for S3Options {
+impl Default for ObjectOptions {
     fn default() -> Self {
-        S3Options {
-            endpoint_url: None,
-            region: None,
-            profile: None,
-            credentials: None,
-            path_style: None,
-            checksum: None,
+        ObjectOptions {
             parts: PartWish::default(),
             overwrite: false,
             storage_class: None,
             encryption: None,
             tags: Vec::new(),
             object_lock: None,
-            expected_bucket_owner: None,
             content_type: None,
             memory_bytes: 256 << 20,
-            retry: RetryPolicy::default(),
         }
     }
 }

@@ -1,13 +1,11 @@
 //! The one layer of retries; the SDK's own is switched off.
 
-use std::future::Future;
+use std::fmt;
 use std::time::Duration;
 
-use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use rand::RngExt;
 
-use super::failure::S3Failure;
+use crate::progress::Warnings;
 
 /// How often and how long to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,86 +38,80 @@ const MIN_BYTES_PER_SECOND: u64 = 100_000;
 /// The failed attempt after which whoever waits is told why.
 const TELL_AT_ATTEMPT: u32 = 4;
 
+/// What a request is for, which decides how patient to be with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RequestClass {
+    /// An answer that comes at once.
+    Ordinary,
+    /// Carries a body of so many bytes.
+    Body(usize),
+    /// CompleteMultipartUpload, which may take S3 minutes.
+    Complete,
+    /// Cleans up: more patient, since what is left behind costs money and nobody comes back for it, but
+    /// with a limit, since somebody may wait at the terminal. By default a storage that refuses
+    /// connections may take more than a minute to come back.
+    Cleanup,
+}
+
 impl RetryPolicy {
-    /// The policy for a request that carries `bytes`.
-    pub(crate) fn for_body(mut self, bytes: usize) -> Self {
-        self.attempt_timeout += Duration::from_secs(bytes as u64 / MIN_BYTES_PER_SECOND);
+    /// The policy for a class of requests.
+    pub(super) fn for_class(mut self, class: RequestClass) -> Self {
+        match class {
+            RequestClass::Ordinary => {}
+            RequestClass::Body(bytes) => {
+                self.attempt_timeout += Duration::from_secs(bytes as u64 / MIN_BYTES_PER_SECOND);
+            }
+            RequestClass::Complete => self.attempt_timeout *= 5,
+            RequestClass::Cleanup => {
+                self.attempts *= 2;
+                self.max_delay = self.max_delay.min(Duration::from_secs(10));
+                self.attempt_timeout = self.attempt_timeout.min(Duration::from_secs(10));
+            }
+        }
         self
     }
+}
 
-    /// The policy for cleaning up: more patient, since what is left behind costs money and nobody
-    /// comes back for it, but with a limit, since somebody may wait at the terminal. By default a
-    /// storage that refuses connections may take more than a minute to come back.
-    pub(crate) fn for_cleanup(mut self) -> Self {
-        self.attempts *= 2;
-        self.max_delay = self.max_delay.min(Duration::from_secs(10));
-        self.attempt_timeout = self.attempt_timeout.min(Duration::from_secs(10));
-        self
+/// The attempts at one thing, be it a request, the reading of an answer, or several requests that belong
+/// together.
+pub(crate) struct Attempts {
+    policy: RetryPolicy,
+    /// How many have failed.
+    failed: u32,
+    warnings: Warnings,
+}
+
+impl Attempts {
+    pub(super) fn new(policy: RetryPolicy, warnings: Warnings) -> Self {
+        Attempts { policy, failed: 0, warnings }
     }
 
-    /// The policy for CompleteMultipartUpload, which S3 may work at for minutes.
-    pub(crate) fn for_complete(mut self) -> Self {
-        self.attempt_timeout *= 5;
-        self
+    /// Counts a failed attempt at `what`. Pauses if there is to be another one, or says that there is none.
+    pub(crate) async fn again(&mut self, what: &str, failure: impl fmt::Display) -> bool {
+        self.failed += 1;
+        if self.failed >= self.policy.attempts {
+            return false;
+        }
+        if self.failed == TELL_AT_ATTEMPT {
+            self.warnings.warn(format_args!("{what} keeps failing; still retrying: {failure}"));
+        } else {
+            tracing::debug!(attempt = self.failed, %failure, "{what} failed; retrying");
+        }
+        self.pause().await;
+        true
     }
 
-    /// Waits before the attempt that follows attempt number `attempt`, counted from 1. Half of the
-    /// pause is random, so that workers that failed together do not come back together.
-    pub(crate) async fn pause(&self, attempt: u32) {
-        let factor = 1u32 << (attempt - 1).min(16);
-        let delay = self.first_delay.saturating_mul(factor).min(self.max_delay);
+    /// Waits before the next attempt. Half of the pause is random, so that workers that failed together
+    /// do not come back together.
+    async fn pause(&self) {
+        let factor = 1u32 << (self.failed - 1).min(16);
+        let delay = self.policy.first_delay.saturating_mul(factor).min(self.policy.max_delay);
         let share = rand::rng().random_range(0.5..=1.0);
         tokio::time::sleep(delay.mul_f64(share)).await;
     }
 
-    /// Sends once, within the time limit.
-    pub(crate) async fn once<O, E>(
-        &self,
-        request: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,
-    ) -> Result<O, S3Failure>
-    where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        match tokio::time::timeout(self.attempt_timeout, request).await {
-            Ok(answer) => answer.map_err(S3Failure::from),
-            Err(_) => Err(S3Failure::timeout(self.attempt_timeout)),
-        }
-    }
-
-    /// Sends until there is an answer that trying again would not better.
-    pub(crate) async fn run<O, E, F>(&self, what: &str, request: impl FnMut() -> F) -> Result<O, S3Failure>
-    where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
-    {
-        self.run_checked(what, request, Ok).await
-    }
-
-    /// The same, with a check of what an answer that says success holds.
-    pub(crate) async fn run_checked<O, T, E, F>(
-        &self,
-        what: &str,
-        mut request: impl FnMut() -> F,
-        check: impl Fn(O) -> Result<T, S3Failure>,
-    ) -> Result<T, S3Failure>
-    where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
-    {
-        let mut attempt = 1;
-        loop {
-            match self.once(Box::pin(request())).await.and_then(&check) {
-                Err(failure) if failure.is_retryable() && attempt < self.attempts => {
-                    if attempt == TELL_AT_ATTEMPT {
-                        tracing::warn!("{what} keeps failing, and is tried for a while yet: {failure}");
-                    } else {
-                        tracing::debug!(attempt, %failure, "{what} failed, and is tried again");
-                    }
-                    self.pause(attempt).await;
-                    attempt += 1;
-                }
-                outcome => return outcome,
-            }
-        }
+    /// Something came of the last attempt: the next failure is a first one.
+    pub(crate) fn restart(&mut self) {
+        self.failed = 0;
     }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use crate::error::{Error, Result};
+use crate::progress::Warnings;
 
 pub mod file;
 pub mod memory;
@@ -31,6 +32,11 @@ pub trait Sink: Send + Sync {
     /// How many bytes fit, if there is a limit that is known.
     fn max_bytes(&self) -> Option<u64> {
         None
+    }
+
+    /// What the sink warns of from here on goes there. Must come before [`Sink::preflight`].
+    fn warn_to(&mut self, warnings: &Warnings) {
+        let _ = warnings;
     }
 
     /// Proves, before any work is done, that the upload has a chance: the storage answers and lets

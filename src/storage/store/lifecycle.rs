@@ -12,7 +12,7 @@ use aws_sdk_s3::types::{
 
 use super::s3::S3Store;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::s3::failure::S3Failure;
+use crate::storage::s3::S3Failure;
 
 /// The rule for a job's prefix, as far as it is ours to set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,18 +51,8 @@ impl Lifecycle {
     /// # Errors
     /// `StorageUnreachable`; `Usage`, if the storage has no such rules.
     pub async fn read(store: &S3Store) -> Result<Self> {
-        let request = || {
-            let request = store.client().get_bucket_lifecycle_configuration().bucket(store.bucket());
-            request.set_expected_bucket_owner(store.options().expected_bucket_owner.clone()).send()
-        };
-        match store.options().retry.run("GetBucketLifecycleConfiguration", request).await {
-            Ok(found) => Ok(Lifecycle {
-                rules: found.rules.unwrap_or_default(),
-                minimum_size: found.transition_default_minimum_object_size,
-            }),
-            Err(failure) if failure.is_code("NoSuchLifecycleConfiguration") => {
-                Ok(Lifecycle { rules: Vec::new(), minimum_size: None })
-            }
+        match store.bucket().lifecycle().await {
+            Ok((rules, minimum_size)) => Ok(Lifecycle { rules, minimum_size }),
             Err(failure) => Err(failed(failure, "read", ErrorKind::StorageUnreachable, store)),
         }
     }
@@ -114,31 +104,15 @@ impl Lifecycle {
     /// # Errors
     /// `StorageFailed`.
     pub async fn write(&self, store: &S3Store) -> Result<()> {
-        let owner = || store.options().expected_bucket_owner.clone();
-        let retry = &store.options().retry;
         let written = if self.rules.is_empty() {
             // An empty list is no list.
-            let request = || {
-                let request = store.client().delete_bucket_lifecycle().bucket(store.bucket());
-                request.set_expected_bucket_owner(owner()).send()
-            };
-            retry.run("DeleteBucketLifecycle", request).await.map(drop)
+            store.bucket().delete_lifecycle().await
         } else {
             let rules = BucketLifecycleConfiguration::builder()
                 .set_rules(Some(self.rules.clone()))
                 .build()
                 .map_err(|error| invalid(error.to_string()))?;
-            let request = || {
-                store
-                    .client()
-                    .put_bucket_lifecycle_configuration()
-                    .bucket(store.bucket())
-                    .set_transition_default_minimum_object_size(self.minimum_size.clone())
-                    .set_expected_bucket_owner(owner())
-                    .lifecycle_configuration(rules.clone())
-                    .send()
-            };
-            retry.run("PutBucketLifecycleConfiguration", request).await.map(drop)
+            store.bucket().put_lifecycle(&rules, self.minimum_size.as_ref()).await
         };
         written.map_err(|failure| failed(failure, "write", ErrorKind::StorageFailed, store))?;
         let stored = Lifecycle::read(store).await?;
@@ -150,7 +124,7 @@ impl Lifecycle {
         if text(&stored.rules) != text(&self.rules) {
             return Err(Error::new(
                 ErrorKind::StorageFailed,
-                format!("write the lifecycle rules of s3://{}", store.bucket()),
+                format!("write the lifecycle rules of s3://{}", store.bucket().name()),
             )
             .because("the storage took them, and shows others now")
             .hint("compare by pgsiphon lifecycle show: this storage may not know all that was asked for"));
@@ -274,7 +248,7 @@ fn invalid(reason: String) -> Error {
 }
 
 fn failed(failure: S3Failure, verb: &str, kind: ErrorKind, store: &S3Store) -> Error {
-    let attempted = format!("{verb} the lifecycle rules of s3://{}", store.bucket());
+    let attempted = format!("{verb} the lifecycle rules of s3://{}", store.bucket().name());
     if failure.is_denied() {
         return Error::new(kind, attempted)
             .because(failure)

@@ -9,37 +9,14 @@ pub mod probe;
 mod s3;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use futures::future::{BoxFuture, FutureExt};
 
-use super::Place;
 use super::sink::Sink;
+use super::{PendingUpload, Place, StoredObject};
 use crate::error::Result;
 
 pub use directory::DirectoryStore;
 pub use s3::S3Store;
-
-/// Something that is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredObject {
-    /// Its key.
-    pub key: String,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// When it was stored, if that is told.
-    pub modified: Option<DateTime<Utc>>,
-}
-
-/// An upload that is neither complete nor aborted: it runs, or the process that wrote it died.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingUpload {
-    /// The key that it is for.
-    pub key: String,
-    /// What the store knows it by.
-    pub id: String,
-    /// When it began, if that is told.
-    pub initiated: Option<DateTime<Utc>>,
-}
 
 /// A place that holds backups. Methods retry what may pass by itself.
 pub trait Store: Send + Sync {

@@ -2,22 +2,16 @@
 //!
 //! Each tells a refusal from a failure, and none is more patient than it takes to tell.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
-use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::BoxError;
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketVersioningStatus, ObjectLockEnabled};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::s3::S3Store;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::s3::failure::S3Failure;
-use crate::storage::s3::headers::ObjectHeaders;
-use crate::storage::s3::{Checksum, Provider, RetryPolicy, S3Options};
+use crate::storage::s3::{
+    Bucket, ConnectionOptions, Provider, RequestClass, RetryPolicy, S3Failure, S3Options,
+};
 
 /// How often a request is sent at most: whoever asks waits for the answer.
 const ATTEMPTS: u32 = 3;
@@ -42,7 +36,6 @@ pub enum Answer<T> {
 pub struct Probe {
     store: S3Store,
     key: String,
-    date: DateTap,
 }
 
 impl Probe {
@@ -51,13 +44,15 @@ impl Probe {
     /// # Errors
     /// `Usage`, if the endpoint is no URL, or if there is no region.
     pub async fn new(bucket: &str, options: &S3Options, key: String) -> Result<Self> {
+        let retry = options.connection.retry;
         let retry = RetryPolicy {
-            attempts: options.retry.attempts.min(ATTEMPTS),
-            attempt_timeout: options.retry.attempt_timeout.min(PATIENCE),
-            ..options.retry
+            attempts: retry.attempts.min(ATTEMPTS),
+            attempt_timeout: retry.attempt_timeout.min(PATIENCE),
+            ..retry
         };
-        let store = S3Store::new(bucket.to_owned(), S3Options { retry, ..options.clone() }).await?;
-        Ok(Probe { store, key, date: DateTap::default() })
+        let connection = ConnectionOptions { retry, ..options.connection.clone() };
+        let options = S3Options { connection, object: options.object.clone() };
+        Ok(Probe { store: S3Store::new(bucket.to_owned(), options).await?, key })
     }
 
     /// The bucket as a store.
@@ -67,17 +62,17 @@ impl Probe {
 
     /// What is known of the provider.
     pub fn provider(&self) -> &Provider {
-        self.store.provider()
+        self.bucket().provider()
     }
 
     /// The region that requests are signed for.
     pub fn region(&self) -> String {
-        self.store.client().config().region().map_or_else(String::new, ToString::to_string)
+        self.bucket().region()
     }
 
     /// The object's name, for messages.
     pub fn shown(&self) -> String {
-        format!("s3://{}/{}", self.store.bucket(), self.key)
+        self.bucket().url(&self.key)
     }
 
     /// Looks whether there are credentials at all.
@@ -85,49 +80,28 @@ impl Probe {
     /// # Errors
     /// `StorageUnreachable`.
     pub async fn credentials(&self) -> Result<()> {
-        self.store.check_credentials(&self.key).await
+        self.bucket().check_credentials(&self.key).await
     }
 
     /// Lists keys that begin with `prefix`, at most one, and gives the storage's clock.
     pub async fn list(&self, prefix: &str) -> Answer<Option<DateTime<Utc>>> {
-        let request = || {
-            let request = self.store.client().list_objects_v2().bucket(self.store.bucket()).prefix(prefix);
-            let request = request.max_keys(1).set_expected_bucket_owner(self.owner());
-            request.customize().interceptor(self.date.clone()).send()
-        };
-        let attempted = format!("list s3://{}/{prefix}", self.store.bucket());
-        let answer = self.store.options().retry.run("ListObjectsV2", request).await;
-        answer_of(answer.map(|_| self.date.time()), attempted, Some("s3:ListBucket on the bucket"))
+        let answer = self.bucket().list_one(prefix).await.map(|()| self.clock());
+        let attempted = format!("list {}", self.bucket().url(prefix));
+        answer_of(answer, attempted, Some("s3:ListBucket on the bucket"))
     }
 
-    /// The storage's clock, if the last list was answered at all.
+    /// The storage's clock, if it answered at all.
     pub fn clock(&self) -> Option<DateTime<Utc>> {
-        self.date.time()
+        self.bucket().clock()
     }
 
     /// Stores the object. Gives its version, if the bucket has versions. Where there is an object
     /// already and `if_none_match` is set, an honest storage does not.
     pub async fn put(&self, body: &'static [u8], if_none_match: bool) -> Answer<Put> {
-        let options = self.store.options();
-        let checksum = self.checksum();
-        let request = || {
-            let headers = ObjectHeaders::new(options);
-            self.store
-                .client()
-                .put_object()
-                .bucket(self.store.bucket())
-                .key(&self.key)
-                // As backups are stored, but for what would keep it from being removed at once.
-                .set_server_side_encryption(headers.encryption)
-                .set_ssekms_key_id(headers.kms_key_id)
-                .set_tagging(headers.tagging)
-                .set_expected_bucket_owner(self.owner())
-                .set_checksum_algorithm(checksum.algorithm())
-                .set_if_none_match(if_none_match.then(|| "*".to_owned()))
-                .body(ByteStream::from_static(body))
-                .send()
-        };
-        let put = match options.retry.run("PutObject", request).await {
+        // As backups are stored, but for what would keep it from being removed at once.
+        let object = self.store.new_object(&self.key).in_standard_class().without_lock();
+        let object = object.only_if_new(if_none_match);
+        let put = match self.bucket().put(&object, Bytes::from_static(body)).await {
             Ok(put) => Ok(Put::Stored { version: put.version_id }),
             Err(failure) if failure.is_precondition_failed() => Ok(Put::Refused),
             Err(failure) => Err(failure),
@@ -137,80 +111,33 @@ impl Probe {
 
     /// Reads the object back.
     pub async fn get(&self) -> Answer<Bytes> {
-        let request = || {
-            let request = self.store.client().get_object().bucket(self.store.bucket()).key(&self.key);
-            request.set_expected_bucket_owner(self.owner()).send()
-        };
         let attempted = format!("read {}", self.shown());
-        let right = Some("s3:GetObject on the key");
-        match self.store.options().retry.run("GetObject", request).await {
+        match self.bucket().get(&self.key, None).await {
             Ok(object) => match object.body.collect().await {
                 Ok(body) => Answer::Done(body.into_bytes()),
                 Err(error) => {
                     Answer::Failed(Error::new(ErrorKind::StorageUnreachable, attempted).because(error))
                 }
             },
-            Err(failure) => answer_of(Err(failure), attempted, right),
+            Err(failure) => answer_of(Err(failure), attempted, Some("s3:GetObject on the key")),
         }
     }
 
     /// Removes the object; a version of it, if there is one, only if the first was granted.
     pub async fn delete(&self, version: Option<&str>) -> Answer<()> {
-        let request = || {
-            let request = self.store.client().delete_object().bucket(self.store.bucket()).key(&self.key);
-            let request = request.set_version_id(version.map(str::to_owned));
-            request.set_expected_bucket_owner(self.owner()).send()
-        };
-        let answer = self.store.options().retry.run("DeleteObject", request).await;
-        answer_of(answer.map(drop), format!("remove {}", self.shown()), Some("s3:DeleteObject on the key"))
+        let answer = self.bucket().delete(&self.key, version).await;
+        answer_of(answer, format!("remove {}", self.shown()), Some("s3:DeleteObject on the key"))
     }
 
     /// Begins an upload, as a large backup does, and sends a part. Gives the upload's id.
     pub async fn begin_upload(&self, body: &'static [u8]) -> Answer<String> {
-        match self.create_and_send(body).await {
-            Ok(id) => Answer::Done(id),
-            Err(failure) => {
-                let attempted = format!("upload {} in parts", self.shown());
-                answer_of(Err(failure), attempted, Some("s3:PutObject on the key"))
-            }
-        }
+        let attempted = format!("upload {} in parts", self.shown());
+        answer_of(self.create_and_send(body).await, attempted, Some("s3:PutObject on the key"))
     }
 
     async fn create_and_send(&self, body: &'static [u8]) -> Result<String, S3Failure> {
-        let (client, options) = (self.store.client(), self.store.options());
-        let checksum = self.checksum();
-        let algorithm = checksum.algorithm();
-        let create = || {
-            let headers = ObjectHeaders::new(options);
-            client
-                .create_multipart_upload()
-                .bucket(self.store.bucket())
-                .key(&self.key)
-                .set_storage_class(headers.storage_class)
-                .set_server_side_encryption(headers.encryption)
-                .set_ssekms_key_id(headers.kms_key_id)
-                .set_tagging(headers.tagging)
-                .set_object_lock_mode(headers.lock_mode)
-                .set_object_lock_retain_until_date(headers.lock_until)
-                .set_expected_bucket_owner(self.owner())
-                .set_checksum_algorithm(algorithm.clone())
-                .send()
-        };
-        let created = options.retry.run("CreateMultipartUpload", create).await?;
-        let id = created.upload_id.ok_or_else(|| S3Failure::incomplete("the answer names no upload"))?;
-        let send = || {
-            client
-                .upload_part()
-                .bucket(self.store.bucket())
-                .key(&self.key)
-                .upload_id(&id)
-                .part_number(1)
-                .set_expected_bucket_owner(self.owner())
-                .set_checksum_algorithm(algorithm.clone())
-                .body(ByteStream::from_static(body))
-                .send()
-        };
-        match options.retry.run("UploadPart", send).await {
+        let id = self.bucket().create_upload(&self.store.new_object(&self.key)).await?;
+        match self.bucket().put_part(&self.key, &id, 1, Bytes::from_static(body)).await {
             Ok(_) => Ok(id),
             Err(failure) => {
                 let _ = self.abort_upload(&id).await;
@@ -221,15 +148,9 @@ impl Probe {
 
     /// Lists the pending uploads of the key, and says whether this one is among them.
     pub async fn sees_upload(&self, id: &str) -> Answer<bool> {
-        let request = || {
-            let request =
-                self.store.client().list_multipart_uploads().bucket(self.store.bucket()).prefix(&self.key);
-            request.set_expected_bucket_owner(self.owner()).send()
-        };
-        let answer = self.store.options().retry.run("ListMultipartUploads", request).await;
-        let seen = answer.map(|listed| listed.uploads().iter().any(|upload| upload.upload_id() == Some(id)));
+        let answer = self.bucket().pending_uploads_of(&self.key, RequestClass::Ordinary).await;
         answer_of(
-            seen,
+            answer.map(|listed| listed.iter().any(|upload| upload.id == id)),
             format!("list the pending uploads of {}", self.shown()),
             Some("s3:ListBucketMultipartUploads on the bucket"),
         )
@@ -237,14 +158,8 @@ impl Probe {
 
     /// Aborts the upload.
     pub async fn abort_upload(&self, id: &str) -> Answer<()> {
-        let request = || {
-            let request =
-                self.store.client().abort_multipart_upload().bucket(self.store.bucket()).key(&self.key);
-            request.upload_id(id).set_expected_bucket_owner(self.owner()).send()
-        };
-        let answer = self.store.options().retry.run("AbortMultipartUpload", request).await;
         answer_of(
-            answer.map(drop),
+            self.bucket().abort_upload(&self.key, id, RequestClass::Ordinary).await,
             format!("abort multipart upload {id} of {}", self.shown()),
             Some("s3:AbortMultipartUpload on the key"),
         )
@@ -252,38 +167,19 @@ impl Probe {
 
     /// Whether the bucket keeps old versions.
     pub async fn has_versions(&self) -> Answer<bool> {
-        let request = || {
-            let request = self.store.client().get_bucket_versioning().bucket(self.store.bucket());
-            request.set_expected_bucket_owner(self.owner()).send()
-        };
-        let answer = self.store.options().retry.run("GetBucketVersioning", request).await;
-        let enabled = answer.map(|found| found.status == Some(BucketVersioningStatus::Enabled));
-        let attempted = format!("ask whether s3://{} keeps versions", self.store.bucket());
-        answer_of(enabled, attempted, Some("s3:GetBucketVersioning on the bucket"))
+        let attempted = format!("ask whether s3://{} keeps versions", self.bucket().name());
+        answer_of(self.bucket().has_versions().await, attempted, Some("s3:GetBucketVersioning on the bucket"))
     }
 
     /// Whether the bucket has Object Lock.
     pub async fn has_object_lock(&self) -> Answer<bool> {
-        let request = || {
-            let request = self.store.client().get_object_lock_configuration().bucket(self.store.bucket());
-            request.set_expected_bucket_owner(self.owner()).send()
-        };
-        let enabled = match self.store.options().retry.run("GetObjectLockConfiguration", request).await {
-            Ok(found) => Ok(found.object_lock_configuration.and_then(|lock| lock.object_lock_enabled)
-                == Some(ObjectLockEnabled::Enabled)),
-            Err(failure) if failure.is_code("ObjectLockConfigurationNotFoundError") => Ok(false),
-            Err(failure) => Err(failure),
-        };
-        let attempted = format!("ask whether s3://{} has StoredObject Lock", self.store.bucket());
-        answer_of(enabled, attempted, Some("s3:GetBucketObjectLockConfiguration on the bucket"))
+        let attempted = format!("ask whether s3://{} has Object Lock", self.bucket().name());
+        let right = "s3:GetBucketObjectLockConfiguration on the bucket";
+        answer_of(self.bucket().has_object_lock().await, attempted, Some(right))
     }
 
-    fn owner(&self) -> Option<String> {
-        self.store.options().expected_bucket_owner.clone()
-    }
-
-    fn checksum(&self) -> Checksum {
-        self.store.options().checksum.unwrap_or(self.provider().checksum)
+    fn bucket(&self) -> &Bucket {
+        self.store.bucket()
     }
 }
 
@@ -304,43 +200,11 @@ fn answer_of<T>(answer: Result<T, S3Failure>, attempted: String, right: Option<&
         Ok(done) => Answer::Done(done),
         Err(failure) if failure.is_denied() => {
             let error = Error::new(ErrorKind::StorageUnreachable, attempted).because(failure);
-            Answer::Denied(match right {
-                Some(right) => error.hint(format!("the credentials need {right}")),
-                None => error,
-            })
+            Answer::Denied(error.hint_if(right.map(|right| format!("the credentials need {right}"))))
         }
         Err(failure) if failure.is_unsupported() => {
             Answer::Unsupported(failure.into_error(ErrorKind::StorageUnreachable, attempted))
         }
         Err(failure) => Answer::Failed(failure.into_error(ErrorKind::StorageUnreachable, attempted)),
-    }
-}
-
-/// Remembers the `Date` of answers.
-#[derive(Debug, Clone, Default)]
-struct DateTap(Arc<Mutex<Option<DateTime<Utc>>>>);
-
-impl DateTap {
-    fn time(&self) -> Option<DateTime<Utc>> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Intercept for DateTap {
-    fn name(&self) -> &'static str {
-        "DateTap"
-    }
-
-    fn read_before_deserialization(
-        &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let date = context.response().headers().get("date");
-        if let Some(date) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(date.with_timezone(&Utc));
-        }
-        Ok(())
     }
 }

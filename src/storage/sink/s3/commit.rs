@@ -4,16 +4,34 @@
 //! some servers then say NoSuchUpload, and `If-None-Match` says 412 because of our own object. So
 //! we look: the object carries a random token that only this run knows.
 
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::CompletedMultipartUpload;
+use std::sync::Arc;
+
+use aws_sdk_s3::types::CompletedPart;
 use bytes::Bytes;
 
-use super::upload::{S3Upload, TOKEN_KEY};
-use super::{Target, cleanup};
+use super::cleanup::Pending;
+use super::target::Target;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::s3::failure::S3Failure;
-use crate::storage::s3::headers::ObjectHeaders;
+use crate::storage::s3::{NewObject, RequestClass, S3Failure, TOKEN_KEY};
 use crate::storage::sink::{Published, with_leftover};
+
+/// An upload that only has to be published.
+pub(super) struct Finished {
+    pub(super) target: Arc<Target>,
+    /// A random number that the object carries.
+    pub(super) token: String,
+    pub(super) body: Body,
+    /// The length of the object.
+    pub(super) bytes: u64,
+}
+
+/// Where the bytes are.
+pub(super) enum Body {
+    /// Still here, for one PutObject.
+    Whole(Bytes),
+    /// In the storage, as the parts of this upload.
+    Parts { upload_id: String, parts: Vec<CompletedPart> },
+}
 
 /// What is at the key.
 #[derive(Debug)]
@@ -40,18 +58,15 @@ enum Attempt {
 }
 
 /// Publishes the upload; whatever fails is cleaned up.
-pub(super) async fn commit(mut upload: S3Upload) -> Result<Published> {
-    let small_body = upload.upload_id.is_none().then(|| upload.take_small_body());
-    let outcome = try_to_commit(&upload, small_body).await;
-    match outcome {
+pub(super) async fn commit(finished: Finished, pending: Pending) -> Result<Published> {
+    match finished.try_to_publish().await {
         Ok(()) => {
-            upload.upload_id = None;
-            if let Err(error) = cleanup::abort_lost_creates(&upload).await {
-                tracing::warn!("{}", error.report());
+            if let Err(error) = pending.completed().await {
+                finished.target.bucket.warnings().warn(error.report());
             }
-            Ok(Published { location: upload.target.location.to_string(), bytes: upload.bytes })
+            Ok(finished.published())
         }
-        Err(failed) => conclude(upload, failed).await,
+        Err(failed) => conclude(&finished, pending, failed).await,
     }
 }
 
@@ -62,52 +77,98 @@ struct Failed {
 }
 
 /// Cleans up, and only then looks for the last time: after the abort nothing can change any more.
-async fn conclude(mut upload: S3Upload, failed: Failed) -> Result<Published> {
-    let aborted = cleanup::abort(&mut upload).await;
+async fn conclude(finished: &Finished, pending: Pending, failed: Failed) -> Result<Published> {
+    let aborted = pending.abort().await;
     if !failed.in_doubt {
         return Err(with_leftover(failed.error, aborted));
     }
-    match look(&upload).await {
-        AtKey::Ours => Ok(Published { location: upload.target.location.to_string(), bytes: upload.bytes }),
+    match finished.look().await {
+        AtKey::Ours => Ok(finished.published()),
         AtKey::Nothing | AtKey::Theirs | AtKey::Damaged(_) => Err(with_leftover(failed.error, aborted)),
         AtKey::Unknown => {
-            let attempted = upload.target.attempted("learn whether the dump was published as");
+            let target = &finished.target;
+            let attempted = target.attempted("learn whether the dump was published as");
             let error = Error::new(ErrorKind::OutcomeUnknown, attempted)
-                .because(failed.error.report())
-                .hint(format!("look whether {} is there, and verify it", upload.target.location));
+                .because(failed.error)
+                .and_hint(format!("look whether {} is there, and verify it", target.location));
             Err(with_leftover(error, aborted))
         }
     }
 }
 
-async fn try_to_commit(upload: &S3Upload, small_body: Option<Bytes>) -> Result<(), Failed> {
-    let target = &upload.target;
-    let refused = |error| Failed { error, in_doubt: false };
-    // Some servers take no notice of conditions, and for them this is the last moment to look.
-    if !target.options.overwrite && matches!(look(upload).await, AtKey::Theirs) {
-        return Err(refused(target.key_exists()));
+impl Finished {
+    fn published(&self) -> Published {
+        Published { location: self.target.location.to_string(), bytes: self.bytes }
     }
-    let mut commit = Commit { upload, small_body, if_none_match: target.if_none_match(), in_doubt: false };
-    let mut attempt = 1;
-    loop {
-        match commit.try_once().await {
-            Attempt::Published => return Ok(()),
-            Attempt::Refused(error) => return Err(refused(error)),
-            // Others refuse what they don't know: then the look above must do.
-            Attempt::Failed(failure) if failure.is_unsupported() && commit.if_none_match.is_some() => {
-                tracing::warn!(
-                    "the storage knows no conditional writes: another run could overwrite the dump"
-                );
-                commit.if_none_match = None;
+
+    async fn try_to_publish(&self) -> Result<(), Failed> {
+        let target = &self.target;
+        let refused = |error| Failed { error, in_doubt: false };
+        // Some servers take no notice of conditions, and for them this is the last moment to look.
+        if !target.options.overwrite && matches!(self.look().await, AtKey::Theirs) {
+            return Err(refused(target.key_exists()));
+        }
+        let object = target.object(&self.token).only_if_new(target.only_if_new());
+        let mut commit = Commit { finished: self, object, in_doubt: false };
+        let mut attempts = target.bucket.attempts(RequestClass::Ordinary);
+        loop {
+            match commit.try_once().await {
+                Attempt::Published => return Ok(()),
+                Attempt::Refused(error) => return Err(refused(error)),
+                // Others refuse what they don't know: then the look above must do.
+                Attempt::Failed(failure) if failure.is_unsupported() && commit.object.is_only_if_new() => {
+                    target.bucket.warnings().warn(
+                        "the storage does not support conditional writes: another run could overwrite the dump",
+                    );
+                    commit.object = commit.object.only_if_new(false);
+                }
+                Attempt::Failed(failure)
+                    if failure.is_retryable() && attempts.again("publishing", &failure).await => {}
+                Attempt::Failed(failure) => {
+                    let error = failure.into_error(ErrorKind::StorageFailed, target.attempted("publish"));
+                    return Err(Failed { error, in_doubt: commit.in_doubt });
+                }
             }
-            Attempt::Failed(failure) if failure.is_retryable() && attempt < target.options.retry.attempts => {
-                tracing::debug!(attempt, %failure, "publishing failed, and is tried again");
-                target.options.retry.pause(attempt).await;
-                attempt += 1;
+        }
+    }
+
+    /// Reads the size again. A storage that does not let us look is believed: it said success.
+    async fn confirm(&self) -> Attempt {
+        match self.look().await {
+            AtKey::Damaged(length) => Attempt::Refused(self.damaged(length)),
+            AtKey::Nothing | AtKey::Theirs => {
+                // A listing that lags behind, or somebody who has just overwritten it.
+                let location = &self.target.location;
+                self.target
+                    .bucket
+                    .warnings()
+                    .warn(format_args!("{location} does not show what was just published there"));
+                Attempt::Published
             }
-            Attempt::Failed(failure) => {
-                let error = failure.into_error(ErrorKind::StorageFailed, target.attempted("publish"));
-                return Err(Failed { error, in_doubt: commit.in_doubt });
+            AtKey::Ours | AtKey::Unknown => Attempt::Published,
+        }
+    }
+
+    fn damaged(&self, length: i64) -> Error {
+        Error::new(ErrorKind::StorageFailed, self.target.attempted("publish"))
+            .because(format!("the storage holds {length} bytes of the {} that it was given", self.bytes))
+            .hint("do not rely on this object")
+    }
+
+    async fn look(&self) -> AtKey {
+        match self.target.bucket.head(self.target.key(), RequestClass::Cleanup).await {
+            Ok(Some(object)) => {
+                let token = object.metadata.as_ref().and_then(|metadata| metadata.get(TOKEN_KEY));
+                match object.content_length {
+                    _ if token != Some(&self.token) => AtKey::Theirs,
+                    Some(length) if u64::try_from(length) != Ok(self.bytes) => AtKey::Damaged(length),
+                    _ => AtKey::Ours,
+                }
+            }
+            Ok(None) => AtKey::Nothing,
+            Err(failure) => {
+                tracing::debug!(%failure, "the storage does not say what is at the key");
+                AtKey::Unknown
             }
         }
     }
@@ -115,128 +176,40 @@ async fn try_to_commit(upload: &S3Upload, small_body: Option<Bytes>) -> Result<(
 
 /// The last request, in all its attempts.
 struct Commit<'a> {
-    upload: &'a S3Upload,
-    /// The whole dump, if it is for PutObject.
-    small_body: Option<Bytes>,
-    if_none_match: Option<String>,
+    finished: &'a Finished,
+    object: NewObject,
     /// Whether an attempt that failed may have succeeded.
     in_doubt: bool,
 }
 
 impl Commit<'_> {
     async fn try_once(&mut self) -> Attempt {
-        let sent = match &self.small_body {
-            Some(body) => self.put_object(body.clone()).await,
-            None => self.complete_multipart().await,
+        let Finished { target, body, .. } = self.finished;
+        let sent = match body {
+            Body::Whole(body) => target.bucket.put_once(&self.object, body.clone()).await,
+            Body::Parts { upload_id, parts } => {
+                target.bucket.complete_upload_once(&self.object, upload_id, parts).await
+            }
         };
         let failure = match sent {
-            Ok(()) => return confirm(self.upload).await,
+            Ok(()) => return self.finished.confirm().await,
             Err(failure) => failure,
         };
         self.in_doubt |= failure.is_ambiguous();
         // The answers that our own earlier success can cause, and those that say nothing.
         if failure.is_ambiguous() || failure.is_precondition_failed() || failure.is_no_such_upload() {
-            match look(self.upload).await {
+            match self.finished.look().await {
                 AtKey::Ours => return Attempt::Published,
-                AtKey::Damaged(length) => return Attempt::Refused(damaged(self.upload, length)),
+                AtKey::Damaged(length) => return Attempt::Refused(self.finished.damaged(length)),
                 AtKey::Theirs if failure.is_precondition_failed() => {
-                    return Attempt::Refused(self.upload.target.key_exists());
+                    return Attempt::Refused(target.key_exists());
                 }
                 AtKey::Unknown if failure.is_precondition_failed() && !self.in_doubt => {
-                    return Attempt::Refused(self.upload.target.key_exists());
+                    return Attempt::Refused(target.key_exists());
                 }
                 AtKey::Theirs | AtKey::Nothing | AtKey::Unknown => {}
             }
         }
         Attempt::Failed(failure)
-    }
-
-    async fn put_object(&self, body: Bytes) -> Result<(), S3Failure> {
-        let target = &self.upload.target;
-        let policy = target.options.retry.for_body(body.len());
-        let headers = ObjectHeaders::new(&target.options);
-        let request = target
-            .client
-            .put_object()
-            .bucket(&target.location.bucket)
-            .key(&target.location.key)
-            .metadata(TOKEN_KEY, &self.upload.token)
-            .set_content_type(target.options.content_type.map(str::to_owned))
-            .set_storage_class(headers.storage_class)
-            .set_server_side_encryption(headers.encryption)
-            .set_ssekms_key_id(headers.kms_key_id)
-            .set_tagging(headers.tagging)
-            .set_object_lock_mode(headers.lock_mode)
-            .set_object_lock_retain_until_date(headers.lock_until)
-            .set_expected_bucket_owner(target.options.expected_bucket_owner.clone())
-            .set_checksum_algorithm(target.checksum().algorithm())
-            .set_if_none_match(self.if_none_match.clone())
-            .body(ByteStream::from(body));
-        match policy.once(Box::pin(request.send())).await?.e_tag {
-            Some(_) => Ok(()),
-            None => Err(S3Failure::incomplete("the answer to PutObject names no object")),
-        }
-    }
-
-    async fn complete_multipart(&self) -> Result<(), S3Failure> {
-        let target = &self.upload.target;
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(self.upload.parts.clone())).build();
-        let request = target
-            .client
-            .complete_multipart_upload()
-            .bucket(&target.location.bucket)
-            .key(&target.location.key)
-            .set_upload_id(self.upload.upload_id.clone())
-            .set_expected_bucket_owner(target.options.expected_bucket_owner.clone())
-            .set_if_none_match(self.if_none_match.clone())
-            .multipart_upload(parts);
-        let output = target.options.retry.for_complete().once(Box::pin(request.send())).await?;
-        // Success must say so: a body that ended early is none.
-        match output.e_tag {
-            Some(_) => Ok(()),
-            None => Err(S3Failure::incomplete("the answer to CompleteMultipartUpload names no object")),
-        }
-    }
-}
-
-/// Reads the size again. A storage that does not let us look is believed: it said success.
-async fn confirm(upload: &S3Upload) -> Attempt {
-    match look(upload).await {
-        AtKey::Damaged(length) => Attempt::Refused(damaged(upload, length)),
-        seen @ (AtKey::Nothing | AtKey::Theirs) => {
-            // A listing that lags behind, or somebody who has just overwritten it.
-            tracing::warn!(?seen, "{} does not show what was just published there", upload.target.location);
-            Attempt::Published
-        }
-        AtKey::Ours | AtKey::Unknown => Attempt::Published,
-    }
-}
-
-fn damaged(upload: &S3Upload, length: i64) -> Error {
-    Error::new(ErrorKind::StorageFailed, upload.target.attempted("publish"))
-        .because(format!("the storage holds {length} bytes of the {} that it was given", upload.bytes))
-        .hint("do not rely on this object")
-}
-
-async fn look(upload: &S3Upload) -> AtKey {
-    let Target { client, location, options, .. } = &*upload.target;
-    let head = || {
-        let request = client.head_object().bucket(&location.bucket).key(&location.key);
-        request.set_expected_bucket_owner(options.expected_bucket_owner.clone()).send()
-    };
-    match options.retry.for_cleanup().run("HeadObject", head).await {
-        Ok(object) => {
-            let token = object.metadata.as_ref().and_then(|metadata| metadata.get(TOKEN_KEY));
-            match object.content_length {
-                _ if token != Some(&upload.token) => AtKey::Theirs,
-                Some(length) if u64::try_from(length) != Ok(upload.bytes) => AtKey::Damaged(length),
-                _ => AtKey::Ours,
-            }
-        }
-        Err(failure) if failure.status == Some(404) => AtKey::Nothing,
-        Err(failure) => {
-            tracing::debug!(%failure, "the storage does not say what is at the key");
-            AtKey::Unknown
-        }
     }
 }

@@ -1,0 +1,146 @@
+//! Requests about objects.
+
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::operation::put_object::PutObjectOutput;
+use aws_sdk_s3::primitives::{ByteStream, DateTime as S3DateTime};
+use aws_sdk_s3::types::{Delete, Error as ObjectError, ObjectIdentifier};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use super::bucket::Bucket;
+use super::failure::S3Failure;
+use super::new_object::NewObject;
+use super::retry::RequestClass;
+use crate::storage::StoredObject;
+
+/// How many keys DeleteObjects takes
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
+pub(crate) const KEYS_PER_DELETE: usize = 1000;
+
+impl Bucket {
+    /// What is known of an object; `None` if there is none.
+    pub(crate) async fn head(
+        &self,
+        key: &str,
+        class: RequestClass,
+    ) -> Result<Option<HeadObjectOutput>, S3Failure> {
+        match self.send(class, "HeadObject", || self.head_object().key(key).send()).await {
+            Ok(head) => Ok(Some(head)),
+            Err(failure) if failure.status == Some(404) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The object, or what of it follows `from`, where that gives a byte and the ETag that it had.
+    pub(crate) async fn get(
+        &self,
+        key: &str,
+        from: Option<(u64, &str)>,
+    ) -> Result<GetObjectOutput, S3Failure> {
+        let request = self
+            .get_object()
+            .key(key)
+            .set_range(from.map(|(offset, _)| format!("bytes={offset}-")))
+            .set_if_match(from.map(|(_, etag)| etag.to_owned()));
+        self.send(RequestClass::Ordinary, "GetObject", || request.clone().send()).await
+    }
+
+    /// Stores an object, in as many attempts as it takes.
+    pub(crate) async fn put(&self, object: &NewObject, body: Bytes) -> Result<PutObjectOutput, S3Failure> {
+        let class = RequestClass::Body(body.len());
+        self.send(class, "PutObject", || self.put_request(object, body.clone()).send()).await
+    }
+
+    /// Stores an object in one attempt.
+    pub(crate) async fn put_once(&self, object: &NewObject, body: Bytes) -> Result<(), S3Failure> {
+        let class = RequestClass::Body(body.len());
+        match self.send_once(class, self.put_request(object, body).send()).await?.e_tag {
+            Some(_) => Ok(()),
+            None => Err(S3Failure::incomplete("the answer to PutObject names no object")),
+        }
+    }
+
+    fn put_request(
+        &self,
+        object: &NewObject,
+        body: Bytes,
+    ) -> aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder {
+        let object = object.clone();
+        self.put_object()
+            .key(object.key)
+            .set_metadata(object.token.map(|token| [(super::TOKEN_KEY.to_owned(), token)].into()))
+            .set_content_type(object.content_type.map(str::to_owned))
+            .set_storage_class(object.storage_class)
+            .set_server_side_encryption(object.encryption)
+            .set_ssekms_key_id(object.kms_key_id)
+            .set_tagging(object.tagging)
+            .set_object_lock_mode(object.lock_mode)
+            .set_object_lock_retain_until_date(object.lock_until)
+            .set_checksum_algorithm(self.checksum().algorithm())
+            .set_if_none_match(object.if_none_match)
+            .body(ByteStream::from(body))
+    }
+
+    /// Removes an object, or a version of it. What is not there is removed.
+    pub(crate) async fn delete(&self, key: &str, version: Option<&str>) -> Result<(), S3Failure> {
+        let request = || self.delete_object().key(key).set_version_id(version.map(str::to_owned)).send();
+        match self.send(RequestClass::Ordinary, "DeleteObject", request).await {
+            Err(failure) if !failure.is_code("NoSuchKey") => Err(failure),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes up to [`KEYS_PER_DELETE`] objects by one request. Gives those that are still there, and why.
+    pub(crate) async fn delete_many(&self, keys: &[String]) -> Result<Vec<ObjectError>, S3Failure> {
+        let identifiers: Vec<_> =
+            keys.iter().filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
+        let delete = Delete::builder()
+            .set_objects(Some(identifiers))
+            .quiet(true)
+            .build()
+            .map_err(|error| S3Failure::incomplete(&error.to_string()))?;
+        let request = || self.delete_objects().delete(delete.clone()).send();
+        let answer = self.send(RequestClass::Ordinary, "DeleteObjects", request).await?;
+        // Some storages report what is gone already.
+        let is_there = |error: &ObjectError| error.code.as_deref() != Some("NoSuchKey");
+        Ok(answer.errors.unwrap_or_default().into_iter().filter(is_there).collect())
+    }
+
+    /// Everything whose key begins with `prefix`, sorted by key; of however many pages.
+    pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<StoredObject>, S3Failure> {
+        let mut objects = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let request =
+                || self.list_objects_v2().prefix(prefix).set_continuation_token(token.clone()).send();
+            let page = self.send(RequestClass::Ordinary, "ListObjectsV2", request).await?;
+            objects.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
+                Some(StoredObject {
+                    key: object.key?,
+                    bytes: u64::try_from(object.size.unwrap_or(0)).unwrap_or(0),
+                    modified: object.last_modified.and_then(|at| time(&at)),
+                })
+            }));
+            match (page.is_truncated, page.next_continuation_token) {
+                // The same token again would be an endless list.
+                (Some(true), Some(next)) if token.as_ref() != Some(&next) => token = Some(next),
+                (Some(true), _) => return Err(S3Failure::incomplete("the list breaks off")),
+                _ => break,
+            }
+        }
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
+    }
+
+    /// Lists at most one key: only to see whether that is allowed.
+    pub(crate) async fn list_one(&self, prefix: &str) -> Result<(), S3Failure> {
+        let request = || self.list_objects_v2().prefix(prefix).max_keys(1).send();
+        self.send(RequestClass::Ordinary, "ListObjectsV2", request).await.map(drop)
+    }
+}
+
+/// A time of S3.
+pub(crate) fn time(at: &S3DateTime) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(at.secs(), at.subsec_nanos())
+}
