@@ -216,7 +216,11 @@ pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Started {
             && match rel.relkind {
                 RelKind::Sequence => false,
                 RelKind::View => r.options.schema,
-                _ => true,
+                RelKind::Table
+                | RelKind::PartitionedTable
+                | RelKind::MatView
+                | RelKind::ForeignTable
+                | RelKind::CompositeType => true,
             }
     });
     Started {

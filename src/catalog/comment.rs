@@ -81,7 +81,8 @@ fn set_initial_privileges(catalog: &mut Catalog, id: DumpId, initial: Option<Vec
     let object = catalog.object_mut(id);
     let is_public = object.name == "public";
     let acl = match &mut object.kind {
-        ObjectKind::Namespace(it) if !is_public || of_public => &mut it.acl,
+        ObjectKind::Namespace(_) if is_public && !of_public => return,
+        ObjectKind::Namespace(it) => &mut it.acl,
         ObjectKind::Type(it) => &mut it.acl,
         ObjectKind::Routine(it) => &mut it.acl,
         ObjectKind::Aggregate(it) => &mut it.acl,
@@ -89,7 +90,46 @@ fn set_initial_privileges(catalog: &mut Catalog, id: DumpId, initial: Option<Vec
         ObjectKind::Language(it) => &mut it.acl,
         ObjectKind::ForeignDataWrapper(it) => &mut it.acl,
         ObjectKind::ForeignServer(it) => &mut it.acl,
-        _ => return,
+        // These have no initial privileges, or are read with them.
+        ObjectKind::Extension(_)
+        | ObjectKind::ShellType(_)
+        | ObjectKind::DummyType(_)
+        | ObjectKind::Operator(_)
+        | ObjectKind::AccessMethod(_)
+        | ObjectKind::Opclass(_)
+        | ObjectKind::Opfamily(_)
+        | ObjectKind::Collation(_)
+        | ObjectKind::Conversion(_)
+        | ObjectKind::TableAttach(_)
+        | ObjectKind::AttrDef(_)
+        | ObjectKind::Index(_)
+        | ObjectKind::IndexAttach(_)
+        | ObjectKind::ExtendedStatistics(_)
+        | ObjectKind::Rule(_)
+        | ObjectKind::Trigger(_)
+        | ObjectKind::Constraint(_)
+        | ObjectKind::ForeignKey(_)
+        | ObjectKind::Cast(_)
+        | ObjectKind::Transform(_)
+        | ObjectKind::TableData(_)
+        | ObjectKind::SequenceSet(_)
+        | ObjectKind::RelationStatistics(_)
+        | ObjectKind::RefreshMatView(_)
+        | ObjectKind::TsParser(_)
+        | ObjectKind::TsDict(_)
+        | ObjectKind::TsTemplate(_)
+        | ObjectKind::TsConfig(_)
+        | ObjectKind::DefaultAcl(_)
+        | ObjectKind::LargeObjects(_)
+        | ObjectKind::LargeObjectData(_)
+        | ObjectKind::EventTrigger(_)
+        | ObjectKind::Policy(_)
+        | ObjectKind::Publication(_)
+        | ObjectKind::PublicationRel(_)
+        | ObjectKind::PublicationNamespace(_)
+        | ObjectKind::Subscription(_)
+        | ObjectKind::PreDataBoundary
+        | ObjectKind::PostDataBoundary => return,
     };
     acl.initial = initial;
 }

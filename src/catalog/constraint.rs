@@ -235,7 +235,11 @@ pub(super) async fn read_foreign_keys(r: &Reader<'_>, catalog: &mut Catalog) -> 
                 RelKind::PartitionedTable => true,
                 // A key that is NOT ENFORCED has no triggers.
                 RelKind::Table => rel.relhastriggers || r.major >= 18,
-                _ => rel.relhastriggers,
+                RelKind::View
+                | RelKind::MatView
+                | RelKind::ForeignTable
+                | RelKind::Sequence
+                | RelKind::CompositeType => rel.relhastriggers,
             }
     });
     let definition = only_if(r.prints_post_data(), "pg_catalog.pg_get_constraintdef(oid)");

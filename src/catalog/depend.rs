@@ -90,7 +90,50 @@ async fn read_extensions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             ObjectKind::Trigger(it) => it.depends_on_extensions.push(extension),
             ObjectKind::Index(it) => it.depends_on_extensions.push(extension),
             ObjectKind::Relation(it) => it.depends_on_extensions.push(extension),
-            _ => {}
+            // ALTER … DEPENDS ON EXTENSION is not for these.
+            ObjectKind::Namespace(_)
+            | ObjectKind::Extension(_)
+            | ObjectKind::Type(_)
+            | ObjectKind::ShellType(_)
+            | ObjectKind::DummyType(_)
+            | ObjectKind::Aggregate(_)
+            | ObjectKind::Operator(_)
+            | ObjectKind::AccessMethod(_)
+            | ObjectKind::Opclass(_)
+            | ObjectKind::Opfamily(_)
+            | ObjectKind::Collation(_)
+            | ObjectKind::Conversion(_)
+            | ObjectKind::TableAttach(_)
+            | ObjectKind::AttrDef(_)
+            | ObjectKind::IndexAttach(_)
+            | ObjectKind::ExtendedStatistics(_)
+            | ObjectKind::Rule(_)
+            | ObjectKind::Constraint(_)
+            | ObjectKind::ForeignKey(_)
+            | ObjectKind::Language(_)
+            | ObjectKind::Cast(_)
+            | ObjectKind::Transform(_)
+            | ObjectKind::TableData(_)
+            | ObjectKind::SequenceSet(_)
+            | ObjectKind::RelationStatistics(_)
+            | ObjectKind::RefreshMatView(_)
+            | ObjectKind::TsParser(_)
+            | ObjectKind::TsDict(_)
+            | ObjectKind::TsTemplate(_)
+            | ObjectKind::TsConfig(_)
+            | ObjectKind::ForeignDataWrapper(_)
+            | ObjectKind::ForeignServer(_)
+            | ObjectKind::DefaultAcl(_)
+            | ObjectKind::LargeObjects(_)
+            | ObjectKind::LargeObjectData(_)
+            | ObjectKind::EventTrigger(_)
+            | ObjectKind::Policy(_)
+            | ObjectKind::Publication(_)
+            | ObjectKind::PublicationRel(_)
+            | ObjectKind::PublicationNamespace(_)
+            | ObjectKind::Subscription(_)
+            | ObjectKind::PreDataBoundary
+            | ObjectKind::PostDataBoundary => {}
         }
     }
     Ok(())
@@ -147,7 +190,35 @@ pub(super) fn add_boundaries(catalog: &mut Catalog, dialect: u32) {
                     catalog.add_dependency(id, post);
                 }
             }
-            _ => catalog.add_dependency(pre, id),
+            ObjectKind::Namespace(_)
+            | ObjectKind::Extension(_)
+            | ObjectKind::Type(_)
+            | ObjectKind::ShellType(_)
+            | ObjectKind::DummyType(_)
+            | ObjectKind::Routine(_)
+            | ObjectKind::Aggregate(_)
+            | ObjectKind::Operator(_)
+            | ObjectKind::AccessMethod(_)
+            | ObjectKind::Opclass(_)
+            | ObjectKind::Opfamily(_)
+            | ObjectKind::Collation(_)
+            | ObjectKind::Conversion(_)
+            | ObjectKind::Relation(_)
+            | ObjectKind::TableAttach(_)
+            | ObjectKind::AttrDef(_)
+            | ObjectKind::Language(_)
+            | ObjectKind::Cast(_)
+            | ObjectKind::Transform(_)
+            | ObjectKind::TsParser(_)
+            | ObjectKind::TsDict(_)
+            | ObjectKind::TsTemplate(_)
+            | ObjectKind::TsConfig(_)
+            | ObjectKind::ForeignDataWrapper(_)
+            | ObjectKind::ForeignServer(_)
+            | ObjectKind::PreDataBoundary
+            | ObjectKind::PostDataBoundary => {
+                catalog.add_dependency(pre, id);
+            }
         }
     }
     catalog.add_dependency(post, pre);

@@ -6,6 +6,9 @@
 //! [`CatalogId`]; what we print may be more than that (a table, its data and its attachment to a
 //! partitioned table are three objects with one `CatalogId`).
 
+// A new kind of object must not slip through: the compiler leads to each place that has to know it.
+#![deny(clippy::wildcard_enum_match_arm)]
+
 mod access_method;
 mod acl;
 mod attribute;

@@ -237,13 +237,22 @@ async fn read_member_operators(r: &Reader<'_>, catalog: &mut Catalog) -> Result<
             sort_family: row.opt_text("opfnsp")?.zip(row.opt_text("opfname")?),
         };
         let Some(id) = catalog.find(row.oid("refclassid")?, row.oid("refobjid")?) else { continue };
-        match &mut catalog.object_mut(id).kind {
-            ObjectKind::Opclass(it) => it.operators.push(member),
-            ObjectKind::Opfamily(it) => it.operators.push(member),
-            _ => {}
+        if let Some((operators, _)) = members_mut(&mut catalog.object_mut(id).kind) {
+            operators.push(member);
         }
     }
     Ok(())
+}
+
+/// The members of a class or a family.
+fn members_mut(kind: &mut ObjectKind) -> Option<(&mut Vec<OpMember>, &mut Vec<ProcMember>)> {
+    if let ObjectKind::Opclass(it) = kind {
+        Some((&mut it.operators, &mut it.functions))
+    } else if let ObjectKind::Opfamily(it) = kind {
+        Some((&mut it.operators, &mut it.functions))
+    } else {
+        None
+    }
 }
 
 async fn read_member_functions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
@@ -271,10 +280,8 @@ async fn read_member_functions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<
             function: row.text("function")?,
         };
         let Some(id) = catalog.find(row.oid("refclassid")?, row.oid("refobjid")?) else { continue };
-        match &mut catalog.object_mut(id).kind {
-            ObjectKind::Opclass(it) => it.functions.push(member),
-            ObjectKind::Opfamily(it) => it.functions.push(member),
-            _ => {}
+        if let Some((_, functions)) = members_mut(&mut catalog.object_mut(id).kind) {
+            functions.push(member);
         }
     }
     Ok(())

@@ -191,10 +191,53 @@ async fn read_type_names(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
                 wanted.extend(it.detail.iter().flat_map(|d| &d.transform_types));
             }
             ObjectKind::Aggregate(it) => wanted.extend(&it.arg_types),
-            ObjectKind::Cast(it) if !object.dump.is_empty() => wanted.extend([it.castsource, it.casttarget]),
+            ObjectKind::Cast(_) if object.dump.is_empty() => {}
+            ObjectKind::Cast(it) => wanted.extend([it.castsource, it.casttarget]),
             ObjectKind::Transform(it) => wanted.push(it.trftype),
             ObjectKind::Relation(it) => wanted.push(it.reloftype),
-            _ => {}
+            // No types are named by these, or the server names them in the definition.
+            ObjectKind::Namespace(_)
+            | ObjectKind::Extension(_)
+            | ObjectKind::Type(_)
+            | ObjectKind::ShellType(_)
+            | ObjectKind::DummyType(_)
+            | ObjectKind::Operator(_)
+            | ObjectKind::AccessMethod(_)
+            | ObjectKind::Opclass(_)
+            | ObjectKind::Opfamily(_)
+            | ObjectKind::Collation(_)
+            | ObjectKind::Conversion(_)
+            | ObjectKind::TableAttach(_)
+            | ObjectKind::AttrDef(_)
+            | ObjectKind::Index(_)
+            | ObjectKind::IndexAttach(_)
+            | ObjectKind::ExtendedStatistics(_)
+            | ObjectKind::Rule(_)
+            | ObjectKind::Trigger(_)
+            | ObjectKind::Constraint(_)
+            | ObjectKind::ForeignKey(_)
+            | ObjectKind::Language(_)
+            | ObjectKind::TableData(_)
+            | ObjectKind::SequenceSet(_)
+            | ObjectKind::RelationStatistics(_)
+            | ObjectKind::RefreshMatView(_)
+            | ObjectKind::TsParser(_)
+            | ObjectKind::TsDict(_)
+            | ObjectKind::TsTemplate(_)
+            | ObjectKind::TsConfig(_)
+            | ObjectKind::ForeignDataWrapper(_)
+            | ObjectKind::ForeignServer(_)
+            | ObjectKind::DefaultAcl(_)
+            | ObjectKind::LargeObjects(_)
+            | ObjectKind::LargeObjectData(_)
+            | ObjectKind::EventTrigger(_)
+            | ObjectKind::Policy(_)
+            | ObjectKind::Publication(_)
+            | ObjectKind::PublicationRel(_)
+            | ObjectKind::PublicationNamespace(_)
+            | ObjectKind::Subscription(_)
+            | ObjectKind::PreDataBoundary
+            | ObjectKind::PostDataBoundary => {}
         }
     }
     wanted.retain(|&oid| oid != 0);

@@ -164,10 +164,10 @@ pub(super) async fn read_details(r: &Reader<'_>, catalog: &mut Catalog) -> Resul
         if object.dump.is_empty() {
             continue;
         }
-        match object.kind {
-            ObjectKind::Routine(_) => routines.push(object.catalog_id.oid),
-            ObjectKind::Aggregate(_) => aggregates.push(object.catalog_id.oid),
-            _ => {}
+        if let ObjectKind::Routine(_) = object.kind {
+            routines.push(object.catalog_id.oid);
+        } else if let ObjectKind::Aggregate(_) = object.kind {
+            aggregates.push(object.catalog_id.oid);
         }
     }
     read_routine_details(r, catalog, routines).await?;

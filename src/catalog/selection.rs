@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::row::query;
-use super::{Catalog, Components, DumpId, FIRST_NORMAL_OID, ObjectKind, Oid};
+use super::{Catalog, Components, DumpId, FIRST_NORMAL_OID, Oid};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::error::PgFailure;
 use crate::pg::text::EncodedText;
@@ -339,10 +339,7 @@ pub(super) fn contents_of_namespace(catalog: &Catalog, id: DumpId) -> Option<Com
 /// changed privileges to dump.
 pub(super) fn member_of_extension(catalog: &mut Catalog, id: DumpId) -> bool {
     let Some(&extension) = catalog.members.get(&catalog.object(id).catalog_id) else { return false };
-    let contents = match &catalog.object(extension).kind {
-        ObjectKind::Extension(e) => e.dump_contents,
-        _ => Components::empty(),
-    };
+    let contents = catalog.extension(extension).map_or(Components::empty(), |e| e.dump_contents);
     let object = catalog.object_mut(id);
     object.extension_member = true;
     object.dependencies.push(extension);

@@ -160,7 +160,7 @@ impl InsertWriter {
                 self.buffer.push(b'B');
                 self.literal(value);
             }
-            _ => self.literal(value),
+            Spelling::Default | Spelling::Number | Spelling::Literal => self.literal(value),
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::catalog::{Catalog, DumpId, ObjectKind, Oid};
+use crate::catalog::{Catalog, DumpId, Oid};
 use crate::error::Result;
 use crate::pg::connect::Session;
 use crate::pipeline::BlockWriter;
@@ -49,11 +49,7 @@ fn oids(catalog: &Catalog, group: Option<DumpId>) -> Vec<Oid> {
     if let Some(group) = group {
         return catalog.large_objects(group).map(|lo| lo.oids.clone()).unwrap_or_default();
     }
-    let all = catalog.ids().filter_map(|id| match &catalog.object(id).kind {
-        ObjectKind::LargeObjects(lo) => Some(lo.oids.clone()),
-        _ => None,
-    });
-    all.flatten().collect()
+    catalog.ids().filter_map(|id| catalog.large_objects(id)).flat_map(|lo| lo.oids.clone()).collect()
 }
 
 async fn read(session: &Session, oid: Oid, offset: i64) -> Result<Vec<u8>> {

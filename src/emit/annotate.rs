@@ -1,7 +1,7 @@
 //! What is attached to objects of any kind: comments, security labels, privileges.
 
 use super::acl::{AclTarget, commands};
-use super::{Emitter, Entry, Section};
+use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Acl, CatalogId, Components, DumpId, Label};
 use crate::error::Result;
 
@@ -10,6 +10,8 @@ use crate::error::Result;
 pub(super) struct Annotated<'a> {
     /// The object.
     pub(super) id: DumpId,
+    /// What it is.
+    pub(super) kind: EntryKind,
     /// The keywords between ON and the name: `TABLE`, `TRIGGER t ON`, …
     pub(super) keyword: &'a str,
     /// The name, quoted, with arguments and the like.
@@ -56,7 +58,8 @@ impl Emitter<'_> {
         let name = in_schema(self, target);
         let sql = format!("COMMENT ON {} {name} IS {};\n", target.keyword, self.q.literal(text));
         let tag = format!("{} {}", target.keyword, target.name);
-        let entry = Entry::new(Section::None, "COMMENT", tag, sql)
+        let entry = Entry::new(Section::None, EntryKind::Comment, tag, sql)
+            .attached_to(target.kind)
             .in_namespace(target.namespace)
             .owned_by(target.owner);
         self.push(entry);
@@ -103,7 +106,8 @@ impl Emitter<'_> {
             return;
         }
         let tag = format!("{} {}", target.keyword, target.name);
-        let entry = Entry::new(Section::None, "SECURITY LABEL", tag, sql)
+        let entry = Entry::new(Section::None, EntryKind::SecurityLabel, tag, sql)
+            .attached_to(target.kind)
             .in_namespace(target.namespace)
             .owned_by(target.owner);
         self.push(entry);
@@ -136,8 +140,10 @@ impl Emitter<'_> {
             Some(column) => format!("COLUMN {}.{column}", target.name),
             None => format!("{} {}", target.keyword, target.name),
         };
-        let entry =
-            Entry::new(Section::None, "ACL", tag, sql).in_namespace(target.namespace).owned_by(target.owner);
+        let entry = Entry::new(Section::None, EntryKind::Acl, tag, sql)
+            .attached_to(target.kind)
+            .in_namespace(target.namespace)
+            .owned_by(target.owner);
         self.push(entry);
         Ok(())
     }

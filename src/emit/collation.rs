@@ -1,7 +1,7 @@
 //! Collations and conversions.
 
 use super::annotate::Annotated;
-use super::{Emitter, Entry, Section};
+use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Collation, Conversion, DumpId};
 
 impl Emitter<'_> {
@@ -36,7 +36,7 @@ impl Emitter<'_> {
             }
         }
         let create = format!("CREATE COLLATION {} ({});\n", self.qualified(id), parameters.join(", "));
-        self.push_simple(id, "COLLATION", Some(&it.owner), create);
+        self.push_simple(id, EntryKind::Collation, Some(&it.owner), create);
     }
 
     pub(super) fn conversion(&mut self, id: DumpId, it: &Conversion) {
@@ -48,27 +48,22 @@ impl Emitter<'_> {
             self.q.literal(&it.to_encoding),
             it.conproc
         );
-        self.push_simple(id, "CONVERSION", Some(&it.owner), create);
+        self.push_simple(id, EntryKind::Conversion, Some(&it.owner), create);
     }
 
     /// Adds the definition and comment of an object in a schema that is dropped by name.
-    pub(super) fn push_simple(
-        &mut self,
-        id: DumpId,
-        desc: &'static str,
-        owner: Option<&str>,
-        create: String,
-    ) {
+    pub(super) fn push_simple(&mut self, id: DumpId, kind: EntryKind, owner: Option<&str>, create: String) {
         let schema = self.schema(id);
-        let mut entry = Entry::new(Section::PreData, desc, &*self.get(id).name, create)
+        let mut entry = Entry::new(Section::PreData, kind, &*self.get(id).name, create)
             .in_namespace(schema)
-            .dropped_by(format!("DROP {desc} {};\n", self.qualified(id)));
+            .named(self.qualified(id));
         entry.owner = owner.map(str::to_owned);
         self.push_definition(id, entry);
         let name = self.name(id);
         self.comment(Annotated {
             id,
-            keyword: desc,
+            kind,
+            keyword: kind.header(),
             name: &name,
             namespace: schema,
             owner: owner.unwrap_or_default(),

@@ -1,8 +1,13 @@
 //! Constraints that are printed by a command of their own.
 
 use super::annotate::Annotated;
-use super::{Emitter, Entry, Section};
+use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Constraint, ConstraintOwner, DumpId, Index, RelKind, Relation, attribute_name};
+
+/// A CHECK or a NOT NULL, by `contype`.
+fn check_kind(contype: char) -> EntryKind {
+    if contype == 'n' { EntryKind::Constraint } else { EntryKind::CheckConstraint }
+}
 
 impl Emitter<'_> {
     pub(super) fn constraint(&mut self, id: DumpId, it: &Constraint) {
@@ -15,17 +20,24 @@ impl Emitter<'_> {
                     let keyword = format!("CONSTRAINT {} ON", self.name(id));
                     let (name, namespace) = (self.name(table), self.schema(table));
                     let owner = &relation.owner;
-                    self.comment(Annotated { id, keyword: &keyword, name: &name, namespace, owner });
+                    self.comment(Annotated {
+                        id,
+                        kind: EntryKind::Constraint,
+                        keyword: &keyword,
+                        name: &name,
+                        namespace,
+                        owner,
+                    });
                 }
             }
         }
     }
 
     fn table_constraint(&mut self, id: DumpId, it: &Constraint, table: DumpId, relation: &Relation) {
-        let foreign = if relation.relkind == RelKind::ForeignTable { "FOREIGN " } else { "" };
+        let foreign = relation.relkind == RelKind::ForeignTable;
         let qualified = self.qualified(table);
         let definition = it.definition.as_deref().unwrap_or_default();
-        let (desc, only, body) = match it.contype {
+        let (kind, only, body) = match it.contype {
             'p' | 'u' | 'x' => {
                 let Some((index_id, index)) = it.index.and_then(|i| Some((i, self.catalog.index(i)?))) else {
                     return;
@@ -38,24 +50,26 @@ impl Emitter<'_> {
                 body.push_str(&self.clustered_clause(index_id, index));
                 body.push_str(&self.replica_identity_clause(index_id, index));
                 body.push_str(&self.index_depends(index_id, index));
-                ("CONSTRAINT", "ONLY ", body)
+                (EntryKind::Constraint, true, body)
             }
             'f' => {
-                let only = if relation.relkind == RelKind::PartitionedTable { "" } else { "ONLY " };
-                ("FK CONSTRAINT", only, format!("{definition};\n"))
+                let only = relation.relkind != RelKind::PartitionedTable;
+                (EntryKind::ForeignKey, only, format!("{definition};\n"))
             }
             // Not ONLY: checks and NOT NULLs hold for children too.
             contype if it.separate && it.conislocal => {
-                let desc = if contype == 'n' { "CONSTRAINT" } else { "CHECK CONSTRAINT" };
-                (desc, "", format!("{definition};\n"))
+                (check_kind(contype), false, format!("{definition};\n"))
             }
             _ => return,
         };
         let name = self.name(id);
-        let create = format!("ALTER {foreign}TABLE {only}{qualified}\n    ADD CONSTRAINT {name} {body}");
-        let drop = format!("ALTER {foreign}TABLE {only}{qualified} DROP CONSTRAINT {name};\n");
+        let (foreign_word, only_word) =
+            (if foreign { "FOREIGN " } else { "" }, if only { "ONLY " } else { "" });
+        let create =
+            format!("ALTER {foreign_word}TABLE {only_word}{qualified}\n    ADD CONSTRAINT {name} {body}");
+        let drop = DropCommand::TableConstraint { foreign, only, table: qualified, name };
         let tag = format!("{} {}", self.get(table).name, self.get(id).name);
-        let mut entry = Entry::new(Section::PostData, desc, tag, create)
+        let mut entry = Entry::new(Section::PostData, kind, tag, create)
             .in_namespace(self.schema(table))
             .owned_by(&relation.owner)
             .dropped_by(drop);
@@ -95,15 +109,21 @@ impl Emitter<'_> {
         let (qualified, name) = (self.qualified(domain), self.name(id));
         let definition = it.definition.as_deref().unwrap_or_default();
         let create = format!("ALTER DOMAIN {qualified}\n    ADD CONSTRAINT {name} {definition};\n");
-        let desc = if it.contype == 'n' { "CONSTRAINT" } else { "CHECK CONSTRAINT" };
         let tag = format!("{} {}", self.get(domain).name, self.get(id).name);
-        let entry = Entry::new(Section::PostData, desc, tag, create)
+        let entry = Entry::new(Section::PostData, check_kind(it.contype), tag, create)
             .in_namespace(self.schema(domain))
             .owned_by(&typ.owner)
-            .dropped_by(format!("ALTER DOMAIN {qualified} DROP CONSTRAINT {name};\n"));
+            .dropped_by(DropCommand::DomainConstraint { domain: qualified, name: name.clone() });
         self.push_definition(id, entry);
         let keyword = format!("CONSTRAINT {name} ON DOMAIN");
         let (name, namespace) = (self.name(domain), self.schema(domain));
-        self.comment(Annotated { id, keyword: &keyword, name: &name, namespace, owner: &typ.owner });
+        self.comment(Annotated {
+            id,
+            kind: EntryKind::Constraint,
+            keyword: &keyword,
+            name: &name,
+            namespace,
+            owner: &typ.owner,
+        });
     }
 }

@@ -2,7 +2,7 @@
 
 use super::annotate::Annotated;
 use super::settings::assignment;
-use super::{Emitter, Entry, Section};
+use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{CatalogId, Database, class};
 use crate::error::Result;
 
@@ -14,12 +14,19 @@ impl Emitter<'_> {
         let Some(id) = catalog.ids().next() else { return Ok(()) };
         let name = self.q.id(&it.datname).into_owned();
         let create = self.database_definition(&name, it);
-        let mut entry = Entry::new(Section::PreData, "DATABASE", &*it.datname, create)
+        let mut entry = Entry::new(Section::PreData, EntryKind::Database, &*it.datname, create)
             .owned_by(&it.owner)
-            .dropped_by(format!("DROP DATABASE {name};\n"));
+            .named(&*name);
         entry.catalog_id = CatalogId { classoid: class::PG_DATABASE, oid: it.oid };
         self.push(entry);
-        let target = Annotated { id, keyword: "DATABASE", name: &name, namespace: None, owner: &it.owner };
+        let target = Annotated {
+            id,
+            kind: EntryKind::Database,
+            keyword: "DATABASE",
+            name: &name,
+            namespace: None,
+            owner: &it.owner,
+        };
         if let Some(comment) = &it.comment {
             self.push_comment(comment, target);
         }
@@ -90,16 +97,16 @@ impl Emitter<'_> {
     }
 
     fn database_properties(&mut self, name: &str, it: &Database) {
-        let (mut create, mut drop) = (String::new(), String::new());
+        let (mut create, mut drop) = (String::new(), DropCommand::Nothing);
         if it.datconnlimit != -1 {
             create.push_str(&format!("ALTER DATABASE {name} CONNECTION LIMIT = {};\n", it.datconnlimit));
         }
         if it.datistemplate {
             create.push_str(&format!("ALTER DATABASE {name} IS_TEMPLATE = true;\n"));
-            drop = format!(
+            drop = DropCommand::Plain(format!(
                 "UPDATE pg_catalog.pg_database SET datistemplate = false WHERE datname = {};\n",
                 self.q.literal(&it.datname)
-            );
+            ));
         }
         for setting in &it.settings {
             if let Some(assignment) =
@@ -117,7 +124,7 @@ impl Emitter<'_> {
             }
         }
         if !create.is_empty() {
-            let entry = Entry::new(Section::PreData, "DATABASE PROPERTIES", &*it.datname, create)
+            let entry = Entry::new(Section::PreData, EntryKind::DatabaseProperties, &*it.datname, create)
                 .owned_by(&it.owner)
                 .dropped_by(drop);
             self.push(entry);

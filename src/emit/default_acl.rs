@@ -1,7 +1,7 @@
 //! ALTER DEFAULT PRIVILEGES.
 
 use super::acl::{AclTarget, commands};
-use super::{Emitter, Entry, Section};
+use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Components, DefaultAcl, DumpId};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -37,10 +37,14 @@ impl Emitter<'_> {
         };
         let now = it.acl.acl.as_deref().unwrap_or_default();
         let sql = commands(self.q, &target, now, &it.acl.default, self.dialect)?;
-        let mut entry =
-            Entry::new(Section::PostData, "DEFAULT ACL", format!("DEFAULT PRIVILEGES FOR {objects}"), sql)
-                .in_namespace(schema)
-                .owned_by(&it.role);
+        let mut entry = Entry::new(
+            Section::PostData,
+            EntryKind::DefaultAcl,
+            format!("DEFAULT PRIVILEGES FOR {objects}"),
+            sql,
+        )
+        .in_namespace(schema)
+        .owned_by(&it.role);
         entry.dump_id = Some(id);
         entry.catalog_id = self.get(id).catalog_id;
         self.push(entry);

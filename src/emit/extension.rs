@@ -1,7 +1,7 @@
 //! Extensions: created by name; their members come with them.
 
 use super::annotate::Annotated;
-use super::{Emitter, Entry, Section};
+use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, Extension};
 
 impl Emitter<'_> {
@@ -9,10 +9,17 @@ impl Emitter<'_> {
         let name = self.name(id);
         let create =
             format!("CREATE EXTENSION IF NOT EXISTS {name} WITH SCHEMA {};\n", self.q.id(&it.schema));
-        let entry = Entry::new(Section::PreData, "EXTENSION", &*self.get(id).name, create)
-            .dropped_by(format!("DROP EXTENSION {name};\n"));
+        let entry =
+            Entry::new(Section::PreData, EntryKind::Extension, &*self.get(id).name, create).named(&*name);
         self.push_definition(id, entry);
-        self.annotate(Annotated { id, keyword: "EXTENSION", name: &name, namespace: None, owner: "" });
+        self.annotate(Annotated {
+            id,
+            kind: EntryKind::Extension,
+            keyword: "EXTENSION",
+            name: &name,
+            namespace: None,
+            owner: "",
+        });
     }
 
     /// What `ALTER … DEPENDS ON EXTENSION` recorded of an object; `what` is its keyword and name.

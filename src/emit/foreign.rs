@@ -1,7 +1,7 @@
 //! Foreign-data wrappers, servers, user mappings.
 
 use super::annotate::Annotated;
-use super::{Emitter, Entry, Section};
+use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Components, DumpId, ForeignDataWrapper, ForeignServer};
 use crate::error::Result;
 
@@ -23,12 +23,18 @@ impl Emitter<'_> {
         }
         create.push_str(&options_clause(&it.options));
         create.push_str(";\n");
-        let entry = Entry::new(Section::PreData, "FOREIGN DATA WRAPPER", &*self.get(id).name, create)
+        let entry = Entry::new(Section::PreData, EntryKind::ForeignDataWrapper, &*self.get(id).name, create)
             .owned_by(&it.owner)
-            .dropped_by(format!("DROP FOREIGN DATA WRAPPER {name};\n"));
+            .named(&*name);
         self.push_definition(id, entry);
-        let target =
-            Annotated { id, keyword: "FOREIGN DATA WRAPPER", name: &name, namespace: None, owner: &it.owner };
+        let target = Annotated {
+            id,
+            kind: EntryKind::ForeignDataWrapper,
+            keyword: "FOREIGN DATA WRAPPER",
+            name: &name,
+            namespace: None,
+            owner: &it.owner,
+        };
         self.comment(target);
         self.privileges(target, &it.acl)
     }
@@ -44,11 +50,18 @@ impl Emitter<'_> {
         create.push_str(&format!(" FOREIGN DATA WRAPPER {}", self.q.id(&it.fdwname)));
         create.push_str(&options_clause(&it.options));
         create.push_str(";\n");
-        let entry = Entry::new(Section::PreData, "SERVER", &*self.get(id).name, create)
+        let entry = Entry::new(Section::PreData, EntryKind::Server, &*self.get(id).name, create)
             .owned_by(&it.owner)
-            .dropped_by(format!("DROP SERVER {name};\n"));
+            .named(&*name);
         self.push_definition(id, entry);
-        let target = Annotated { id, keyword: "SERVER", name: &name, namespace: None, owner: &it.owner };
+        let target = Annotated {
+            id,
+            kind: EntryKind::Server,
+            keyword: "SERVER",
+            name: &name,
+            namespace: None,
+            owner: &it.owner,
+        };
         self.comment(target);
         self.privileges(Annotated { keyword: "FOREIGN SERVER", ..target }, &it.acl)?;
         if self.dumps(id, Components::USER_MAPPING) {
@@ -60,12 +73,12 @@ impl Emitter<'_> {
     fn user_mappings(&mut self, id: DumpId, it: &ForeignServer) {
         let server = self.name(id);
         for mapping in &it.user_mappings {
-            let what = format!("USER MAPPING FOR {} SERVER {server}", self.q.id(&mapping.user));
-            let create = format!("CREATE {what}{};\n", options_clause(&mapping.options));
+            let what = format!("FOR {} SERVER {server}", self.q.id(&mapping.user));
+            let create = format!("CREATE USER MAPPING {what}{};\n", options_clause(&mapping.options));
             let tag = format!("USER MAPPING {} SERVER {}", mapping.user, self.get(id).name);
-            let entry = Entry::new(Section::PreData, "USER MAPPING", tag, create)
+            let entry = Entry::new(Section::PreData, EntryKind::UserMapping, tag, create)
                 .owned_by(&it.owner)
-                .dropped_by(format!("DROP {what};\n"));
+                .named(what);
             self.push(entry);
         }
     }

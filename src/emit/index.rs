@@ -1,7 +1,7 @@
 //! Indexes and their attachment.
 
 use super::annotate::Annotated;
-use super::{Emitter, Entry, Section};
+use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Components, DumpId, Index, IndexAttach, RelKind, Relation, attribute_name};
 
 impl Emitter<'_> {
@@ -24,15 +24,22 @@ impl Emitter<'_> {
             create.push_str(&self.index_depends(id, it));
             create.push_str(&self.replica_identity_clause(id, it));
             // An attached index can't be dropped by itself.
-            let drop = if it.parent_oid == 0 { format!("DROP INDEX {qualified};\n") } else { String::new() };
-            let mut entry = Entry::new(Section::PostData, "INDEX", &*self.get(id).name, create)
+            let drop = if it.parent_oid == 0 { DropCommand::Object(qualified) } else { DropCommand::Nothing };
+            let mut entry = Entry::new(Section::PostData, EntryKind::Index, &*self.get(id).name, create)
                 .in_namespace(schema)
                 .owned_by(&table.owner)
                 .dropped_by(drop);
             entry.tablespace = Some(it.tablespace.clone());
             self.push_definition(id, entry);
         }
-        self.comment(Annotated { id, keyword: "INDEX", name: &name, namespace: schema, owner: &table.owner });
+        self.comment(Annotated {
+            id,
+            kind: EntryKind::Index,
+            keyword: "INDEX",
+            name: &name,
+            namespace: schema,
+            owner: &table.owner,
+        });
     }
 
     /// Spells an index of nothing but columns, as `pg_get_indexdef` does.
@@ -93,7 +100,7 @@ impl Emitter<'_> {
             self.qualified(it.parent),
             self.qualified(it.partition)
         );
-        let entry = Entry::new(Section::PostData, "INDEX ATTACH", &*self.get(id).name, sql)
+        let entry = Entry::new(Section::PostData, EntryKind::IndexAttach, &*self.get(id).name, sql)
             .in_namespace(self.schema(id))
             .owned_by(&table.owner);
         self.push_definition(id, entry);

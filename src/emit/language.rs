@@ -1,7 +1,7 @@
 //! Languages, casts, transforms.
 
 use super::annotate::Annotated;
-use super::{Emitter, Entry, Section};
+use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Cast, DumpId, Language, Oid, Transform, class};
 use crate::error::Result;
 
@@ -28,11 +28,18 @@ impl Emitter<'_> {
             }
             _ => format!("CREATE OR REPLACE PROCEDURAL LANGUAGE {name};\n"),
         };
-        let entry = Entry::new(Section::PreData, "PROCEDURAL LANGUAGE", &*self.get(id).name, create)
+        let entry = Entry::new(Section::PreData, EntryKind::ProceduralLanguage, &*self.get(id).name, create)
             .owned_by(&it.owner)
-            .dropped_by(format!("DROP PROCEDURAL LANGUAGE {name};\n"));
+            .named(&*name);
         self.push_definition(id, entry);
-        let target = Annotated { id, keyword: "LANGUAGE", name: &name, namespace: None, owner: &it.owner };
+        let target = Annotated {
+            id,
+            kind: EntryKind::ProceduralLanguage,
+            keyword: "LANGUAGE",
+            name: &name,
+            namespace: None,
+            owner: &it.owner,
+        };
         self.annotate(target);
         if it.lanpltrusted { self.privileges(target, &it.acl) } else { Ok(()) }
     }
@@ -51,13 +58,20 @@ impl Emitter<'_> {
         };
         let entry = Entry::new(
             Section::PreData,
-            "CAST",
+            EntryKind::Cast,
             format!("CAST {pair}"),
             format!("CREATE CAST {pair} {method}{context};\n"),
         )
-        .dropped_by(format!("DROP CAST {pair};\n"));
+        .named(&*pair);
         self.push_definition(id, entry);
-        self.comment(Annotated { id, keyword: "CAST", name: &pair, namespace: None, owner: "" });
+        self.comment(Annotated {
+            id,
+            kind: EntryKind::Cast,
+            keyword: "CAST",
+            name: &pair,
+            namespace: None,
+            owner: "",
+        });
     }
 
     pub(super) fn transform(&mut self, id: DumpId, it: &Transform) {
@@ -69,9 +83,16 @@ impl Emitter<'_> {
             })
             .collect();
         let create = format!("CREATE TRANSFORM {what} ({});\n", functions.join(", "));
-        let entry = Entry::new(Section::PreData, "TRANSFORM", format!("TRANSFORM {what}"), create)
-            .dropped_by(format!("DROP TRANSFORM {what};\n"));
+        let entry = Entry::new(Section::PreData, EntryKind::Transform, format!("TRANSFORM {what}"), create)
+            .named(&*what);
         self.push_definition(id, entry);
-        self.comment(Annotated { id, keyword: "TRANSFORM", name: &what, namespace: None, owner: "" });
+        self.comment(Annotated {
+            id,
+            kind: EntryKind::Transform,
+            keyword: "TRANSFORM",
+            name: &what,
+            namespace: None,
+            owner: "",
+        });
     }
 }

@@ -1,34 +1,35 @@
 //! Large objects: one entry each until version 16, groups from 17 on.
 
 use super::annotate::Annotated;
-use super::{Contents, Emitter, Entry, Section};
+use super::{Contents, Definition, DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{CatalogId, Components, DumpId, LargeObjects, class};
 use crate::error::Result;
 
 impl Emitter<'_> {
     pub(super) fn large_objects(&mut self, id: DumpId, it: &LargeObjects) -> Result<()> {
-        let (desc, create, drop) = if self.dialect >= 17 {
-            // The commands are printed one by one (script.rs); here they are only the OIDs.
-            let oids: String = it.oids.iter().map(|oid| format!("{oid}\n")).collect();
-            ("BLOB METADATA", oids, "SELECT pg_catalog.lo_unlink(".to_owned())
+        let name = &*self.get(id).name;
+        let entry = if self.dialect >= 17 {
+            let create = Definition::LargeObjects(it.oids.clone());
+            Entry::new(Section::Data, EntryKind::LargeObjectMetadata, name, create)
         } else {
-            let oid = &self.get(id).name;
-            (
-                "BLOB",
-                format!("SELECT pg_catalog.lo_create('{oid}');\n"),
-                format!("SELECT pg_catalog.lo_unlink('{oid}');\n"),
-            )
+            let create = format!("SELECT pg_catalog.lo_create('{name}');\n");
+            Entry::new(Section::PreData, EntryKind::LargeObject, name, create)
         };
-        let section = if self.dialect >= 17 { Section::Data } else { Section::PreData };
-        let entry =
-            Entry::new(section, desc, &*self.get(id).name, create).owned_by(&it.owner).dropped_by(drop);
+        let mut entry = entry.owned_by(&it.owner).dropped_by(DropCommand::LargeObjects(it.oids.clone()));
+        entry.identity = Some(name.to_owned());
         self.push_definition(id, entry);
         let of_data = self.options.data || self.options.large_objects == Some(true);
         if self.dumps(id, Components::COMMENT) && of_data {
             for &oid in &it.oids {
                 let name = oid.to_string();
-                let target =
-                    Annotated { id, keyword: "LARGE OBJECT", name: &name, namespace: None, owner: &it.owner };
+                let target = Annotated {
+                    id,
+                    kind: EntryKind::LargeObject,
+                    keyword: "LARGE OBJECT",
+                    name: &name,
+                    namespace: None,
+                    owner: &it.owner,
+                };
                 self.comment_of(CatalogId { classoid: class::PG_LARGEOBJECT, oid }, target);
             }
         }
@@ -36,8 +37,14 @@ impl Emitter<'_> {
             [oid] => oid.to_string(),
             _ => self.get(id).name.clone(),
         };
-        let target =
-            Annotated { id, keyword: "LARGE OBJECT", name: &name, namespace: None, owner: &it.owner };
+        let target = Annotated {
+            id,
+            kind: EntryKind::LargeObject,
+            keyword: "LARGE OBJECT",
+            name: &name,
+            namespace: None,
+            owner: &it.owner,
+        };
         if self.dumps(id, Components::SECURITY_LABEL) && of_data {
             self.security_label(target);
         }
@@ -66,7 +73,9 @@ impl Emitter<'_> {
             blocks.push(commands.map(|command| format!("{command}\n")).collect::<String>());
         }
         let tag = format!("LARGE OBJECTS {}", group.name);
-        let entry = Entry::new(Section::None, "ACL", tag, blocks.join("\n")).owned_by(group.owner);
+        let entry = Entry::new(Section::None, EntryKind::Acl, tag, blocks.join("\n"))
+            .attached_to(EntryKind::LargeObjectMetadata)
+            .owned_by(group.owner);
         self.push(entry);
         Ok(())
     }
@@ -75,7 +84,8 @@ impl Emitter<'_> {
         if !self.dumps(id, Components::DATA) {
             return;
         }
-        let mut entry = Entry::new(Section::Data, "BLOBS", &*self.get(id).name, String::new());
+        let mut entry =
+            Entry::new(Section::Data, EntryKind::LargeObjectData, &*self.get(id).name, Definition::None);
         entry.owner = group.and_then(|g| self.catalog.large_objects(g)).map(|lo| lo.owner.clone());
         entry.contents = Some(Contents::LargeObjects(group));
         entry.dump_id = Some(id);

@@ -1,27 +1,40 @@
 //! Schemas.
 
 use super::annotate::Annotated;
-use super::{Emitter, Entry, Section};
+use super::{Definition, DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Components, DumpId, Namespace};
 use crate::error::Result;
 
 /// The comment that `initdb` puts on `public`.
 const COMMENT_ON_PUBLIC: &str = "standard public schema";
 
+fn note(verb: &str) -> String {
+    format!("-- *not* {verb} schema, since initdb creates it\n")
+}
+
 impl Emitter<'_> {
     pub(super) fn namespace(&mut self, id: DumpId, it: &Namespace) -> Result<()> {
         let name = self.name(id);
-        let (create, drop) = if it.create {
-            (format!("CREATE SCHEMA {name};\n"), format!("DROP SCHEMA {name};\n"))
+        let create = if it.create {
+            Definition::Sql(format!("CREATE SCHEMA {name};\n"))
         } else {
-            let comment = |verb| format!("-- *not* {verb} schema, since initdb creates it\n");
-            (comment("creating"), comment("dropping"))
+            Definition::Note(note("creating"))
         };
-        let entry = Entry::new(Section::PreData, "SCHEMA", &*self.get(id).name, create)
+        let mut entry = Entry::new(Section::PreData, EntryKind::Schema, &*self.get(id).name, create)
             .owned_by(&it.owner)
-            .dropped_by(drop);
+            .named(&*name);
+        if !it.create {
+            entry.drop = Some(DropCommand::Plain(note("dropping")));
+        }
         self.push_definition(id, entry);
-        let target = Annotated { id, keyword: "SCHEMA", name: &name, namespace: None, owner: &it.owner };
+        let target = Annotated {
+            id,
+            kind: EntryKind::Schema,
+            keyword: "SCHEMA",
+            name: &name,
+            namespace: None,
+            owner: &it.owner,
+        };
         if self.dumps(id, Components::COMMENT) {
             self.comment_on_schema(it, target);
         }

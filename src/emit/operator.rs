@@ -1,7 +1,7 @@
 //! Operators, their classes and families, access methods.
 
 use super::annotate::Annotated;
-use super::{Emitter, Entry, Section};
+use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{AccessMethod, DumpId, Oid, OpMember, Opclass, Operator, Opfamily, class};
 
 impl Emitter<'_> {
@@ -34,13 +34,14 @@ impl Emitter<'_> {
         let schema = self.schema(id);
         let prefix = self.q.id(schema.unwrap_or_default()).into_owned();
         let create = format!("CREATE OPERATOR {prefix}.{symbol} (\n    {}\n);\n", parameters.join(",\n    "));
-        let entry = Entry::new(Section::PreData, "OPERATOR", &**symbol, create)
+        let entry = Entry::new(Section::PreData, EntryKind::Operator, &**symbol, create)
             .in_namespace(schema)
             .owned_by(&it.owner)
-            .dropped_by(format!("DROP OPERATOR {prefix}.{identity};\n"));
+            .named(format!("{prefix}.{identity}"));
         self.push_definition(id, entry);
         self.comment(Annotated {
             id,
+            kind: EntryKind::Operator,
             keyword: "OPERATOR",
             name: &identity,
             namespace: schema,
@@ -66,10 +67,17 @@ impl Emitter<'_> {
             }
         };
         let create = format!("CREATE ACCESS METHOD {name} TYPE {kind} HANDLER {};\n", it.handler);
-        let entry = Entry::new(Section::PreData, "ACCESS METHOD", &*self.get(id).name, create)
-            .dropped_by(format!("DROP ACCESS METHOD {name};\n"));
+        let entry =
+            Entry::new(Section::PreData, EntryKind::AccessMethod, &*self.get(id).name, create).named(&*name);
         self.push_definition(id, entry);
-        self.comment(Annotated { id, keyword: "ACCESS METHOD", name: &name, namespace: None, owner: "" });
+        self.comment(Annotated {
+            id,
+            kind: EntryKind::AccessMethod,
+            keyword: "ACCESS METHOD",
+            name: &name,
+            namespace: None,
+            owner: "",
+        });
     }
 
     fn member_operator(&self, member: &OpMember) -> String {
@@ -106,7 +114,7 @@ impl Emitter<'_> {
             it.input_type,
             members.join(" ,\n    ")
         );
-        self.push_opset(id, "OPERATOR CLASS", &method, &it.owner, create);
+        self.push_opset(id, EntryKind::OperatorClass, &method, &it.owner, create);
     }
 
     pub(super) fn opfamily(&mut self, id: DumpId, it: &Opfamily) {
@@ -124,18 +132,18 @@ impl Emitter<'_> {
                 members.join(" ,\n    ")
             ));
         }
-        self.push_opset(id, "OPERATOR FAMILY", &method, &it.owner, create);
+        self.push_opset(id, EntryKind::OperatorFamily, &method, &it.owner, create);
     }
 
-    fn push_opset(&mut self, id: DumpId, desc: &'static str, method: &str, owner: &str, create: String) {
+    fn push_opset(&mut self, id: DumpId, kind: EntryKind, method: &str, owner: &str, create: String) {
         let schema = self.schema(id);
-        let entry = Entry::new(Section::PreData, desc, &*self.get(id).name, create)
+        let entry = Entry::new(Section::PreData, kind, &*self.get(id).name, create)
             .in_namespace(schema)
             .owned_by(owner)
-            .dropped_by(format!("DROP {desc} {} USING {method};\n", self.qualified(id)));
+            .named(format!("{} USING {method}", self.qualified(id)));
         self.push_definition(id, entry);
         let name = format!("{} USING {method}", self.name(id));
-        self.comment(Annotated { id, keyword: desc, name: &name, namespace: schema, owner });
+        self.comment(Annotated { id, kind, keyword: kind.header(), name: &name, namespace: schema, owner });
     }
 }
 

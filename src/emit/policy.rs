@@ -1,7 +1,7 @@
 //! Row security.
 
 use super::annotate::Annotated;
-use super::{Emitter, Entry, Section};
+use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, Policy};
 
 impl Emitter<'_> {
@@ -12,7 +12,7 @@ impl Emitter<'_> {
             let sql = format!("ALTER TABLE {qualified} ENABLE ROW LEVEL SECURITY;\n");
             // Printed without its line feed: pg_dump has none here.
             let sql = sql.trim_end().to_owned();
-            let entry = Entry::new(Section::PostData, "ROW SECURITY", &*self.get(id).name, sql)
+            let entry = Entry::new(Section::PostData, EntryKind::RowSecurity, &*self.get(id).name, sql)
                 .in_namespace(schema)
                 .owned_by(&table.owner);
             return self.push_definition(id, entry);
@@ -38,14 +38,21 @@ impl Emitter<'_> {
         }
         create.push_str(";\n");
         let tag = format!("{} {}", self.get(it.table).name, self.get(id).name);
-        let entry = Entry::new(Section::PostData, "POLICY", tag, create)
+        let entry = Entry::new(Section::PostData, EntryKind::Policy, tag, create)
             .in_namespace(schema)
             .owned_by(&table.owner)
-            .dropped_by(format!("DROP POLICY {name} ON {qualified};\n"));
+            .named(format!("{name} ON {qualified}"));
         self.push_definition(id, entry);
         let keyword = format!("POLICY {name} ON");
         let table_name = self.name(it.table);
         let owner = &table.owner;
-        self.comment(Annotated { id, keyword: &keyword, name: &table_name, namespace: schema, owner });
+        self.comment(Annotated {
+            id,
+            kind: EntryKind::Policy,
+            keyword: &keyword,
+            name: &table_name,
+            namespace: schema,
+            owner,
+        });
     }
 }

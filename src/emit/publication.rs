@@ -1,7 +1,7 @@
 //! Publications, their tables and schemas.
 
 use super::annotate::Annotated;
-use super::{Emitter, Entry, Section};
+use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, Publication, PublicationNamespace, PublicationRel};
 
 impl Emitter<'_> {
@@ -30,12 +30,13 @@ impl Emitter<'_> {
             with.push_str(", publish_generated_columns = stored");
         }
         let create = format!("CREATE PUBLICATION {name}{all} WITH ({with});\n");
-        let entry = Entry::new(Section::PostData, "PUBLICATION", &*self.get(id).name, create)
+        let entry = Entry::new(Section::PostData, EntryKind::Publication, &*self.get(id).name, create)
             .owned_by(&it.owner)
-            .dropped_by(format!("DROP PUBLICATION {name};\n"));
+            .named(&*name);
         self.push_definition(id, entry);
         self.annotate(Annotated {
             id,
+            kind: EntryKind::Publication,
             keyword: "PUBLICATION",
             name: &name,
             namespace: None,
@@ -51,13 +52,20 @@ impl Emitter<'_> {
         if let Some(filter) = &it.filter {
             add.push_str(&format!(" WHERE ({filter})"));
         }
-        self.push_member(id, it.publication, it.table, "PUBLICATION TABLE", self.schema(it.table), &add);
+        self.push_member(
+            id,
+            it.publication,
+            it.table,
+            EntryKind::PublicationTable,
+            self.schema(it.table),
+            &add,
+        );
     }
 
     pub(super) fn publication_namespace(&mut self, id: DumpId, it: &PublicationNamespace) {
         let add = format!("ADD TABLES IN SCHEMA {}", self.name(it.schema));
         let schema = Some(self.get(it.schema).name.as_str());
-        self.push_member(id, it.publication, it.schema, "PUBLICATION TABLES IN SCHEMA", schema, &add);
+        self.push_member(id, it.publication, it.schema, EntryKind::PublicationTablesInSchema, schema, &add);
     }
 
     fn push_member(
@@ -65,14 +73,14 @@ impl Emitter<'_> {
         id: DumpId,
         publication: DumpId,
         member: DumpId,
-        desc: &'static str,
+        kind: EntryKind,
         schema: Option<&str>,
         add: &str,
     ) {
         let Some(owner) = self.catalog.publication(publication).map(|p| p.owner.as_str()) else { return };
         let tag = format!("{} {}", self.get(publication).name, self.get(member).name);
         let sql = format!("ALTER PUBLICATION {} {add};\n", self.name(publication));
-        let entry = Entry::new(Section::PostData, desc, tag, sql).in_namespace(schema).owned_by(owner);
+        let entry = Entry::new(Section::PostData, kind, tag, sql).in_namespace(schema).owned_by(owner);
         self.push_definition(id, entry);
     }
 }

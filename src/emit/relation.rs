@@ -1,7 +1,7 @@
 //! Tables, views, materialised views, foreign tables, and the attachment of partitions.
 
 use super::annotate::Annotated;
-use super::{Emitter, Entry, Section};
+use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::attribute_name;
 use crate::catalog::{AttrDef, Attribute, CatalogId, Components, DumpId, RelKind, Relation, TableAttach};
 use crate::error::Result;
@@ -12,15 +12,20 @@ impl Emitter<'_> {
             match it.relkind {
                 RelKind::Sequence => self.sequence(id, it),
                 RelKind::CompositeType => {}
-                _ => self.table(id, it),
+                RelKind::Table
+                | RelKind::PartitionedTable
+                | RelKind::View
+                | RelKind::MatView
+                | RelKind::ForeignTable => self.table(id, it),
             }
         }
         if !self.dumps(id, Components::ACL) {
             return Ok(());
         }
-        let keyword = if it.relkind == RelKind::Sequence { "SEQUENCE" } else { "TABLE" };
-        let name = self.name(id);
-        let target = Annotated { id, keyword, name: &name, namespace: self.schema(id), owner: &it.owner };
+        let kind = if it.relkind == RelKind::Sequence { EntryKind::Sequence } else { EntryKind::Table };
+        let (name, keyword) = (self.name(id), kind.header());
+        let target =
+            Annotated { id, kind, keyword, name: &name, namespace: self.schema(id), owner: &it.owner };
         self.push_privileges(target, None, &it.acl)?;
         for (column, acl) in &it.column_acls {
             let column = self.q.id(column);
@@ -31,11 +36,15 @@ impl Emitter<'_> {
 
     fn table(&mut self, id: DumpId, it: &Relation) {
         let qualified = self.qualified(id);
-        let keyword = it.relkind.keyword();
+        let kind = entry_kind(it.relkind);
         let mut create = match it.relkind {
             RelKind::View => self.view_definition(&qualified, it),
             RelKind::MatView => self.matview_definition(&qualified, it),
-            _ => self.table_definition(&qualified, it),
+            RelKind::Table
+            | RelKind::PartitionedTable
+            | RelKind::ForeignTable
+            | RelKind::Sequence
+            | RelKind::CompositeType => self.table_definition(&qualified, it),
         };
         if it.relkind != RelKind::View {
             self.column_settings(&mut create, &qualified, it);
@@ -56,10 +65,10 @@ impl Emitter<'_> {
             create.push_str(&format!("\nALTER TABLE ONLY {qualified} FORCE ROW LEVEL SECURITY;\n"));
         }
         let section = if it.postponed { Section::PostData } else { Section::PreData };
-        let mut entry = Entry::new(section, keyword, &*self.get(id).name, create)
+        let mut entry = Entry::new(section, kind, &*self.get(id).name, create)
             .in_namespace(self.schema(id))
             .owned_by(&it.owner)
-            .dropped_by(format!("DROP {keyword} {qualified};\n"));
+            .named(qualified);
         let stored = matches!(it.relkind, RelKind::Table | RelKind::MatView);
         // Until 14 foreign tables were taken to have one too.
         let foreign_too = it.relkind == RelKind::ForeignTable && self.dialect < 15;
@@ -72,12 +81,14 @@ impl Emitter<'_> {
             entry.table_am = it.amname.clone();
         }
         self.push_definition(id, entry);
-        self.annotate_table(id, it, keyword);
+        self.annotate_table(id, it, kind);
     }
 
-    fn annotate_table(&mut self, id: DumpId, it: &Relation, keyword: &str) {
+    fn annotate_table(&mut self, id: DumpId, it: &Relation, kind: EntryKind) {
         let name = self.name(id);
-        let target = Annotated { id, keyword, name: &name, namespace: self.schema(id), owner: &it.owner };
+        let keyword = kind.header();
+        let target =
+            Annotated { id, kind, keyword, name: &name, namespace: self.schema(id), owner: &it.owner };
         if self.dumps(id, Components::COMMENT) {
             let column = |attnum| it.attribute(attnum).map(|a| a.attname.clone());
             self.comments_with_columns(target, self.get(id).catalog_id, column);
@@ -324,7 +335,7 @@ impl Emitter<'_> {
         let bound = partition.partition_bound.as_deref().unwrap_or_default();
         let (parent, child) = (self.qualified(it.parent), self.qualified(it.partition));
         let sql = format!("ALTER TABLE ONLY {parent} ATTACH PARTITION {child} {bound};\n");
-        let entry = Entry::new(Section::PreData, "TABLE ATTACH", &*self.get(id).name, sql)
+        let entry = Entry::new(Section::PreData, EntryKind::TableAttach, &*self.get(id).name, sql)
             .in_namespace(self.schema(id))
             .owned_by(&partition.owner);
         self.push_definition(id, entry);
@@ -332,20 +343,35 @@ impl Emitter<'_> {
 
     pub(super) fn attr_def(&mut self, id: DumpId, it: &AttrDef) {
         let Some(table) = self.catalog.relation(it.table).filter(|_| it.separate) else { return };
-        let foreign = if table.relkind == RelKind::ForeignTable { "FOREIGN " } else { "" };
+        let foreign = table.relkind == RelKind::ForeignTable;
         let Some(attribute) = table.attribute(it.adnum) else { return };
         let (qualified, column) = (self.qualified(it.table), self.q.id(&attribute.attname));
         let create = format!(
-            "ALTER {foreign}TABLE ONLY {qualified} ALTER COLUMN {column} SET DEFAULT {};\n",
+            "ALTER {}TABLE ONLY {qualified} ALTER COLUMN {column} SET DEFAULT {};\n",
+            if foreign { "FOREIGN " } else { "" },
             it.expression
         );
-        let drop = format!("ALTER {foreign}TABLE {qualified} ALTER COLUMN {column} DROP DEFAULT;\n");
         let tag = format!("{} {}", self.get(it.table).name, attribute.attname);
-        let entry = Entry::new(Section::PreData, "DEFAULT", tag, create)
+        let entry = Entry::new(Section::PreData, EntryKind::Default, tag, create)
             .in_namespace(self.schema(it.table))
             .owned_by(&table.owner)
-            .dropped_by(drop);
+            .dropped_by(DropCommand::ColumnDefault {
+                foreign,
+                table: qualified,
+                column: column.into_owned(),
+            });
         self.push_definition(id, entry);
+    }
+}
+
+fn entry_kind(relkind: RelKind) -> EntryKind {
+    match relkind {
+        RelKind::Table | RelKind::PartitionedTable => EntryKind::Table,
+        RelKind::View => EntryKind::View,
+        RelKind::MatView => EntryKind::MaterializedView,
+        RelKind::ForeignTable => EntryKind::ForeignTable,
+        RelKind::Sequence => EntryKind::Sequence,
+        RelKind::CompositeType => EntryKind::Type,
     }
 }
 

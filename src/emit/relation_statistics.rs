@@ -1,7 +1,6 @@
 //! Optimizer statistics of relations, as calls of the functions that put them back.
 
-use super::entry::STATISTICS_DATA;
-use super::{Emitter, Entry, Section};
+use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, RelationStatistics};
 use crate::pg::quote::Quoter;
 
@@ -41,7 +40,8 @@ impl Emitter<'_> {
             sql.push_str("\n);\n");
         }
         let section = if it.post_data { Section::PostData } else { Section::Data };
-        let mut entry = Entry::new(section, STATISTICS_DATA, &**name, sql).in_namespace(schema);
+        let mut entry =
+            Entry::new(section, EntryKind::RelationStatisticsData, &**name, sql).in_namespace(schema);
         entry.dump_id = Some(id);
         entry.catalog_id = self.get(id).catalog_id;
         self.push(entry);

@@ -2,14 +2,15 @@
 
 use super::annotate::Annotated;
 use super::settings::assignment;
-use super::{Emitter, Entry, Section};
+use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Aggregate, AggregateDetail, DumpId, Oid, Routine, RoutineDetail, class};
 use crate::error::Result;
 
 impl Emitter<'_> {
     pub(super) fn routine(&mut self, id: DumpId, it: &Routine) -> Result<()> {
         let Some(detail) = &it.detail else { return Ok(()) };
-        let keyword = if detail.prokind == 'p' { "PROCEDURE" } else { "FUNCTION" };
+        let kind = if detail.prokind == 'p' { EntryKind::Procedure } else { EntryKind::Function };
+        let keyword = kind.header();
         let signature = format!("{}({})", self.name(id), detail.identity_arguments);
         let qualified = match self.schema(id) {
             Some(schema) => format!("{}.{signature}", self.q.id(schema)),
@@ -20,13 +21,13 @@ impl Emitter<'_> {
         create.push_str(&self.depends_on_extensions(&what, &detail.depends_on_extensions));
         let tag = format!("{}({})", self.get(id).name, self.type_list(&it.arg_types));
         let section = if it.postponed { Section::PostData } else { Section::PreData };
-        let entry = Entry::new(section, keyword, tag, create)
+        let entry = Entry::new(section, kind, tag, create)
             .in_namespace(self.schema(id))
             .owned_by(&it.owner)
-            .dropped_by(format!("DROP {keyword} {qualified};\n"));
+            .named(qualified);
         self.push_definition(id, entry);
         let namespace = self.schema(id);
-        let target = Annotated { id, keyword, name: &signature, namespace, owner: &it.owner };
+        let target = Annotated { id, kind, keyword, name: &signature, namespace, owner: &it.owner };
         self.annotate(target);
         self.privileges(target, &it.acl)
     }
@@ -117,13 +118,19 @@ impl Emitter<'_> {
         let parameters = self.aggregate_parameters(detail).join(",\n    ");
         let tag = format!("{}({})", self.get(id).name, arguments(&self.type_list(&it.arg_types)));
         let create = format!("CREATE AGGREGATE {full} (\n    {parameters}\n);\n");
-        let entry = Entry::new(Section::PreData, "AGGREGATE", tag, create)
+        let entry = Entry::new(Section::PreData, EntryKind::Aggregate, tag, create)
             .in_namespace(schema)
             .owned_by(&it.owner)
-            .dropped_by(format!("DROP AGGREGATE {};\n", in_schema(&signature)));
+            .named(in_schema(&signature));
         self.push_definition(id, entry);
-        let target =
-            Annotated { id, keyword: "AGGREGATE", name: &signature, namespace: schema, owner: &it.owner };
+        let target = Annotated {
+            id,
+            kind: EntryKind::Aggregate,
+            keyword: "AGGREGATE",
+            name: &signature,
+            namespace: schema,
+            owner: &it.owner,
+        };
         self.annotate(target);
         // GRANT knows aggregates as functions.
         let function = format!("{}({})", self.name(id), self.type_list(&it.arg_types));

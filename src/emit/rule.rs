@@ -2,7 +2,7 @@
 
 use super::annotate::Annotated;
 use super::relation::view_query;
-use super::{Emitter, Entry, Section};
+use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, RewriteRule};
 
 impl Emitter<'_> {
@@ -13,11 +13,11 @@ impl Emitter<'_> {
             let replace = format!("CREATE OR REPLACE VIEW {qualified}");
             (
                 format!("{replace}{}{}", self.view_options(relation), view_query(relation)),
-                format!("{replace} AS\n{};\n", self.dummy_query(relation)),
+                DropCommand::Plain(format!("{replace} AS\n{};\n", self.dummy_query(relation))),
             )
         } else {
             let definition = it.definition.as_deref().unwrap_or_default();
-            (format!("{definition}\n"), format!("DROP RULE {name} ON {qualified};\n"))
+            (format!("{definition}\n"), DropCommand::Object(format!("{name} ON {qualified}")))
         };
         let enabled = match it.ev_enabled {
             'A' => Some("ENABLE ALWAYS"),
@@ -30,7 +30,7 @@ impl Emitter<'_> {
         }
         let tag = format!("{} {}", self.get(it.relation).name, self.get(id).name);
         let schema = self.schema(it.relation);
-        let entry = Entry::new(Section::PostData, "RULE", tag, create)
+        let entry = Entry::new(Section::PostData, EntryKind::Rule, tag, create)
             .in_namespace(schema)
             .owned_by(&relation.owner)
             .dropped_by(drop);
@@ -38,6 +38,13 @@ impl Emitter<'_> {
         let keyword = format!("RULE {name} ON");
         let table = self.name(it.relation);
         let owner = &relation.owner;
-        self.comment(Annotated { id, keyword: &keyword, name: &table, namespace: schema, owner });
+        self.comment(Annotated {
+            id,
+            kind: EntryKind::Rule,
+            keyword: &keyword,
+            name: &table,
+            namespace: schema,
+            owner,
+        });
     }
 }

@@ -1,7 +1,7 @@
 //! Sequences, identity columns among them, and their values.
 
 use super::annotate::Annotated;
-use super::{Emitter, Entry, Section};
+use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Components, DumpId, Relation, Sequence, class};
 
 impl Emitter<'_> {
@@ -28,7 +28,7 @@ impl Emitter<'_> {
                     self.q.id(&attribute.attname),
                     if self.dialect >= 15 { logged } else { "" },
                 );
-                (sql, String::new())
+                (sql, DropCommand::Nothing)
             }
             _ => {
                 let unlogged = if it.unlogged && self.dialect >= 15 { "UNLOGGED " } else { "" };
@@ -37,14 +37,15 @@ impl Emitter<'_> {
                     other => format!("    AS {other}\n"),
                 };
                 let sql = format!("CREATE {unlogged}SEQUENCE {qualified}\n{of_type}{parameters};\n");
-                (sql, format!("DROP SEQUENCE {qualified};\n"))
+                (sql, DropCommand::Object(qualified.clone()))
             }
         };
         let (name, schema) = (&*self.get(id).name, self.schema(id));
-        let entry = Entry::new(Section::PreData, "SEQUENCE", name, create)
+        let mut entry = Entry::new(Section::PreData, EntryKind::Sequence, name, create)
             .in_namespace(schema)
             .owned_by(&it.owner)
             .dropped_by(drop);
+        entry.identity = Some(qualified.clone());
         self.push_definition(id, entry);
         if let (Some((table, relation, column)), false) = (owner, it.is_identity_sequence)
             && self.get(table).dump.contains(Components::DEFINITION)
@@ -52,7 +53,7 @@ impl Emitter<'_> {
         {
             let (table, column) = (self.qualified(table), self.q.id(&attribute.attname));
             let sql = format!("ALTER SEQUENCE {qualified} OWNED BY {table}.{column};\n");
-            let entry = Entry::new(Section::PreData, "SEQUENCE OWNED BY", name, sql)
+            let entry = Entry::new(Section::PreData, EntryKind::SequenceOwnedBy, name, sql)
                 .in_namespace(schema)
                 .owned_by(&it.owner);
             self.push(entry);
@@ -60,6 +61,7 @@ impl Emitter<'_> {
         let quoted = self.name(id);
         self.annotate(Annotated {
             id,
+            kind: EntryKind::Sequence,
             keyword: "SEQUENCE",
             name: &quoted,
             namespace: schema,
@@ -75,7 +77,7 @@ impl Emitter<'_> {
         }
         let name = self.q.literal(&self.qualified(sequence));
         let sql = format!("SELECT pg_catalog.setval({name}, {}, {});\n", value.last_value, value.is_called);
-        let entry = Entry::new(Section::Data, "SEQUENCE SET", &*self.get(sequence).name, sql)
+        let entry = Entry::new(Section::Data, EntryKind::SequenceSet, &*self.get(sequence).name, sql)
             .in_namespace(self.schema(sequence))
             .owned_by(&relation.owner);
         self.push(entry);

@@ -1,9 +1,8 @@
 //! Extended statistics.
 
 use super::annotate::Annotated;
-use super::entry::EXTENDED_STATISTICS_DATA;
 use super::relation_statistics::restored_arguments;
-use super::{Emitter, Entry, Section};
+use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, ExtendedStatistics};
 
 impl Emitter<'_> {
@@ -20,13 +19,14 @@ impl Emitter<'_> {
         if let Some(target) = it.target {
             create.push_str(&format!("ALTER STATISTICS {qualified} SET STATISTICS {target};\n"));
         }
-        let entry = Entry::new(Section::PostData, "STATISTICS", &*self.get(id).name, create)
+        let entry = Entry::new(Section::PostData, EntryKind::ExtendedStatistics, &*self.get(id).name, create)
             .in_namespace(schema)
             .owned_by(&it.owner)
-            .dropped_by(format!("DROP STATISTICS {qualified};\n"));
+            .named(&*qualified);
         self.push_definition(id, entry);
         self.comment(Annotated {
             id,
+            kind: EntryKind::ExtendedStatistics,
             keyword: "STATISTICS",
             name: &name,
             namespace: schema,
@@ -56,7 +56,7 @@ impl Emitter<'_> {
             sql.push_str(&restored_arguments(self.q, arguments));
             sql.push_str("\n);\n");
         }
-        let entry = Entry::new(Section::PostData, EXTENDED_STATISTICS_DATA, &**name, sql)
+        let entry = Entry::new(Section::PostData, EntryKind::ExtendedStatisticsData, &**name, sql)
             .in_namespace(schema)
             .owned_by(&it.owner);
         self.push(entry);

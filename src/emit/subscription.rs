@@ -1,7 +1,7 @@
 //! Subscriptions. Created without connecting: the publisher need not be there.
 
 use super::annotate::Annotated;
-use super::{Emitter, Entry, Section};
+use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, Subscription};
 
 impl Emitter<'_> {
@@ -51,12 +51,13 @@ impl Emitter<'_> {
             self.q.ids(it.subpublications.iter().map(String::as_str)),
             with.join(", ")
         );
-        let entry = Entry::new(Section::PostData, "SUBSCRIPTION", &*self.get(id).name, create)
+        let entry = Entry::new(Section::PostData, EntryKind::Subscription, &*self.get(id).name, create)
             .owned_by(&it.owner)
-            .dropped_by(format!("DROP SUBSCRIPTION {name};\n"));
+            .named(&*name);
         self.push_definition(id, entry);
         self.annotate(Annotated {
             id,
+            kind: EntryKind::Subscription,
             keyword: "SUBSCRIPTION",
             name: &name,
             namespace: None,

@@ -1,6 +1,6 @@
 //! Tables' rows and materialised views' refreshes.
 
-use super::{Contents, Emitter, Entry, Section};
+use super::{Contents, Definition, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Catalog, Components, DumpId, Relation, TableData};
 use crate::pg::quote::Quoter;
 use crate::select::options::{DumpOptions, RowFormat};
@@ -36,13 +36,14 @@ impl Emitter<'_> {
         let target = load_target(self.catalog, self.options, it.table);
         let into = self.qualified(target);
         let definition = if target == it.table {
-            String::new()
+            Definition::None
         } else {
-            format!("-- load via partition root {}", into.replace(['\n', '\r'], " "))
+            Definition::Note(format!("-- load via partition root {}", into.replace(['\n', '\r'], " ")))
         };
-        let mut entry = Entry::new(Section::Data, "TABLE DATA", &*self.get(it.table).name, definition)
-            .in_namespace(self.schema(it.table))
-            .owned_by(&relation.owner);
+        let mut entry =
+            Entry::new(Section::Data, EntryKind::TableData, &*self.get(it.table).name, definition)
+                .in_namespace(self.schema(it.table))
+                .owned_by(&relation.owner);
         if self.options.rows == RowFormat::Copy {
             entry.copy = Some(format!("COPY {into} {} FROM stdin;\n", copy_columns(self.q, relation)));
         }
@@ -59,7 +60,7 @@ impl Emitter<'_> {
         }
         let sql = format!("REFRESH MATERIALIZED VIEW {};\n", self.qualified(matview));
         let mut entry =
-            Entry::new(Section::PostData, "MATERIALIZED VIEW DATA", &*self.get(matview).name, sql)
+            Entry::new(Section::PostData, EntryKind::MaterializedViewData, &*self.get(matview).name, sql)
                 .in_namespace(self.schema(matview))
                 .owned_by(&relation.owner);
         entry.dump_id = Some(id);

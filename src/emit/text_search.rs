@@ -1,6 +1,6 @@
 //! Text search parsers, templates, dictionaries, configurations.
 
-use super::Emitter;
+use super::{Emitter, EntryKind};
 use crate::catalog::{DumpId, TsConfig, TsDict, TsParser, TsTemplate};
 
 impl Emitter<'_> {
@@ -14,7 +14,7 @@ impl Emitter<'_> {
             parameters.push(format!("HEADLINE = {}", it.prsheadline));
         }
         parameters.push(format!("LEXTYPES = {}", it.prslextype));
-        self.push_ts(id, "TEXT SEARCH PARSER", None, &parameters.join(",\n    "), "");
+        self.push_ts(id, EntryKind::TextSearchParser, None, &parameters.join(",\n    "), "");
     }
 
     pub(super) fn ts_template(&mut self, id: DumpId, it: &TsTemplate) {
@@ -23,7 +23,7 @@ impl Emitter<'_> {
             parameters.push(format!("INIT = {}", it.tmplinit));
         }
         parameters.push(format!("LEXIZE = {}", it.tmpllexize));
-        self.push_ts(id, "TEXT SEARCH TEMPLATE", None, &parameters.join(",\n    "), "");
+        self.push_ts(id, EntryKind::TextSearchTemplate, None, &parameters.join(",\n    "), "");
     }
 
     pub(super) fn ts_dict(&mut self, id: DumpId, it: &TsDict) {
@@ -32,7 +32,7 @@ impl Emitter<'_> {
         if let Some(options) = &it.dictinitoption {
             parameters.push_str(&format!(",\n    {options}"));
         }
-        self.push_ts(id, "TEXT SEARCH DICTIONARY", Some(&it.owner), &parameters, "");
+        self.push_ts(id, EntryKind::TextSearchDictionary, Some(&it.owner), &parameters, "");
     }
 
     pub(super) fn ts_config(&mut self, id: DumpId, it: &TsConfig) {
@@ -50,18 +50,12 @@ impl Emitter<'_> {
                 )
             })
             .collect();
-        self.push_ts(id, "TEXT SEARCH CONFIGURATION", Some(&it.owner), &parameters, &mappings);
+        self.push_ts(id, EntryKind::TextSearchConfiguration, Some(&it.owner), &parameters, &mappings);
     }
 
-    fn push_ts(
-        &mut self,
-        id: DumpId,
-        desc: &'static str,
-        owner: Option<&str>,
-        parameters: &str,
-        after: &str,
-    ) {
-        let create = format!("CREATE {desc} {} (\n    {parameters} );\n{after}", self.qualified(id));
-        self.push_simple(id, desc, owner, create);
+    fn push_ts(&mut self, id: DumpId, kind: EntryKind, owner: Option<&str>, parameters: &str, after: &str) {
+        let create =
+            format!("CREATE {} {} (\n    {parameters} );\n{after}", kind.header(), self.qualified(id));
+        self.push_simple(id, kind, owner, create);
     }
 }

@@ -1,7 +1,7 @@
 //! Triggers and event triggers.
 
 use super::annotate::Annotated;
-use super::{Emitter, Entry, Section};
+use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, EventTrigger, RelKind, Trigger};
 
 /// How ALTER says that a trigger fires, by `tgenabled`.
@@ -22,7 +22,7 @@ impl Emitter<'_> {
         let enabled =
             format!("\nALTER {foreign}TABLE {qualified} {} TRIGGER {name};\n", enabled_clause(it.tgenabled));
         let (create, drop) = if it.is_clone {
-            (enabled, String::new())
+            (enabled, DropCommand::Nothing)
         } else {
             let mut sql = format!("{};\n", it.definition);
             let what = format!("TRIGGER {name} ON {qualified}");
@@ -30,11 +30,11 @@ impl Emitter<'_> {
             if it.tgenabled != 'O' {
                 sql.push_str(&enabled);
             }
-            (sql, format!("DROP TRIGGER {name} ON {qualified};\n"))
+            (sql, DropCommand::Object(format!("{name} ON {qualified}")))
         };
         let tag = format!("{} {}", self.get(it.table).name, self.get(id).name);
         let schema = self.schema(it.table);
-        let entry = Entry::new(Section::PostData, "TRIGGER", tag, create)
+        let entry = Entry::new(Section::PostData, EntryKind::Trigger, tag, create)
             .in_namespace(schema)
             .owned_by(&table.owner)
             .dropped_by(drop);
@@ -42,7 +42,14 @@ impl Emitter<'_> {
         let keyword = format!("TRIGGER {name} ON");
         let table_name = self.name(it.table);
         let owner = &table.owner;
-        self.comment(Annotated { id, keyword: &keyword, name: &table_name, namespace: schema, owner });
+        self.comment(Annotated {
+            id,
+            kind: EntryKind::Trigger,
+            keyword: &keyword,
+            name: &table_name,
+            namespace: schema,
+            owner,
+        });
     }
 
     pub(super) fn event_trigger(&mut self, id: DumpId, it: &EventTrigger) {
@@ -55,12 +62,13 @@ impl Emitter<'_> {
         if it.evtenabled != 'O' {
             create.push_str(&format!("\nALTER EVENT TRIGGER {name} {};\n", enabled_clause(it.evtenabled)));
         }
-        let entry = Entry::new(Section::PostData, "EVENT TRIGGER", &*self.get(id).name, create)
+        let entry = Entry::new(Section::PostData, EntryKind::EventTrigger, &*self.get(id).name, create)
             .owned_by(&it.owner)
-            .dropped_by(format!("DROP EVENT TRIGGER {name};\n"));
+            .named(&*name);
         self.push_definition(id, entry);
         self.annotate(Annotated {
             id,
+            kind: EntryKind::EventTrigger,
             keyword: "EVENT TRIGGER",
             name: &name,
             namespace: None,

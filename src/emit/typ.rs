@@ -1,26 +1,25 @@
 //! Types of all kinds.
 
 use super::annotate::Annotated;
-use super::{Emitter, Entry, Section};
+use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Attribute, CatalogId, Components, Domain, DumpId, Range, Type, TypeDetail, class};
 use crate::error::Result;
 
 impl Emitter<'_> {
     pub(super) fn typ(&mut self, id: DumpId, it: &Type) -> Result<()> {
         let (name, qualified) = (self.name(id), self.qualified(id));
-        let mut drop = format!("DROP TYPE {qualified};\n");
-        let mut keyword = "TYPE";
+        let mut kind = EntryKind::Type;
+        let mut drop = DropCommand::Object(qualified.clone());
         let create = match &it.detail {
             TypeDetail::Enum(labels) => self.enum_definition(&qualified, labels),
             TypeDetail::Range(range) => self.range_definition(&qualified, range),
             TypeDetail::Composite(attributes) => self.composite_definition(&qualified, attributes),
             TypeDetail::Base(parameters) => {
-                drop = format!("DROP TYPE {qualified} CASCADE;\n");
+                drop = DropCommand::Object(format!("{qualified} CASCADE"));
                 format!("CREATE TYPE {qualified} (\n    {}\n);\n", parameters.join(",\n    "))
             }
             TypeDetail::Domain(domain) => {
-                drop = format!("DROP DOMAIN {qualified};\n");
-                keyword = "DOMAIN";
+                kind = EntryKind::Domain;
                 self.domain_definition(&qualified, domain)
             }
             TypeDetail::None if it.typtype == 'p' && !it.typisdefined => {
@@ -34,24 +33,27 @@ impl Emitter<'_> {
             }
         };
         let schema = self.schema(id);
-        let entry = Entry::new(Section::PreData, keyword, &*self.get(id).name, create)
+        let entry = Entry::new(Section::PreData, kind, &*self.get(id).name, create)
             .in_namespace(schema)
             .owned_by(&it.owner)
+            .named(qualified)
             .dropped_by(drop);
         self.push_definition(id, entry);
-        let target = Annotated { id, keyword, name: &name, namespace: schema, owner: &it.owner };
+        let keyword = kind.header();
+        let target = Annotated { id, kind, keyword, name: &name, namespace: schema, owner: &it.owner };
         self.annotate(target);
         self.privileges(Annotated { keyword: "TYPE", ..target }, &it.acl)?;
         match &it.detail {
             TypeDetail::Domain(domain) => self.comments_on_domain_constraints(domain, target),
-            TypeDetail::Composite(attributes) if self.dumps(id, Components::COMMENT) => {
+            TypeDetail::Composite(_) if !self.dumps(id, Components::COMMENT) => {}
+            TypeDetail::Composite(attributes) => {
                 let relation = CatalogId { classoid: class::PG_CLASS, oid: it.typrelid };
                 self.comments_with_columns(target, relation, |attnum| {
                     let column = attributes.iter().find(|a| a.attnum == attnum && !a.attisdropped);
                     column.map(|a| a.attname.clone())
                 });
             }
-            _ => {}
+            TypeDetail::None | TypeDetail::Enum(_) | TypeDetail::Range(_) | TypeDetail::Base(_) => {}
         }
         Ok(())
     }
@@ -125,7 +127,7 @@ impl Emitter<'_> {
     pub(super) fn shell_type(&mut self, id: DumpId, of: DumpId) {
         let Some(base) = self.catalog.typ(of) else { return };
         let create = format!("CREATE TYPE {};\n", self.qualified(id));
-        let entry = Entry::new(Section::PreData, "SHELL TYPE", &*self.get(id).name, create)
+        let entry = Entry::new(Section::PreData, EntryKind::ShellType, &*self.get(id).name, create)
             .in_namespace(self.schema(id))
             .owned_by(&base.owner);
         self.push_definition(id, entry);

@@ -133,38 +133,89 @@ fn by_bytes(a: &str, b: &str) -> Ordering {
 fn rest_of_key(catalog: &Catalog, a: DumpId, b: DumpId) -> Ordering {
     let name = |id: DumpId| catalog.object(id).name.as_str();
     let by_name = |a: DumpId, b: DumpId| by_bytes(name(a), name(b));
-    match (&catalog.object(a).kind, &catalog.object(b).kind) {
-        (ObjectKind::Routine(x), ObjectKind::Routine(y)) => by_types(catalog, &x.arg_types, &y.arg_types),
-        (ObjectKind::Aggregate(x), ObjectKind::Aggregate(y)) => by_types(catalog, &x.arg_types, &y.arg_types),
-        // Prefix operators before infix ones.
-        (ObjectKind::Operator(x), ObjectKind::Operator(y)) => y
-            .oprkind
-            .cmp(&x.oprkind)
-            .then_with(|| by_types(catalog, &[x.oprleft, x.oprright], &[y.oprleft, y.oprright])),
-        (ObjectKind::Opclass(x), ObjectKind::Opclass(y)) => by_bytes(&x.amname, &y.amname),
-        (ObjectKind::Opfamily(x), ObjectKind::Opfamily(y)) => by_bytes(&x.amname, &y.amname),
-        (ObjectKind::Collation(x), ObjectKind::Collation(y)) => x.collencoding.cmp(&y.collencoding),
-        (ObjectKind::AttrDef(x), ObjectKind::AttrDef(y)) => x.adnum.cmp(&y.adnum),
-        (ObjectKind::Policy(x), ObjectKind::Policy(y)) => by_name(x.table, y.table),
-        (ObjectKind::Rule(x), ObjectKind::Rule(y)) => by_name(x.relation, y.relation),
-        (ObjectKind::Trigger(x), ObjectKind::Trigger(y)) => by_name(x.table, y.table),
-        (
-            ObjectKind::Constraint(x) | ObjectKind::ForeignKey(x),
-            ObjectKind::Constraint(y) | ObjectKind::ForeignKey(y),
-        ) => match (x.owner, y.owner) {
-            (ConstraintOwner::Domain(x), ConstraintOwner::Domain(y))
-            | (ConstraintOwner::Table(x), ConstraintOwner::Table(y)) => by_name(x, y),
-            (ConstraintOwner::Domain(_), ConstraintOwner::Table(_)) => Ordering::Less,
-            (ConstraintOwner::Table(_), ConstraintOwner::Domain(_)) => Ordering::Greater,
-        },
-        (ObjectKind::DefaultAcl(x), ObjectKind::DefaultAcl(y)) => by_bytes(&x.role, &y.role),
-        (ObjectKind::PublicationRel(x), ObjectKind::PublicationRel(y)) => {
-            by_name(x.publication, y.publication)
+    // Only objects of one kind come this far: kinds differ in their priority.
+    macro_rules! same_kind {
+        ($kind:pat => $it:ident) => {
+            match &catalog.object(b).kind {
+                $kind => $it,
+                #[allow(clippy::wildcard_enum_match_arm)]
+                _ => return Ordering::Equal,
+            }
+        };
+    }
+    match &catalog.object(a).kind {
+        ObjectKind::Routine(x) => {
+            let y = same_kind!(ObjectKind::Routine(y) => y);
+            by_types(catalog, &x.arg_types, &y.arg_types)
         }
-        (ObjectKind::PublicationNamespace(x), ObjectKind::PublicationNamespace(y)) => {
-            by_name(x.publication, y.publication)
+        ObjectKind::Aggregate(x) => {
+            let y = same_kind!(ObjectKind::Aggregate(y) => y);
+            by_types(catalog, &x.arg_types, &y.arg_types)
         }
-        _ => Ordering::Equal,
+        ObjectKind::Operator(x) => {
+            let y = same_kind!(ObjectKind::Operator(y) => y);
+            // Prefix operators before infix ones.
+            let by_kind = y.oprkind.cmp(&x.oprkind);
+            by_kind.then_with(|| by_types(catalog, &[x.oprleft, x.oprright], &[y.oprleft, y.oprright]))
+        }
+        ObjectKind::Opclass(x) => by_bytes(&x.amname, &same_kind!(ObjectKind::Opclass(y) => y).amname),
+        ObjectKind::Opfamily(x) => by_bytes(&x.amname, &same_kind!(ObjectKind::Opfamily(y) => y).amname),
+        ObjectKind::Collation(x) => {
+            x.collencoding.cmp(&same_kind!(ObjectKind::Collation(y) => y).collencoding)
+        }
+        ObjectKind::AttrDef(x) => x.adnum.cmp(&same_kind!(ObjectKind::AttrDef(y) => y).adnum),
+        ObjectKind::Policy(x) => by_name(x.table, same_kind!(ObjectKind::Policy(y) => y).table),
+        ObjectKind::Rule(x) => by_name(x.relation, same_kind!(ObjectKind::Rule(y) => y).relation),
+        ObjectKind::Trigger(x) => by_name(x.table, same_kind!(ObjectKind::Trigger(y) => y).table),
+        ObjectKind::Constraint(x) | ObjectKind::ForeignKey(x) => {
+            let y = same_kind!(ObjectKind::Constraint(y) | ObjectKind::ForeignKey(y) => y);
+            match (x.owner, y.owner) {
+                (ConstraintOwner::Domain(x), ConstraintOwner::Domain(y))
+                | (ConstraintOwner::Table(x), ConstraintOwner::Table(y)) => by_name(x, y),
+                (ConstraintOwner::Domain(_), ConstraintOwner::Table(_)) => Ordering::Less,
+                (ConstraintOwner::Table(_), ConstraintOwner::Domain(_)) => Ordering::Greater,
+            }
+        }
+        ObjectKind::DefaultAcl(x) => by_bytes(&x.role, &same_kind!(ObjectKind::DefaultAcl(y) => y).role),
+        ObjectKind::PublicationRel(x) => {
+            by_name(x.publication, same_kind!(ObjectKind::PublicationRel(y) => y).publication)
+        }
+        ObjectKind::PublicationNamespace(x) => {
+            by_name(x.publication, same_kind!(ObjectKind::PublicationNamespace(y) => y).publication)
+        }
+        // Their names, and what they are in, say it all.
+        ObjectKind::Namespace(_)
+        | ObjectKind::Extension(_)
+        | ObjectKind::Type(_)
+        | ObjectKind::ShellType(_)
+        | ObjectKind::DummyType(_)
+        | ObjectKind::AccessMethod(_)
+        | ObjectKind::Conversion(_)
+        | ObjectKind::Relation(_)
+        | ObjectKind::TableAttach(_)
+        | ObjectKind::Index(_)
+        | ObjectKind::IndexAttach(_)
+        | ObjectKind::ExtendedStatistics(_)
+        | ObjectKind::Language(_)
+        | ObjectKind::Cast(_)
+        | ObjectKind::Transform(_)
+        | ObjectKind::TableData(_)
+        | ObjectKind::SequenceSet(_)
+        | ObjectKind::RelationStatistics(_)
+        | ObjectKind::RefreshMatView(_)
+        | ObjectKind::TsParser(_)
+        | ObjectKind::TsDict(_)
+        | ObjectKind::TsTemplate(_)
+        | ObjectKind::TsConfig(_)
+        | ObjectKind::ForeignDataWrapper(_)
+        | ObjectKind::ForeignServer(_)
+        | ObjectKind::LargeObjects(_)
+        | ObjectKind::LargeObjectData(_)
+        | ObjectKind::EventTrigger(_)
+        | ObjectKind::Publication(_)
+        | ObjectKind::Subscription(_)
+        | ObjectKind::PreDataBoundary
+        | ObjectKind::PostDataBoundary => Ordering::Equal,
     }
 }
 

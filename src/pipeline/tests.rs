@@ -346,7 +346,7 @@ async fn a_failing_upload_is_aborted_wherever_it_fails() {
 async fn a_failed_abort_is_told_beside_the_cause() {
     let (result, _) = run_to_failing(0, true).await;
     let report = result.unwrap_err().report();
-    assert_eq!(report, "upload part 1 (hint: buy a disk; and abort upload u1 (hint: remove it))");
+    assert_eq!(report, "upload part 1 (hint: buy a disk; abort upload u1 (hint: remove it))");
 }
 
 fn decode(compression: Compression, bytes: &[u8]) -> Vec<u8> {

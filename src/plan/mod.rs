@@ -3,13 +3,16 @@
 //! This is the part of pg_dump that it shares with pg_restore: which entries are wanted, in
 //! which pass they come, and what stands around each.
 
+// A new kind of object must not slip through: the compiler leads to each place that has to know it.
+#![deny(clippy::wildcard_enum_match_arm)]
+
 mod cluster;
 mod drops;
 mod print;
 mod required;
 
-use crate::catalog::{DumpId, Oid};
-use crate::emit::{Contents, Entry, Section};
+use crate::catalog::DumpId;
+use crate::emit::{Contents, Entry, EntryKind, Section};
 use crate::pg::quote::Quoter;
 use crate::pg::server::Server;
 use crate::select::options::DumpOptions;
@@ -65,14 +68,71 @@ enum Pass {
 }
 
 fn pass(entry: &Entry) -> Pass {
-    let on_event_trigger =
-        matches!(entry.desc, "COMMENT" | "SECURITY LABEL") && entry.tag.starts_with("EVENT TRIGGER ");
-    match entry.desc {
-        _ if entry.is_acl() => Pass::Acl,
-        "STATISTICS DATA" if entry.section == Section::PostData => Pass::AfterAcl,
-        "EVENT TRIGGER" | "MATERIALIZED VIEW DATA" => Pass::AfterAcl,
-        _ if on_event_trigger => Pass::AfterAcl,
-        _ => Pass::Main,
+    let is_late = match entry.kind {
+        EntryKind::RelationStatisticsData => entry.section == Section::PostData,
+        EntryKind::EventTrigger | EntryKind::MaterializedViewData => true,
+        EntryKind::Comment | EntryKind::SecurityLabel => entry.on == Some(EntryKind::EventTrigger),
+        EntryKind::AccessMethod
+        | EntryKind::Acl
+        | EntryKind::Aggregate
+        | EntryKind::Cast
+        | EntryKind::CheckConstraint
+        | EntryKind::Collation
+        | EntryKind::Constraint
+        | EntryKind::Conversion
+        | EntryKind::Database
+        | EntryKind::DatabaseProperties
+        | EntryKind::Default
+        | EntryKind::DefaultAcl
+        | EntryKind::Domain
+        | EntryKind::ExtendedStatistics
+        | EntryKind::ExtendedStatisticsData
+        | EntryKind::Extension
+        | EntryKind::ForeignDataWrapper
+        | EntryKind::ForeignKey
+        | EntryKind::ForeignTable
+        | EntryKind::Function
+        | EntryKind::Index
+        | EntryKind::IndexAttach
+        | EntryKind::LargeObject
+        | EntryKind::LargeObjectData
+        | EntryKind::LargeObjectMetadata
+        | EntryKind::MaterializedView
+        | EntryKind::Operator
+        | EntryKind::OperatorClass
+        | EntryKind::OperatorFamily
+        | EntryKind::Policy
+        | EntryKind::ProceduralLanguage
+        | EntryKind::Procedure
+        | EntryKind::Publication
+        | EntryKind::PublicationTable
+        | EntryKind::PublicationTablesInSchema
+        | EntryKind::RowSecurity
+        | EntryKind::Rule
+        | EntryKind::Schema
+        | EntryKind::Sequence
+        | EntryKind::SequenceOwnedBy
+        | EntryKind::SequenceSet
+        | EntryKind::Server
+        | EntryKind::ShellType
+        | EntryKind::Subscription
+        | EntryKind::Table
+        | EntryKind::TableAttach
+        | EntryKind::TableData
+        | EntryKind::TextSearchConfiguration
+        | EntryKind::TextSearchDictionary
+        | EntryKind::TextSearchParser
+        | EntryKind::TextSearchTemplate
+        | EntryKind::Transform
+        | EntryKind::Trigger
+        | EntryKind::Type
+        | EntryKind::UserMapping
+        | EntryKind::View => false,
+    };
+    match (entry.kind.is_acl(), is_late) {
+        (true, _) => Pass::Acl,
+        (false, true) => Pass::AfterAcl,
+        (false, false) => Pass::Main,
     }
 }
 
@@ -80,7 +140,7 @@ fn pass(entry: &Entry) -> Pass {
 pub fn plan(entries: &[Entry], setting: PlanContext<'_>) -> Vec<Segment> {
     let wanted = wanted(entries, setting.options);
     // Also if it only comes to that, as with --section=data.
-    let no_definition = wanted.iter().all(|(entry, required)| !required.schema || entry.is_statistics());
+    let no_definition = wanted.iter().all(|(entry, required)| !required.schema || entry.kind.is_statistics());
     let mut printer = Printer::new(setting, setting.options.data_only() || no_definition);
     printer.start();
     if setting.options.clean {
@@ -110,11 +170,6 @@ fn wanted<'e>(entries: &'e [Entry], options: &DumpOptions) -> Vec<(&'e Entry, Re
         }
     }
     wanted
-}
-
-/// OIDs in the definition of a group of large objects, one a line.
-fn large_objects_of(entry: &Entry) -> impl Iterator<Item = Oid> {
-    entry.definition.lines().filter_map(|line| line.parse().ok())
 }
 
 /// The segment of an entry's contents.

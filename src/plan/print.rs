@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::required::Required;
-use super::{PlanContext, Segment, large_objects_of, segment_of};
-use crate::emit::{Contents, Entry};
+use super::{PlanContext, Segment, segment_of};
+use crate::emit::{Contents, Definition, DropCommand, Entry, EntryKind};
 use crate::pg::quote::quoted;
 
 /// Text longer than this is compressed sooner by several workers.
@@ -110,7 +110,7 @@ impl<'a> Printer<'a> {
         }
         if required.schema {
             self.print(entry, false);
-            if matches!(entry.desc, "DATABASE" | "DATABASE PROPERTIES") {
+            if entry.kind.is_database() {
                 self.reconnect(&entry.tag);
             }
         }
@@ -135,19 +135,25 @@ impl<'a> Printer<'a> {
             self.select_table_am(entry);
         }
         self.header(entry, is_data);
-        if entry.desc == "BLOB METADATA" {
-            for oid in large_objects_of(entry) {
-                self.out.push_str(&format!("SELECT pg_catalog.lo_create('{oid}');\n"));
+        match &entry.definition {
+            Definition::None => {}
+            Definition::LargeObjects(oids) => {
+                for oid in oids {
+                    self.out.push_str(&format!("SELECT pg_catalog.lo_create('{oid}');\n"));
+                }
+                self.out.push('\n');
             }
-            self.out.push('\n');
-        } else if entry.desc == "ACL" && entry.tag.starts_with("LARGE OBJECTS ") {
-            self.out.push_str(&entry.definition);
-            self.out.push('\n');
-        } else if options.no_owner && entry.desc == "SCHEMA" && !entry.definition.starts_with("--") {
-            self.out.push_str(&format!("CREATE SCHEMA {};\n\n\n", self.setting.quoter.id(&entry.tag)));
-        } else if !entry.definition.is_empty() {
-            self.out.push_str(&entry.definition);
-            self.out.push_str("\n\n");
+            Definition::Sql(sql) if entry.on == Some(EntryKind::LargeObjectMetadata) => {
+                self.out.push_str(sql);
+                self.out.push('\n');
+            }
+            Definition::Sql(_) if options.no_owner && entry.kind == EntryKind::Schema => {
+                self.out.push_str(&format!("CREATE SCHEMA {};\n\n\n", self.setting.quoter.id(&entry.tag)));
+            }
+            Definition::Sql(text) | Definition::Note(text) => {
+                self.out.push_str(text);
+                self.out.push_str("\n\n");
+            }
         }
         self.owner(entry);
         if entry.is_partitioned
@@ -157,7 +163,7 @@ impl<'a> Printer<'a> {
             let name = q.qualified(entry.namespace.as_deref(), &entry.tag);
             self.out.push_str(&format!("ALTER TABLE {name} SET ACCESS METHOD {};\n\n", q.id(am)));
         }
-        if entry.is_acl() {
+        if entry.kind.is_acl() {
             // Its grants may have changed the session's user.
             self.user = None;
         }
@@ -173,7 +179,7 @@ impl<'a> Printer<'a> {
             self.out.push_str(&format!("-- TOC entry {number} (class {} OID {})\n", id.classoid, id.oid));
         }
         let owner = if options.no_owner { None } else { entry.owner.as_deref() };
-        let what = if entry.is_statistics() {
+        let what = if entry.kind.is_statistics() {
             "-- Statistics for Name: "
         } else if is_data {
             "-- Data for Name: "
@@ -183,7 +189,7 @@ impl<'a> Printer<'a> {
         let tablespace = entry.tablespace.as_deref().filter(|t| !t.is_empty() && !options.no_tablespaces);
         for (label, value) in [
             (what, Some(entry.tag.as_str())),
-            ("; Type: ", Some(entry.desc)),
+            ("; Type: ", Some(entry.kind.header())),
             ("; Schema: ", Some(entry.namespace.as_deref().unwrap_or("-"))),
             ("; Owner: ", Some(owner.unwrap_or("-"))),
             ("; Tablespace: ", tablespace),
@@ -235,62 +241,27 @@ impl<'a> Printer<'a> {
     /// Gives the object to its owner, where there is a command for that.
     fn owner(&mut self, entry: &Entry) {
         let options = self.setting.options;
-        let built_in_schema = entry.desc == "SCHEMA" && entry.definition.starts_with("--");
-        let (Some(owner), Some(drop)) = (&entry.owner, &entry.drop) else { return };
+        let built_in_schema =
+            entry.kind == EntryKind::Schema && matches!(entry.definition, Definition::Note(_));
+        let (Some(owner), Some(identity)) = (&entry.owner, &entry.identity) else { return };
+        // What goes with another object is that one's owner's, too.
+        let is_part = entry.drop == Some(DropCommand::Nothing);
         if options.no_owner
             || (options.set_session_authorization && !built_in_schema)
             || owner.is_empty()
-            || drop.is_empty()
+            || is_part
         {
             return;
         }
         let owner = self.setting.quoter.id(owner);
-        if entry.desc == "BLOB METADATA" {
-            for oid in large_objects_of(entry) {
+        if let Definition::LargeObjects(oids) = &entry.definition {
+            for oid in oids {
                 self.out.push_str(&format!("ALTER LARGE OBJECT {oid} OWNER TO {owner};\n"));
             }
             self.out.push('\n');
-        } else if let Some(object) = self.described(entry, drop) {
-            self.out.push_str(&format!("ALTER {object} OWNER TO {owner};\n\n"));
+        } else if let Some(keyword) = owner_keyword(entry.kind, self.setting.server.dialect()) {
+            self.out.push_str(&format!("ALTER {keyword} {identity} OWNER TO {owner};\n\n"));
         }
-    }
-
-    /// How ALTER … OWNER TO names the object; `None` for what has its owner from another.
-    fn described(&self, entry: &Entry, drop: &str) -> Option<String> {
-        let q = self.setting.quoter;
-        Some(match entry.desc {
-            // ALTER TABLE serves them all; from 16 on each is called by its name.
-            "VIEW" | "SEQUENCE" | "MATERIALIZED VIEW" if self.setting.server.dialect() >= 16 => {
-                format!("{} {}", entry.desc, q.qualified(entry.namespace.as_deref(), &entry.tag))
-            }
-            "VIEW" | "SEQUENCE" | "MATERIALIZED VIEW" | "TABLE" => {
-                format!("TABLE {}", q.qualified(entry.namespace.as_deref(), &entry.tag))
-            }
-            "COLLATION"
-            | "CONVERSION"
-            | "DOMAIN"
-            | "TYPE"
-            | "FOREIGN TABLE"
-            | "TEXT SEARCH DICTIONARY"
-            | "TEXT SEARCH CONFIGURATION"
-            | "STATISTICS"
-            | "DATABASE"
-            | "PROCEDURAL LANGUAGE"
-            | "SCHEMA"
-            | "EVENT TRIGGER"
-            | "FOREIGN DATA WRAPPER"
-            | "SERVER"
-            | "PUBLICATION"
-            | "SUBSCRIPTION" => {
-                format!("{} {}", entry.desc, q.qualified(entry.namespace.as_deref(), &entry.tag))
-            }
-            "BLOB" => format!("LARGE OBJECT {}", entry.tag),
-            // These are named by more than their name; the DROP command has it all.
-            "AGGREGATE" | "FUNCTION" | "OPERATOR" | "OPERATOR CLASS" | "OPERATOR FAMILY" | "PROCEDURE" => {
-                drop.strip_prefix("DROP ")?.trim_end_matches(['\n', ';']).to_owned()
-            }
-            _ => return None,
-        })
     }
 
     fn contents(&mut self, entry: &Entry, contents: Contents) {
@@ -336,6 +307,75 @@ impl<'a> Printer<'a> {
         self.out.push_str(&format!("\\restrict {key}\n\n"));
         (self.user, self.tablespace, self.table_am) = (None, None, None);
         self.session_settings();
+    }
+}
+
+/// The keyword of ALTER … OWNER TO; `None` for what has its owner from another object, or none at all.
+fn owner_keyword(kind: EntryKind, dialect: u32) -> Option<&'static str> {
+    match kind {
+        EntryKind::Collation
+        | EntryKind::Conversion
+        | EntryKind::Domain
+        | EntryKind::Type
+        | EntryKind::ForeignTable
+        | EntryKind::TextSearchDictionary
+        | EntryKind::TextSearchConfiguration
+        | EntryKind::ExtendedStatistics
+        | EntryKind::Database
+        | EntryKind::ProceduralLanguage
+        | EntryKind::Schema
+        | EntryKind::EventTrigger
+        | EntryKind::ForeignDataWrapper
+        | EntryKind::Server
+        | EntryKind::Publication
+        | EntryKind::Subscription
+        | EntryKind::Aggregate
+        | EntryKind::Function
+        | EntryKind::Operator
+        | EntryKind::OperatorClass
+        | EntryKind::OperatorFamily
+        | EntryKind::Procedure => Some(kind.header()),
+        // ALTER TABLE serves them all; from 16 on each is called by its name.
+        EntryKind::View | EntryKind::Sequence | EntryKind::MaterializedView if dialect >= 16 => {
+            Some(kind.header())
+        }
+        EntryKind::Table | EntryKind::View | EntryKind::Sequence | EntryKind::MaterializedView => {
+            Some("TABLE")
+        }
+        EntryKind::LargeObject | EntryKind::LargeObjectMetadata => Some("LARGE OBJECT"),
+        EntryKind::AccessMethod
+        | EntryKind::Acl
+        | EntryKind::Cast
+        | EntryKind::CheckConstraint
+        | EntryKind::Comment
+        | EntryKind::Constraint
+        | EntryKind::DatabaseProperties
+        | EntryKind::Default
+        | EntryKind::DefaultAcl
+        | EntryKind::ExtendedStatisticsData
+        | EntryKind::Extension
+        | EntryKind::ForeignKey
+        | EntryKind::Index
+        | EntryKind::IndexAttach
+        | EntryKind::LargeObjectData
+        | EntryKind::MaterializedViewData
+        | EntryKind::Policy
+        | EntryKind::PublicationTable
+        | EntryKind::PublicationTablesInSchema
+        | EntryKind::RelationStatisticsData
+        | EntryKind::RowSecurity
+        | EntryKind::Rule
+        | EntryKind::SecurityLabel
+        | EntryKind::SequenceOwnedBy
+        | EntryKind::SequenceSet
+        | EntryKind::ShellType
+        | EntryKind::TableAttach
+        | EntryKind::TableData
+        | EntryKind::TextSearchParser
+        | EntryKind::TextSearchTemplate
+        | EntryKind::Transform
+        | EntryKind::Trigger
+        | EntryKind::UserMapping => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which parts of an entry the options ask for.
 
-use crate::emit::{Entry, Section};
+use crate::emit::{Definition, Entry, EntryKind, Section};
 use crate::select::options::{DumpOptions, Sections};
 
 /// What of an entry is printed.
@@ -15,7 +15,7 @@ pub(super) struct Required {
 /// Decides about one entry, which stands in `section`.
 pub(super) fn required(entry: &Entry, section: Section, options: &DumpOptions) -> Required {
     let nothing = Required::default();
-    if matches!(entry.desc, "DATABASE" | "DATABASE PROPERTIES") {
+    if entry.kind.is_database() {
         return Required { schema: options.create, data: false };
     }
     if switched_off(entry, options) {
@@ -29,22 +29,23 @@ pub(super) fn required(entry: &Entry, section: Section, options: &DumpOptions) -
     if !options.sections.contains(needed) {
         return nothing;
     }
-    if entry.is_statistics() {
+    if entry.kind.is_statistics() {
         return Required { schema: options.statistics, data: false };
     }
-    let attached = matches!(entry.desc, "ACL" | "COMMENT" | "SECURITY LABEL");
-    if attached && entry.tag.starts_with("DATABASE ") && !options.create {
+    if entry.on == Some(EntryKind::Database) && !options.create {
         return nothing;
     }
-    let counts_as_data = matches!(entry.desc, "SEQUENCE SET" | "BLOB" | "BLOB METADATA")
-        || (attached && entry.tag.starts_with("LARGE OBJECT"));
+    let is_large_object = |kind| matches!(kind, EntryKind::LargeObject | EntryKind::LargeObjectMetadata);
+    let counts_as_data = entry.kind == EntryKind::SequenceSet
+        || is_large_object(entry.kind)
+        || entry.on.is_some_and(is_large_object);
     let has_contents = entry.contents.is_some();
     let mut required =
         Required { schema: has_contents || !counts_as_data, data: has_contents || counts_as_data };
-    if entry.definition.is_empty() || entry.definition.starts_with("-- load via partition root ") {
+    if entry.definition == Definition::None || entry.kind == EntryKind::TableData {
         required.schema = false;
     }
-    let sequence_value = options.sequence_data && entry.desc == "SEQUENCE SET";
+    let sequence_value = options.sequence_data && entry.kind == EntryKind::SequenceSet;
     if options.schema_only() && !sequence_value {
         required.data = false;
     }
@@ -54,16 +55,68 @@ pub(super) fn required(entry: &Entry, section: Section, options: &DumpOptions) -
     required
 }
 
-/// Kinds that an option of their own leaves out.
+/// Kinds that an option of their own leaves out, and what is attached to objects of such kinds.
 fn switched_off(entry: &Entry, o: &DumpOptions) -> bool {
-    let about = |noun: &str| {
-        entry.desc.starts_with(noun)
-            || (matches!(entry.desc, "COMMENT" | "SECURITY LABEL") && entry.tag.starts_with(noun))
+    let is_off = |kind| match kind {
+        EntryKind::Acl | EntryKind::DefaultAcl => o.no_privileges,
+        EntryKind::Comment => o.no_comments,
+        EntryKind::SecurityLabel => o.no_security_labels,
+        EntryKind::Publication | EntryKind::PublicationTable | EntryKind::PublicationTablesInSchema => {
+            o.no_publications
+        }
+        EntryKind::Subscription => o.no_subscriptions,
+        EntryKind::Policy | EntryKind::RowSecurity => o.no_policies,
+        EntryKind::AccessMethod
+        | EntryKind::Aggregate
+        | EntryKind::Cast
+        | EntryKind::CheckConstraint
+        | EntryKind::Collation
+        | EntryKind::Constraint
+        | EntryKind::Conversion
+        | EntryKind::Database
+        | EntryKind::DatabaseProperties
+        | EntryKind::Default
+        | EntryKind::Domain
+        | EntryKind::EventTrigger
+        | EntryKind::ExtendedStatistics
+        | EntryKind::ExtendedStatisticsData
+        | EntryKind::Extension
+        | EntryKind::ForeignDataWrapper
+        | EntryKind::ForeignKey
+        | EntryKind::ForeignTable
+        | EntryKind::Function
+        | EntryKind::Index
+        | EntryKind::IndexAttach
+        | EntryKind::LargeObject
+        | EntryKind::LargeObjectData
+        | EntryKind::LargeObjectMetadata
+        | EntryKind::MaterializedView
+        | EntryKind::MaterializedViewData
+        | EntryKind::Operator
+        | EntryKind::OperatorClass
+        | EntryKind::OperatorFamily
+        | EntryKind::ProceduralLanguage
+        | EntryKind::Procedure
+        | EntryKind::RelationStatisticsData
+        | EntryKind::Rule
+        | EntryKind::Schema
+        | EntryKind::Sequence
+        | EntryKind::SequenceOwnedBy
+        | EntryKind::SequenceSet
+        | EntryKind::Server
+        | EntryKind::ShellType
+        | EntryKind::Table
+        | EntryKind::TableAttach
+        | EntryKind::TableData
+        | EntryKind::TextSearchConfiguration
+        | EntryKind::TextSearchDictionary
+        | EntryKind::TextSearchParser
+        | EntryKind::TextSearchTemplate
+        | EntryKind::Transform
+        | EntryKind::Trigger
+        | EntryKind::Type
+        | EntryKind::UserMapping
+        | EntryKind::View => false,
     };
-    (o.no_privileges && entry.is_acl())
-        || (o.no_comments && entry.desc == "COMMENT")
-        || (o.no_security_labels && entry.desc == "SECURITY LABEL")
-        || (o.no_publications && about("PUBLICATION"))
-        || (o.no_subscriptions && about("SUBSCRIPTION"))
-        || (o.no_policies && (about("POLICY") || entry.desc == "ROW SECURITY"))
+    is_off(entry.kind) || entry.on.is_some_and(|on| is_off(on) && !entry.kind.is_acl())
 }
