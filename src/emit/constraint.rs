@@ -1,6 +1,6 @@
 //! Constraints that are printed by a command of their own.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Constraint, ConstraintOwner, DumpId, Index, RelKind, Relation, attribute_name};
 

@@ -1,6 +1,6 @@
 //! The database itself: created, then given its privileges and settings.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::settings::assignment;
 use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{CatalogId, Database, class};

@@ -1,6 +1,6 @@
 //! Extensions: created by name; their members come with them.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, Extension};
 

@@ -1,6 +1,6 @@
 //! Foreign-data wrappers, servers, user mappings.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Components, DumpId, ForeignDataWrapper, ForeignServer};
 use crate::error::Result;

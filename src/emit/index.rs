@@ -1,8 +1,8 @@
-//! Indexes and their attachment.
+//! Indexes.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::{DropCommand, Emitter, Entry, EntryKind, Section};
-use crate::catalog::{Components, DumpId, Index, IndexAttach, RelKind, Relation, attribute_name};
+use crate::catalog::{DumpId, Index, RelKind, Relation, attribute_name};
 
 impl Emitter<'_> {
     pub(super) fn index(&mut self, id: DumpId, it: &Index) {
@@ -87,22 +87,5 @@ impl Emitter<'_> {
 
     pub(super) fn index_depends(&self, id: DumpId, it: &Index) -> String {
         self.depends_on_extensions(&format!("INDEX {}", self.qualified(id)), &it.depends_on_extensions)
-    }
-
-    pub(super) fn index_attach(&mut self, id: DumpId, it: &IndexAttach) {
-        let Some(parent) = self.catalog.index(it.parent) else { return };
-        let Some(table) = self.catalog.relation(parent.table) else { return };
-        if !self.get(it.partition).dump.contains(Components::DEFINITION) {
-            return;
-        }
-        let sql = format!(
-            "ALTER INDEX {} ATTACH PARTITION {};\n",
-            self.qualified(it.parent),
-            self.qualified(it.partition)
-        );
-        let entry = Entry::new(Section::PostData, EntryKind::IndexAttach, &*self.get(id).name, sql)
-            .in_namespace(self.schema(id))
-            .owned_by(&table.owner);
-        self.push_definition(id, entry);
     }
 }

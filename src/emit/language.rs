@@ -1,6 +1,6 @@
 //! Languages, casts, transforms.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Cast, DumpId, Language, Oid, Transform, class};
 use crate::error::Result;

@@ -1,6 +1,6 @@
 //! Large objects: one entry each until version 16, groups from 17 on.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::{Contents, Definition, DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{CatalogId, Components, DumpId, LargeObjects, class};
 use crate::error::Result;

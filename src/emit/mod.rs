@@ -7,19 +7,25 @@
 // A new kind of object must not slip through: the compiler leads to each place that has to know it.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod access_method;
 mod acl;
-mod annotate;
+mod attribute;
 mod collation;
+mod comment;
 mod constraint;
+mod conversion;
 mod database;
 mod default_acl;
 pub mod entry;
+mod event_trigger;
 mod extension;
 mod foreign;
 mod globals;
 mod index;
+mod inherit;
 mod language;
 mod large_object;
+mod membership;
 mod namespace;
 mod operator;
 mod parameter_acl;
@@ -42,6 +48,8 @@ mod typ;
 
 use std::panic::resume_unwind;
 use std::thread;
+
+use comment::Annotated;
 
 use crate::catalog::{Catalog, Components, DumpId, Object, ObjectKind};
 use crate::error::Result;
@@ -196,6 +204,25 @@ impl<'a> Emitter<'a> {
 
     fn push(&mut self, entry: Entry) {
         self.entries.push(entry);
+    }
+
+    /// Adds the definition and comment of an object in a schema that is dropped by name.
+    pub(super) fn push_simple(&mut self, id: DumpId, kind: EntryKind, owner: Option<&str>, create: String) {
+        let schema = self.schema(id);
+        let mut entry = Entry::new(Section::PreData, kind, &*self.get(id).name, create)
+            .in_namespace(schema)
+            .named(self.qualified(id));
+        entry.owner = owner.map(str::to_owned);
+        self.push_definition(id, entry);
+        let name = self.name(id);
+        self.comment(Annotated {
+            id,
+            kind,
+            keyword: kind.header(),
+            name: &name,
+            namespace: schema,
+            owner: owner.unwrap_or_default(),
+        });
     }
 
     /// Adds the entry of an object's definition, if that is to be dumped.

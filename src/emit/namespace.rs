@@ -1,6 +1,6 @@
 //! Schemas.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::{Definition, DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Components, DumpId, Namespace};
 use crate::error::Result;

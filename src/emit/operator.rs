@@ -1,8 +1,8 @@
-//! Operators, their classes and families, access methods.
+//! Operators, their classes and families.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::{Emitter, Entry, EntryKind, Section};
-use crate::catalog::{AccessMethod, DumpId, Oid, OpMember, Opclass, Operator, Opfamily, class};
+use crate::catalog::{DumpId, Oid, OpMember, Opclass, Operator, Opfamily, class};
 
 impl Emitter<'_> {
     pub(super) fn operator(&mut self, id: DumpId, it: &Operator) {
@@ -54,30 +54,6 @@ impl Emitter<'_> {
         let id = self.catalog.find(class::PG_OPERATOR, oid)?;
         let schema = self.schema(id).unwrap_or_default();
         Some(format!("OPERATOR({}.{})", self.q.id(schema), self.get(id).name))
-    }
-
-    pub(super) fn access_method(&mut self, id: DumpId, it: &AccessMethod) {
-        let name = self.name(id);
-        let kind = match it.amtype {
-            'i' => "INDEX",
-            't' => "TABLE",
-            other => {
-                tracing::warn!("invalid type \"{other}\" of access method {name}");
-                return;
-            }
-        };
-        let create = format!("CREATE ACCESS METHOD {name} TYPE {kind} HANDLER {};\n", it.handler);
-        let entry =
-            Entry::new(Section::PreData, EntryKind::AccessMethod, &*self.get(id).name, create).named(&*name);
-        self.push_definition(id, entry);
-        self.comment(Annotated {
-            id,
-            kind: EntryKind::AccessMethod,
-            keyword: "ACCESS METHOD",
-            name: &name,
-            namespace: None,
-            owner: "",
-        });
     }
 
     fn member_operator(&self, member: &OpMember) -> String {

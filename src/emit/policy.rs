@@ -1,6 +1,6 @@
 //! Row security.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, Policy};
 

@@ -1,6 +1,6 @@
 //! Publications, their tables and schemas.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, Publication, PublicationNamespace, PublicationRel};
 

@@ -1,9 +1,9 @@
-//! Tables, views, materialised views, foreign tables, and the attachment of partitions.
+//! Tables, views, materialised views, foreign tables.
 
-use super::annotate::Annotated;
-use super::{DropCommand, Emitter, Entry, EntryKind, Section};
+use super::comment::Annotated;
+use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::attribute_name;
-use crate::catalog::{AttrDef, Attribute, CatalogId, Components, DumpId, RelKind, Relation, TableAttach};
+use crate::catalog::{AttrDef, Attribute, CatalogId, Components, DumpId, RelKind, Relation};
 use crate::error::Result;
 
 impl Emitter<'_> {
@@ -325,42 +325,6 @@ impl Emitter<'_> {
                 ));
             }
         }
-    }
-
-    pub(super) fn table_attach(&mut self, id: DumpId, it: &TableAttach) {
-        let Some(partition) = self.catalog.relation(it.partition) else { return };
-        if !self.get(it.partition).dump.contains(Components::DEFINITION) {
-            return;
-        }
-        let bound = partition.partition_bound.as_deref().unwrap_or_default();
-        let (parent, child) = (self.qualified(it.parent), self.qualified(it.partition));
-        let sql = format!("ALTER TABLE ONLY {parent} ATTACH PARTITION {child} {bound};\n");
-        let entry = Entry::new(Section::PreData, EntryKind::TableAttach, &*self.get(id).name, sql)
-            .in_namespace(self.schema(id))
-            .owned_by(&partition.owner);
-        self.push_definition(id, entry);
-    }
-
-    pub(super) fn attr_def(&mut self, id: DumpId, it: &AttrDef) {
-        let Some(table) = self.catalog.relation(it.table).filter(|_| it.separate) else { return };
-        let foreign = table.relkind == RelKind::ForeignTable;
-        let Some(attribute) = table.attribute(it.adnum) else { return };
-        let (qualified, column) = (self.qualified(it.table), self.q.id(&attribute.attname));
-        let create = format!(
-            "ALTER {}TABLE ONLY {qualified} ALTER COLUMN {column} SET DEFAULT {};\n",
-            if foreign { "FOREIGN " } else { "" },
-            it.expression
-        );
-        let tag = format!("{} {}", self.get(it.table).name, attribute.attname);
-        let entry = Entry::new(Section::PreData, EntryKind::Default, tag, create)
-            .in_namespace(self.schema(it.table))
-            .owned_by(&table.owner)
-            .dropped_by(DropCommand::ColumnDefault {
-                foreign,
-                table: qualified,
-                column: column.into_owned(),
-            });
-        self.push_definition(id, entry);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Functions, procedures, aggregates.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::settings::assignment;
 use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Aggregate, AggregateDetail, DumpId, Oid, Routine, RoutineDetail, class};

@@ -1,6 +1,6 @@
 //! Rewrite rules; views' own only where a loop kept them from being part of CREATE VIEW.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::relation::view_query;
 use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, RewriteRule};

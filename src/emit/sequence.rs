@@ -1,6 +1,6 @@
 //! Sequences, identity columns among them, and their values.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Components, DumpId, Relation, Sequence, class};
 

@@ -1,6 +1,6 @@
 //! Extended statistics.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::relation_statistics::restored_arguments;
 use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, ExtendedStatistics};

@@ -1,6 +1,6 @@
 //! Subscriptions. Created without connecting: the publisher need not be there.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, Subscription};
 

@@ -1,11 +1,11 @@
-//! Triggers and event triggers.
+//! Triggers.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::{DropCommand, Emitter, Entry, EntryKind, Section};
-use crate::catalog::{DumpId, EventTrigger, RelKind, Trigger};
+use crate::catalog::{DumpId, RelKind, Trigger};
 
 /// How ALTER says that a trigger fires, by `tgenabled`.
-fn enabled_clause(enabled: char) -> &'static str {
+pub(super) fn enabled_clause(enabled: char) -> &'static str {
     match enabled {
         'D' => "DISABLE",
         'A' => "ENABLE ALWAYS",
@@ -49,30 +49,6 @@ impl Emitter<'_> {
             name: &table_name,
             namespace: schema,
             owner,
-        });
-    }
-
-    pub(super) fn event_trigger(&mut self, id: DumpId, it: &EventTrigger) {
-        let name = self.name(id);
-        let mut create = format!("CREATE EVENT TRIGGER {name} ON {}", self.q.id(&it.evtevent));
-        if !it.tags.is_empty() {
-            create.push_str(&format!("\n         WHEN TAG IN ({})", it.tags));
-        }
-        create.push_str(&format!("\n   EXECUTE FUNCTION {}();\n", it.function));
-        if it.evtenabled != 'O' {
-            create.push_str(&format!("\nALTER EVENT TRIGGER {name} {};\n", enabled_clause(it.evtenabled)));
-        }
-        let entry = Entry::new(Section::PostData, EntryKind::EventTrigger, &*self.get(id).name, create)
-            .owned_by(&it.owner)
-            .named(&*name);
-        self.push_definition(id, entry);
-        self.annotate(Annotated {
-            id,
-            kind: EntryKind::EventTrigger,
-            keyword: "EVENT TRIGGER",
-            name: &name,
-            namespace: None,
-            owner: &it.owner,
         });
     }
 }

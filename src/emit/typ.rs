@@ -1,6 +1,6 @@
 //! Types of all kinds.
 
-use super::annotate::Annotated;
+use super::comment::Annotated;
 use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Attribute, CatalogId, Components, Domain, DumpId, Range, Type, TypeDetail, class};
 use crate::error::Result;
