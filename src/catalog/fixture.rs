@@ -3,8 +3,8 @@
 
 use super::{
     Acl, AttrDef, Attribute, Catalog, CatalogId, Components, Constraint, ConstraintOwner, DumpId,
-    FIRST_NORMAL_OID, Index, Kind, Namespace, Oid, RelKind, Relation, RewriteRule, Routine, RoutineDetail,
-    Type, TypeDetail, class, depend,
+    FIRST_NORMAL_OID, Index, Kind, Label, Namespace, Oid, RelKind, Relation, RewriteRule, Routine,
+    RoutineDetail, Sequence, Type, TypeDetail, class, depend,
 };
 
 /// Who owns all objects here.
@@ -36,6 +36,10 @@ impl Fixture {
         self.add_to(Some(self.schema), name, kind)
     }
 
+    pub(crate) fn add_without_schema(&mut self, name: &str, kind: Kind) -> DumpId {
+        self.add_to(None, name, kind)
+    }
+
     fn add_to(&mut self, schema: Option<DumpId>, name: &str, kind: Kind) -> DumpId {
         let oid = FIRST_NORMAL_OID + self.catalog.ids().count() as Oid;
         let id = self.catalog.add(CatalogId { classoid: class_of(&kind), oid }, name.into(), schema, kind);
@@ -61,6 +65,27 @@ impl Fixture {
 
     pub(crate) fn oid(&self, id: DumpId) -> Oid {
         self.catalog.object(id).catalog_id.oid
+    }
+
+    /// Says how the server spells the type with this OID.
+    pub(crate) fn name_type(&mut self, oid: Oid, name: &str) {
+        self.catalog.type_names.insert(oid, name.into());
+    }
+
+    pub(crate) fn comment(&mut self, id: DumpId, text: &str) {
+        self.comment_on_column(id, 0, text);
+    }
+
+    pub(crate) fn comment_on_column(&mut self, id: DumpId, attnum: i64, text: &str) {
+        let label = Label { objsubid: attnum, provider: String::new(), text: text.into() };
+        let catalog_id = self.catalog.object(id).catalog_id;
+        self.catalog.comments.entry(catalog_id).or_default().push(label);
+    }
+
+    pub(crate) fn label(&mut self, id: DumpId, attnum: i64, provider: &str, text: &str) {
+        let label = Label { objsubid: attnum, provider: provider.into(), text: text.into() };
+        let catalog_id = self.catalog.object(id).catalog_id;
+        self.catalog.security_labels.entry(catalog_id).or_default().push(label);
     }
 }
 
@@ -112,6 +137,12 @@ fn class_of(kind: &Kind) -> Oid {
         | Kind::PreDataBoundary
         | Kind::PostDataBoundary => 0,
     }
+}
+
+/// Privileges that differ from what the server grants by itself.
+pub(crate) fn acl(now: &[&str], default: &[&str]) -> Acl {
+    let owned = |items: &[&str]| items.iter().map(|&item| item.to_owned()).collect();
+    Acl { acl: Some(owned(now)), default: owned(default), initial: None }
 }
 
 pub(crate) fn namespace() -> Namespace {
@@ -195,6 +226,20 @@ pub(crate) fn attribute(attnum: i64, attname: &str, type_name: &str) -> Attribut
         default: None,
         not_null: None,
         has_invalid_not_null: false,
+    }
+}
+
+/// A sequence as `CREATE SEQUENCE` makes it.
+pub(crate) fn sequence() -> Sequence {
+    Sequence {
+        data_type: "bigint".into(),
+        seqstart: 1,
+        seqincrement: 1,
+        seqmax: i64::MAX,
+        seqmin: 1,
+        seqcache: 1,
+        seqcycle: false,
+        value: None,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::catalog::fixture::{
 };
 use crate::catalog::{
     Catalog, Components, ConstraintOwner, Domain, DumpId, Index, Kind, RelKind, RelationStatistics,
-    TableData, Type, TypeDetail,
+    TableData, TypeDetail,
 };
 use crate::order::order;
 
@@ -216,6 +216,16 @@ fn the_index_of_a_partition_does_not_wait_for_the_one_that_it_is_attached_to() {
     assert!(needs(&catalog, of_root, of_part) && !needs(&catalog, of_part, of_root));
 }
 
+#[test]
+fn indexes_that_are_not_attached_to_each_other_have_no_order() {
+    let mut f = Fixture::new();
+    let of = f.add_relation("table", table(&[("a", "integer")]));
+    let indexes = ["one", "other"].map(|name| f.add_index(name, index(of, &[1])));
+    circle(&mut f, &indexes);
+    let report = order(&mut f.with_boundaries(), 18).unwrap_err().report();
+    assert!(report.contains("INDEX s.one, INDEX s.other"), "{report}");
+}
+
 fn domain(f: &mut Fixture) -> DumpId {
     let domain = Domain {
         base: "integer".into(),
@@ -315,7 +325,7 @@ fn what_no_repair_knows_is_named_as_the_user_knows_it() {
     let mut f = Fixture::new();
     let of = f.add_relation("table", table(&[("a", "integer")]));
     let function = f.add_routine("function", routine());
-    let of_type = f.add_type("type", Type { typrelid: 1, ..typ('e', TypeDetail::Enum(Vec::new())) });
+    let of_type = f.add_type("type", typ('e', TypeDetail::Enum(Vec::new())));
     circle(&mut f, &[of, function, of_type]);
     let report = order(&mut f.with_boundaries(), 18).unwrap_err().report();
     assert!(report.contains("TABLE s.table, FUNCTION s.function, TYPE s.type"), "{report}");
