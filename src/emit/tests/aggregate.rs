@@ -102,6 +102,12 @@ fn functions_for_parallel_plans_and_moving_windows_follow() {
 }
 
 #[test]
+fn an_aggregate_can_be_restricted_to_the_leader() {
+    let it = AggregateDetail { proparallel: 'r', ..detail() };
+    assert_eq!(more(it), ", PARALLEL = restricted\n);\n");
+}
+
+#[test]
 fn how_the_final_function_changes_the_state_is_told_if_it_is_not_usual() {
     let last = |aggkind, aggfinalmodify| AggregateDetail {
         aggkind,

@@ -95,6 +95,14 @@ fn privileges_of_other_grantors_are_granted_in_their_names() {
     assert_eq!(granted(15), format!("{own}{others}"));
 }
 
+/// What is granted by these letters, of nothing before.
+fn granted(keyword: &str, column: Option<&str>, letters: &str, dialect: u32) -> String {
+    let target = AclTarget { keyword, name: "n", column, namespace: None, owner: "o", prefix: "" };
+    let text = commands(&quoter(false), &target, &[format!("x={letters}/o")], &[], dialect).unwrap();
+    let end = format!(" ON {keyword} n TO x;\n");
+    text.strip_prefix("GRANT ").unwrap().strip_suffix(&end).unwrap().to_owned()
+}
+
 #[test]
 fn every_privilege_has_its_letter_and_its_place() {
     for (keyword, letters, expected) in [
@@ -114,9 +122,10 @@ fn every_privilege_has_its_letter_and_its_place() {
         ("LARGE OBJECT", "w", "UPDATE"),
         ("TYPE", "U", "ALL"),
     ] {
-        let target = AclTarget { keyword, name: "n", column: None, namespace: None, owner: "o", prefix: "" };
-        let now = [format!("x={letters}/o")];
-        let text = commands(&quoter(false), &target, &now, &[], 18).unwrap();
-        assert_eq!(text, format!("GRANT {expected} ON {keyword} n TO x;\n"));
+        assert_eq!(granted(keyword, None, letters, 18), expected);
     }
+    let until_16 = granted("TABLE", None, "wDtdxa", 16);
+    assert_eq!(until_16, "INSERT,REFERENCES,DELETE,TRIGGER,TRUNCATE,UPDATE");
+    assert_eq!(granted("TABLE", Some("c"), "wxa", 18), "INSERT(c),REFERENCES(c),UPDATE(c)");
+    assert_eq!(granted("TABLE", Some("c"), "wxar", 18), "ALL(c)");
 }

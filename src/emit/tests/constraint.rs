@@ -165,16 +165,17 @@ fn headers_tell_kinds_of_constraints_apart() {
     let n = f.add("n", ObjectKind::Constraint(alone('n')));
     let fk = f.add("f", ObjectKind::ForeignKey(alone('f')));
     let d = f.add_type("d", typ('d', TypeDetail::None));
-    let of_domain = Constraint { separate: true, ..check(ConstraintOwner::Domain(d), "") };
-    let of_domain = f.add("c", ObjectKind::Constraint(of_domain));
+    let of_domain = |contype| Constraint { owner: ConstraintOwner::Domain(d), ..alone(contype) };
+    let of_domain = ['c', 'n'].map(|contype| f.add("c", ObjectKind::Constraint(of_domain(contype))));
     assert_eq!(
-        dump(&f).headers(&[key, c, n, fk, of_domain]),
+        dump(&f).headers(&[key, c, n, fk, of_domain[0], of_domain[1]]),
         [
             "Name: t k; Type: CONSTRAINT; Schema: s; Owner: o",
             "Name: t c; Type: CHECK CONSTRAINT; Schema: s; Owner: o",
             "Name: t n; Type: CONSTRAINT; Schema: s; Owner: o",
             "Name: t f; Type: FK CONSTRAINT; Schema: s; Owner: o",
             "Name: d c; Type: CHECK CONSTRAINT; Schema: s; Owner: o",
+            "Name: d c; Type: CONSTRAINT; Schema: s; Owner: o",
         ]
     );
 }

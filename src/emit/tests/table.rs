@@ -89,6 +89,10 @@ fn a_not_null_on_an_inherited_column_took_a_command_of_its_own_until_17() {
     // The name would not come back without quotes, though pg_dump has none here.
     let inline = "    CONSTRAINT \"left\" NOT NULL a";
     assert_eq!(text(18), format!("CREATE TABLE s.c (\n{inline}\n)\nINHERITS (s.p);\n"));
+    let no_inherit = NotNull { no_inherit: true, ..not_null(None) };
+    f.catalog.relation_mut(child).unwrap().attributes[0].not_null = Some(no_inherit);
+    let text = dump(&f).sql(&[child]);
+    assert!(text.starts_with("CREATE TABLE s.c (\n    NOT NULL a NO INHERIT\n)\n"), "{text}");
 }
 
 #[test]
@@ -168,11 +172,25 @@ fn settings_of_columns_are_made_after_the_table() {
         assert_eq!(altered(|it| it.attstorage = storage), alter(&format!("STORAGE {keyword}")));
     }
     assert_eq!(altered(|it| it.options = "n_distinct='-1'".into()), alter("(n_distinct='-1')"));
+    assert_eq!(altered(|it| it.typstorage = 'x'), alter("STORAGE PLAIN"));
     for (compression, name) in [('p', "pglz"), ('l', "lz4")] {
         assert_eq!(altered(|it| it.attcompression = compression), alter(&format!("COMPRESSION {name}")));
     }
     let (f, t) = with_table(|it| it.attributes[1].attcompression = 'l');
     assert!(!dump(&f).with(|o| o.no_toast_compression = true).sql(&[t]).contains("COMPRESSION"));
+}
+
+#[test]
+fn defaults_and_settings_of_a_foreign_table_say_that_it_is_one() {
+    let mut f = Fixture::new();
+    let mut it = relation(RelKind::ForeignTable, &[("a", "integer")]);
+    it.attributes[0].attstattarget = Some(5);
+    let t = f.add_relation("t", it);
+    let default = f.add("a", ObjectKind::AttrDef(attr_def(t, 1, "1")));
+    f.catalog.attr_def_mut(default).unwrap().separate = true;
+    let text = dump(&f).with(|o| o.no_owner = true).sql(&[t, default]);
+    let alter = "ALTER FOREIGN TABLE ONLY s.t ALTER COLUMN a SET";
+    assert!(text.ends_with(&format!("{alter} STATISTICS 5;\n{alter} DEFAULT 1;\n")), "{text}");
 }
 
 #[test]

@@ -81,6 +81,15 @@ fn a_materialised_view_is_made_empty() {
 }
 
 #[test]
+fn a_materialised_view_can_be_unlogged() {
+    let mut f = Fixture::new();
+    let mut it = view(RelKind::MatView, " SELECT 1 AS a");
+    it.unlogged = true;
+    let v = f.add_relation("v", it);
+    assert!(dump(&f).sql(&[v]).starts_with("CREATE UNLOGGED MATERIALIZED VIEW s.v AS\n"));
+}
+
+#[test]
 fn a_materialised_view_can_depend_on_an_extension() {
     let mut f = Fixture::new();
     let mut it = view(RelKind::MatView, " SELECT 1 AS a");
