@@ -8,6 +8,7 @@ use super::role::{self, Role};
 use super::tablespace::{self, Tablespace};
 use crate::error::Result;
 use crate::pg::server::Server;
+use crate::progress::Warnings;
 use crate::select::options::{ClusterOptions, DumpOptions};
 
 /// Everything that a dump of the cluster's globals shows
@@ -31,14 +32,15 @@ pub async fn read_globals(
     server: &Server,
     cluster: &ClusterOptions,
     options: &DumpOptions,
+    warnings: &Warnings,
 ) -> Result<Globals> {
     let mut globals = Globals::default();
     if !options.schema {
         return Ok(globals);
     }
     if cluster.roles {
-        globals.roles = role::read(client, cluster.no_role_passwords).await?;
-        globals.memberships = membership::read(client, server.known_major()).await?;
+        globals.roles = role::read(client, cluster.no_role_passwords, warnings).await?;
+        globals.memberships = membership::read(client, server.known_major(), warnings).await?;
         if server.known_major() >= 15 && !options.no_privileges {
             globals.parameter_acls = parameter_acl::read(client).await?;
         }

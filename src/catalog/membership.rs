@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 
 use super::row::{CatalogRow, query};
 use crate::error::Result;
+use crate::progress::Warnings;
 
 /// One grant of a role.
 #[derive(Debug, Clone)]
@@ -34,7 +35,7 @@ pub struct MembershipOptions {
 }
 
 /// Reads the memberships, but for those of the server's own roles in each other.
-pub(super) async fn read(client: &Client, major: u32) -> Result<Vec<Membership>> {
+pub(super) async fn read(client: &Client, major: u32, warnings: &Warnings) -> Result<Vec<Membership>> {
     let has_options = major >= 16;
     let options = if has_options { "m.inherit_option, m.set_option" } else { "NULL, NULL" };
     // pg_roles, since names are all that is wanted, and anybody may read it.
@@ -52,11 +53,11 @@ pub(super) async fn read(client: &Client, major: u32) -> Result<Vec<Membership>>
     let mut memberships = Vec::new();
     for row in query(client, "pg_auth_members", &sql, &[]).await? {
         let (Some(role), Some(member)) = (row.opt_text("role")?, row.opt_text("member")?) else {
-            tracing::warn!(
+            warnings.warn(format_args!(
                 "role {} or its member {} does not exist: the membership is left out",
                 row.oid("roleid")?,
                 row.oid("memberid")?
-            );
+            ));
             continue;
         };
         memberships.push(membership(&row, role, member, has_options)?);

@@ -17,6 +17,7 @@ use super::{
 use crate::error::Result;
 use crate::pg::connect::Session;
 use crate::pg::server::Server;
+use crate::progress::Warnings;
 use crate::select::options::DumpOptions;
 
 use crate::pg::quote::Quoter;
@@ -29,8 +30,10 @@ pub async fn tables_to_lock(
     options: &DumpOptions,
     quoter: &Quoter,
 ) -> Result<Vec<TableToLock>> {
+    // What is warned of is warned of when it is read to be dumped.
+    let warnings = Warnings::default();
     let selection = Selection::resolve(client, options).await?;
-    let r = Reader::new(client, &[], server, options, &selection, quoter).only_to_list();
+    let r = Reader::new(client, &[], server, options, &selection, quoter, &warnings).only_to_list();
     let mut catalog = Catalog::default();
     extension::read(&r, &mut catalog).await?;
     namespace::read(&r, &mut catalog).await?;
@@ -45,8 +48,10 @@ pub async fn unreadable(
     options: &DumpOptions,
     quoter: &Quoter,
 ) -> Result<Unreadable> {
+    // What is warned of is warned of when it is read to be dumped.
+    let warnings = Warnings::default();
     let selection = Selection::resolve(client, options).await?;
-    let r = Reader::new(client, &[], server, options, &selection, quoter);
+    let r = Reader::new(client, &[], server, options, &selection, quoter, &warnings);
     let mut catalog = Catalog::default();
     extension::read(&r, &mut catalog).await?;
     namespace::read(&r, &mut catalog).await?;
@@ -65,9 +70,10 @@ pub async fn read_catalog(
     server: &Server,
     options: &DumpOptions,
     quoter: &Quoter,
+    warnings: &Warnings,
 ) -> Result<Catalog> {
     let selection = Selection::resolve(client, options).await?;
-    let r = Reader::new(client, helpers, server, options, &selection, quoter);
+    let r = Reader::new(client, helpers, server, options, &selection, quoter, warnings);
     let mut catalog = Catalog::default();
     let c = &mut catalog;
     // What needs nothing of what is read before it, and takes long in large catalogs.

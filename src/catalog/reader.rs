@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::pg::connect::Session;
 use crate::pg::quote::Quoter;
 use crate::pg::server::Server;
+use crate::progress::Warnings;
 use crate::select::options::{DumpOptions, Sections};
 
 /// What reading needs to know.
@@ -23,6 +24,7 @@ pub(super) struct Reader<'a> {
     pub(super) options: &'a DumpOptions,
     pub(super) selection: &'a Selection,
     pub(super) quoter: &'a Quoter,
+    pub(super) warnings: &'a Warnings,
     /// The major version, its own or the newest that we know: which columns there are.
     pub(super) major: u32,
     /// The major version of pg_dump whose text we write.
@@ -42,6 +44,7 @@ impl<'a> Reader<'a> {
         options: &'a DumpOptions,
         selection: &'a Selection,
         quoter: &'a Quoter,
+        warnings: &'a Warnings,
     ) -> Self {
         Reader {
             client,
@@ -50,6 +53,7 @@ impl<'a> Reader<'a> {
             options,
             selection,
             quoter,
+            warnings,
             major: server.known_major(),
             dialect: server.dialect(),
             superuser: server.superuser,

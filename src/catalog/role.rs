@@ -8,6 +8,7 @@ use super::row::{CatalogRow, query};
 use crate::error::Result;
 use crate::pg::error::sqlstate;
 use crate::pg::secret::Secret;
+use crate::progress::Warnings;
 
 /// A role.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ pub struct Role {
 
 /// Reads the roles that are not the server's own. `pg_roles`, where passwords are masked, may be
 /// read by everybody.
-pub(super) async fn read(client: &Client, no_passwords: bool) -> Result<Vec<Role>> {
+pub(super) async fn read(client: &Client, no_passwords: bool, warnings: &Warnings) -> Result<Vec<Role>> {
     let (from, password) =
         if no_passwords { ("pg_roles", "NULL::text") } else { ("pg_authid", "r.rolpassword") };
     let sql = format!(
@@ -61,13 +62,13 @@ pub(super) async fn read(client: &Client, no_passwords: bool) -> Result<Vec<Role
         }
     })?;
     let roles: Vec<Role> = rows.iter().map(role).collect::<Result<_>>()?;
-    warn_of_dates(client, &roles).await?;
+    warn_of_dates(client, &roles, warnings).await?;
     Ok(roles)
 }
 
 /// pg_dumpall writes dates in the session's style, and so do we; which of two numbers is the month
 /// depends on the style of the session that restores them.
-async fn warn_of_dates(client: &Client, roles: &[Role]) -> Result<()> {
+async fn warn_of_dates(client: &Client, roles: &[Role], warnings: &Warnings) -> Result<()> {
     let is_finite = |role: &Role| role.rolvaliduntil.as_ref().is_some_and(|date| !date.ends_with("infinity"));
     if !roles.iter().any(is_finite) {
         return Ok(());
@@ -76,10 +77,10 @@ async fn warn_of_dates(client: &Client, roles: &[Role]) -> Result<()> {
     for row in query(client, "the style of dates", sql, &[]).await? {
         let style = row.text("style")?;
         if !style.starts_with("ISO") {
-            tracing::warn!(
+            warnings.warn(format_args!(
                 "VALID UNTIL is written in DateStyle {style:?}, as pg_dumpall does: \
                  restore it in a session with the same, or dump with PGOPTIONS='-c DateStyle=ISO'"
-            );
+            ));
         }
     }
     Ok(())

@@ -41,7 +41,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
                                       WHERE datname = pg_catalog.current_database())";
         let rows = r.query("pg_subscription", sql).await?;
         if rows.first().map(|row| row.int("count")).transpose()?.unwrap_or(0) > 0 {
-            tracing::warn!("subscriptions not dumped because current user is not a superuser");
+            r.warnings.warn("subscriptions not dumped because current user is not a superuser");
         }
         return Ok(());
     }

@@ -13,6 +13,7 @@ use super::known::{self, CODES, EXTENDED, Extended, Scope};
 use super::row;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::server::{Server, newest_major};
+use crate::progress::Warnings;
 
 /// The first OID that a user's object can have (`FirstNormalObjectId`).
 const FIRST_USER_OID: u32 = 16_384;
@@ -44,7 +45,13 @@ impl fmt::Display for Unknown {
 ///
 /// # Errors
 /// `SourceFailed`, which names what is unknown; or if the catalogs can't be read.
-pub async fn refuse_unknown(client: &Client, server: &Server, scope: Scope, allowed: bool) -> Result<()> {
+pub async fn refuse_unknown(
+    client: &Client,
+    server: &Server,
+    scope: Scope,
+    allowed: bool,
+    warnings: &Warnings,
+) -> Result<()> {
     if server.major <= newest_major() {
         return Ok(());
     }
@@ -56,10 +63,10 @@ pub async fn refuse_unknown(client: &Client, server: &Server, scope: Scope, allo
     );
     let list = || found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     if found.is_empty() {
-        tracing::warn!("{newer}, which has all that is used here");
+        warnings.warn(format_args!("{newer}, which has all that is used here"));
         Ok(())
     } else if allowed {
-        tracing::warn!("{newer}, without what it does not know: {}", list());
+        warnings.warn(format_args!("{newer}, without what it does not know: {}", list()));
         Ok(())
     } else {
         Err(unknown_is_refused(server, &found))

@@ -11,7 +11,7 @@ use pgsiphon::dump::{ClusterRequest, DumpRequest, dump, dump_cluster};
 use pgsiphon::error::Result;
 use pgsiphon::pg::conninfo::{OsEnvironment, resolve};
 use pgsiphon::pipeline::Summary;
-use pgsiphon::progress::{Progress, Silent};
+use pgsiphon::progress::{Progress, Silent, Warnings};
 use pgsiphon::snapshot::SessionOptions;
 use pgsiphon::storage::s3::{ObjectOptions, S3Location, S3Options};
 use pgsiphon::storage::sink::Sink;
@@ -116,11 +116,11 @@ pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<(
         (Some(Cluster { options: cluster, database }), Some(params_for)) => {
             let request =
                 ClusterRequest { params_for, database, session, cluster, options, compression, jobs, sink };
-            dump_cluster(request, Arc::clone(&progress), shutdown).await
+            dump_cluster(request, Arc::clone(&progress), &Warnings::default(), shutdown).await
         }
         _ => {
             let request = DumpRequest { params, session, options, compression, jobs, sink };
-            dump(request, Arc::clone(&progress), shutdown).await
+            dump(request, Arc::clone(&progress), &Warnings::default(), shutdown).await
         }
     };
     drop(progress);

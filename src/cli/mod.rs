@@ -21,9 +21,7 @@ pub(crate) mod verify;
 
 use clap::{Parser, Subcommand};
 use pgsiphon::error::{Error, ErrorKind, Result};
-use pgsiphon::ops::warnings::Collect;
 use pgsiphon::pg::conninfo::{Environment, OsEnvironment};
-use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::{FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -154,9 +152,7 @@ pub(crate) fn start_logging(verbosity: u8, format: LogFormat) {
         LogFormat::Text => lines.event_format(OneLine).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_target(false).boxed(),
     };
-    // Warnings are collected for manifests whether or not they are shown.
-    let collect = Collect.with_filter(LevelFilter::WARN);
-    tracing_subscriber::registry().with(lines.with_filter(filter)).with(collect).init();
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
 }
 
 /// Is standard error a terminal that supports escape sequences?

@@ -5,6 +5,7 @@ use clap::Args;
 use pgsiphon::backups::retention::Verdict;
 use pgsiphon::error::{Error, Result};
 use pgsiphon::ops::prune::{self, PrunePlan};
+use pgsiphon::progress::Warnings;
 use pgsiphon::storage::store::{self, Store};
 
 use super::jobs::JobArgs;
@@ -26,12 +27,12 @@ pub(crate) async fn run(args: PruneArgs) -> Result<()> {
     let mut failed: Option<Error> = None;
     for job in args.jobs.select(&config)? {
         let store = store::open(&job.destination.place).await?;
-        let plan = Box::pin(prune::plan(&*store, job, Utc::now())).await?;
+        let plan = Box::pin(prune::plan(&*store, job, Utc::now(), &Warnings::default())).await?;
         if !args.jobs.json {
             super::print(&shown(&job.name, &*store, &plan))?;
         }
         let pruned = match args.yes {
-            true => Some(Box::pin(prune::apply(&*store, job, &plan)).await),
+            true => Some(Box::pin(prune::apply(&*store, job, &plan, &Warnings::default())).await),
             false => None,
         };
         if args.jobs.json {

@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pg::conninfo::{ConnectArgs, Environment, resolve};
 use crate::pg::params::{ConnectParams, PasswordPrompt, PromptPolicy};
 use crate::pg::secret::Secret;
+use crate::progress::Warnings;
 use crate::storage::Place;
 use crate::storage::s3::parts::parse_part_bytes;
 use crate::storage::s3::{
@@ -102,13 +103,17 @@ impl SourceSettings {
             Password::Known(secret) => PasswordPrompt::known(secret.clone()),
             Password::Command(command) => PasswordPrompt::known(run_password_command(command).await?),
         };
-        Ok(Connector(ConnectArgs { password_prompt, ..self.connect.clone() }))
+        let args = ConnectArgs { password_prompt, ..self.connect.clone() };
+        Ok(Connector { args, warnings: Warnings::default() })
     }
 }
 
 /// A source whose password is known.
 #[derive(Clone)]
-pub struct Connector(ConnectArgs);
+pub struct Connector {
+    args: ConnectArgs,
+    warnings: Warnings,
+}
 
 impl Connector {
     /// Everything that is needed to connect, to this database or to the configured one.
@@ -116,7 +121,14 @@ impl Connector {
     /// # Errors
     /// `Usage`.
     pub fn params(&self, database: Option<&str>, env: &dyn Environment) -> Result<ConnectParams> {
-        resolve(&ConnectArgs { database: database.map(str::to_owned), ..self.0.clone() }, env)
+        let args = ConnectArgs { database: database.map(str::to_owned), ..self.args.clone() };
+        Ok(ConnectParams { warnings: self.warnings.clone(), ..resolve(&args, env)? })
+    }
+
+    /// The same, with warnings of connecting for a run's own.
+    #[must_use]
+    pub fn warning(self, warnings: &Warnings) -> Self {
+        Connector { warnings: warnings.clone(), ..self }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::pg::connect::{Session, connect};
 use crate::pg::params::ConnectParams;
 use crate::pipeline::{self, PipelineRun};
 use crate::plan::{PlanContext, cluster_database, cluster_end, cluster_order, cluster_start, timestamp};
-use crate::progress::Progress;
+use crate::progress::{Progress, Warnings};
 use crate::select::options::{ClusterOptions, DumpOptions};
 use crate::snapshot::{SessionOptions, begin_reading};
 use crate::storage::sink::{Sink, Upload};
@@ -46,10 +46,15 @@ pub struct ClusterRequest {
 /// database is consistent in itself. On any error, and when `shutdown` is cancelled, nothing is
 /// left at the destination.
 pub async fn dump_cluster(
-    request: ClusterRequest,
+    mut request: ClusterRequest,
     progress: Arc<dyn Progress>,
+    warnings: &Warnings,
     shutdown: CancellationToken,
 ) -> Result<Dumped> {
+    let (params_for, warnings) = (request.params_for, warnings.clone());
+    request.sink.warn_to(&warnings);
+    request.params_for =
+        Box::new(move |database| Ok(ConnectParams { warnings: warnings.clone(), ..params_for(database)? }));
     let started = or_interrupted(&shutdown, Box::pin(start(&request))).await?;
     let Started { text, databases, server_version, upload } = started;
     let options = pipeline::PipelineOptions {
@@ -79,8 +84,9 @@ async fn start(request: &ClusterRequest) -> Result<Started> {
     let session = connect_to_any(request).await?;
     sink.preflight().await?;
     let (server, quoter) = begin_reading(&session, request.session.clone(), options).await?;
-    refuse_unknown(&session.client, &server, Scope::Globals, options.allow_unknown).await?;
-    let globals = read_globals(&session.client, &server, cluster, options).await?;
+    refuse_unknown(&session.client, &server, Scope::Globals, options.allow_unknown, session.warnings())
+        .await?;
+    let globals = read_globals(&session.client, &server, cluster, options, session.warnings()).await?;
     let databases = match cluster.databases {
         true => list_databases(&session.client, &cluster.exclude_databases).await?,
         false => Vec::new(),

@@ -16,7 +16,7 @@ use crate::pg::connect::{Session, connect};
 use crate::pg::params::ConnectParams;
 use crate::pipeline::{self, SegmentSummary, Summary};
 use crate::plan::{PlanContext, Segment, plan, timestamp};
-use crate::progress::Progress;
+use crate::progress::{Progress, Warnings};
 use crate::select::options::DumpOptions;
 use crate::snapshot::{Leader, SessionOptions, lead};
 use crate::storage::sink::Sink;
@@ -56,9 +56,12 @@ pub struct Dumped {
 pub async fn dump(
     request: DumpRequest,
     progress: Arc<dyn Progress>,
+    warnings: &Warnings,
     shutdown: CancellationToken,
 ) -> Result<Dumped> {
-    let DumpRequest { params, session, options, compression, jobs, sink } = request;
+    let DumpRequest { mut params, session, options, compression, jobs, mut sink } = request;
+    params.warnings = warnings.clone();
+    sink.warn_to(warnings);
     let prepared = async {
         let leader = connect(&params).await?;
         sink.preflight().await?;
@@ -118,7 +121,7 @@ async fn refuse_too_large(prepared: &Prepared, sink: &dyn Sink, compression: Com
     let told =
         format!("the tables have {bytes} bytes, and an object has at most {most} with parts of this size");
     if least <= most {
-        tracing::warn!("{}: {told}", sink.location());
+        session.warnings().warn(format_args!("{}: {told}", sink.location()));
         return Ok(());
     }
     Err(Error::new(ErrorKind::Usage, format!("prepare to write {}", sink.location())).because(told).hint(
@@ -201,10 +204,11 @@ async fn prepare(
     jobs: usize,
 ) -> Result<Prepared> {
     let started = timestamp();
+    let warnings = &params.warnings;
     let mut leader = lead(leader, &params, session, &options, jobs).await?;
     let dialect = leader.server.dialect();
-    let ordered = order(&mut leader.catalog, dialect)?;
-    let entries = emit(&leader.catalog, &ordered, &options, &leader.quoter, dialect)?;
+    let ordered = order(&mut leader.catalog, dialect, warnings)?;
+    let entries = emit(&leader.catalog, &ordered, &options, &leader.quoter, dialect, warnings)?;
     let setting =
         PlanContext { options: &options, server: &leader.server, quoter: &leader.quoter, started: &started };
     let segments = plan(&entries, setting);

@@ -11,7 +11,7 @@ impl Emitter<'_> {
             'i' => "INDEX",
             't' => "TABLE",
             other => {
-                tracing::warn!("invalid type \"{other}\" of access method {name}");
+                self.warnings.warn(format_args!("invalid type \"{other}\" of access method {name}"));
                 return;
             }
         };

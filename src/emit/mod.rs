@@ -54,6 +54,7 @@ use comment::Annotated;
 use crate::catalog::{Catalog, Components, DumpId, Object, ObjectKind};
 use crate::error::Result;
 use crate::pg::quote::Quoter;
+use crate::progress::Warnings;
 use crate::select::options::DumpOptions;
 
 pub use entry::{Contents, Definition, DropCommand, Entry, EntryKind, Section};
@@ -67,6 +68,7 @@ pub(crate) struct Emitter<'a> {
     pub(crate) q: &'a Quoter,
     /// The major version of pg_dump whose text is written.
     pub(crate) dialect: u32,
+    pub(crate) warnings: &'a Warnings,
     entries: Vec<Entry>,
 }
 
@@ -77,8 +79,9 @@ pub fn emit(
     options: &DumpOptions,
     quoter: &Quoter,
     dialect: u32,
+    warnings: &Warnings,
 ) -> Result<Vec<Entry>> {
-    let emitter = || Emitter { catalog, options, q: quoter, dialect, entries: Vec::new() };
+    let emitter = || Emitter { catalog, options, q: quoter, dialect, warnings, entries: Vec::new() };
     let mut first = emitter();
     if options.create {
         first.database()?;

@@ -28,7 +28,8 @@ impl Emitter<'_> {
             // Nothing was read of it, as nothing is printed.
             TypeDetail::None if !self.options.prints_definitions() => return Ok(()),
             TypeDetail::None => {
-                tracing::warn!("typtype of data type \"{}\" appears to be invalid", self.get(id).name);
+                let name = &self.get(id).name;
+                self.warnings.warn(format_args!("typtype of data type \"{name}\" appears to be invalid"));
                 return Ok(());
             }
         };

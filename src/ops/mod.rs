@@ -11,9 +11,7 @@ mod latest;
 pub mod notify;
 pub mod prune;
 mod report;
-mod retry;
 pub mod status;
-pub mod warnings;
 
 pub use crate::backups::inventory::{BackupState, Inventory, StoredBackup};
 pub use latest::Latest;

@@ -18,6 +18,7 @@ use crate::backups::retention::{self, Backup, Decision, Verdict};
 use crate::config::Job;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::conninfo::OsEnvironment;
+use crate::progress::Warnings;
 use crate::storage::PendingUpload;
 use crate::storage::store::Store;
 
@@ -85,7 +86,12 @@ impl Pruned {
 /// # Errors
 /// `Usage`, if there are no rules; `PruneRefused`, if something is wrong that a person should look
 /// at before anything is removed; `StorageUnreachable`.
-pub async fn plan(store: &dyn Store, job: &Job, now: DateTime<Utc>) -> Result<PrunePlan> {
+pub async fn plan(
+    store: &dyn Store,
+    job: &Job,
+    now: DateTime<Utc>,
+    warnings: &Warnings,
+) -> Result<PrunePlan> {
     if !job.retention.has_rules() {
         return Err(Error::new(ErrorKind::Usage, format!("prune job \"{}\"", job.name))
             .because("no rule says what to keep")
@@ -104,7 +110,7 @@ pub async fn plan(store: &dyn Store, job: &Job, now: DateTime<Utc>) -> Result<Pr
         .filter_map(|entry| Some((entry.object.key.clone(), entry.manifest.as_ref()?.to_json())))
         .map(|(key, text)| Ok((key, text?)))
         .collect::<Result<_>>()?;
-    let stale_uploads = stale_uploads(store, job, now).await?;
+    let stale_uploads = stale_uploads(store, job, now, warnings).await?;
     Ok(PrunePlan {
         decisions,
         unfinished: inventory.unfinished,
@@ -193,13 +199,18 @@ fn backup(entry: &StoredBackup) -> Option<Backup> {
     })
 }
 
-async fn stale_uploads(store: &dyn Store, job: &Job, now: DateTime<Utc>) -> Result<Vec<PendingUpload>> {
+async fn stale_uploads(
+    store: &dyn Store,
+    job: &Job,
+    now: DateTime<Utc>,
+    warnings: &Warnings,
+) -> Result<Vec<PendingUpload>> {
     let naming = &job.destination.naming;
     let pending = match store.pending(naming.common_prefix()).await {
         Ok(pending) => pending,
         // Who may remove objects need not have the right to see uploads.
         Err(error) => {
-            tracing::warn!("{}", error.report());
+            warnings.warn(error.report());
             return Ok(Vec::new());
         }
     };
@@ -208,7 +219,7 @@ async fn stale_uploads(store: &dyn Store, job: &Job, now: DateTime<Utc>) -> Resu
 }
 
 /// Carries a plan out. What fails is in the answer, and the rest is done nevertheless.
-pub async fn apply(store: &dyn Store, job: &Job, plan: &PrunePlan) -> Pruned {
+pub async fn apply(store: &dyn Store, job: &Job, plan: &PrunePlan, warnings: &Warnings) -> Pruned {
     let mut pruned = Pruned::default();
     let mut doomed: Vec<String> = plan.unfinished.clone();
     let expired: Vec<String> = plan.expired().map(|decision| decision.backup.key.clone()).collect();
@@ -234,7 +245,7 @@ pub async fn apply(store: &dyn Store, job: &Job, plan: &PrunePlan) -> Pruned {
     }
     pruned.removed = doomed;
     remove(store, &plan.lonely_manifests, str::to_owned, &mut pruned.failures).await;
-    if !plan.stale_uploads.is_empty() && !is_running(job).await {
+    if !plan.stale_uploads.is_empty() && !is_running(job, warnings).await {
         for upload in &plan.stale_uploads {
             match store.abort(upload).await {
                 Ok(()) => pruned.removed_uploads += 1,
@@ -268,20 +279,20 @@ async fn remove(
     removed
 }
 
-/// Whether a run holds the job's slot: then an upload may be old and alive. Where the source cannot
+/// Whether a run holds the job's lock: then an upload may be old and alive. Where the source cannot
 /// be asked, its age decides.
-async fn is_running(job: &Job) -> bool {
+async fn is_running(job: &Job, warnings: &Warnings) -> bool {
     let taken = async {
         let params = job.source.params(None, &OsEnvironment).await?;
         JobLock::take(&params, &job.name).await
     };
     match taken.await {
-        Ok(slot) => {
-            slot.release().await;
+        Ok(lock) => {
+            lock.release().await;
             false
         }
         Err(error) if error.kind() == ErrorKind::SlotHeld => {
-            tracing::warn!("pending uploads are left alone, since a run is under way");
+            warnings.warn("pending uploads are left alone because a run is in progress");
             true
         }
         Err(error) => {

@@ -16,6 +16,7 @@ use std::collections::BinaryHeap;
 
 use crate::catalog::{Catalog, DumpId};
 use crate::error::Result;
+use crate::progress::Warnings;
 
 pub use membership::order_memberships;
 
@@ -25,7 +26,7 @@ pub use membership::order_memberships;
 /// # Errors
 /// A loop that no repair knows, with the names of its members. pg_dump cuts it anywhere, with a
 /// warning, and its dump may not come back.
-pub fn order(catalog: &mut Catalog, dialect: u32) -> Result<Vec<DumpId>> {
+pub fn order(catalog: &mut Catalog, dialect: u32, warnings: &Warnings) -> Result<Vec<DumpId>> {
     let mut by_name: Vec<DumpId> = catalog.ids().collect();
     natural::sort(catalog, &mut by_name, dialect);
     let mut circles = Vec::new();
@@ -36,7 +37,7 @@ pub fn order(catalog: &mut Catalog, dialect: u32) -> Result<Vec<DumpId>> {
         }
     };
     if let Some(warning) = circles::warning(catalog, &circles) {
-        tracing::warn!("{warning}");
+        warnings.warn(warning);
     }
     Ok(ordered)
 }

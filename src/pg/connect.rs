@@ -133,7 +133,9 @@ async fn try_host(
 /// Says once, not for each session, that a connection goes on without TLS.
 fn tell_plaintext(params: &ConnectParams, tls_failure: &str) {
     if !params.plaintext_told.swap(true, Ordering::Relaxed) {
-        tracing::warn!("the connection is not encrypted, because TLS failed: {tls_failure}");
+        params
+            .warnings
+            .warn(format_args!("the connection is not encrypted, because TLS failed: {tls_failure}"));
     }
 }
 
@@ -186,7 +188,7 @@ fn encryptions(params: &ConnectParams, host: &Host, address: &Address) -> Result
     let optional_tls = || match tls(mode == SslMode::Prefer) {
         Ok(encryption) => Some(encryption),
         Err(error) => {
-            tracing::warn!("cannot use TLS: {}", error.report());
+            params.warnings.warn(format_args!("cannot use TLS: {}", error.report()));
             None
         }
     };
@@ -279,8 +281,16 @@ impl ConnectTarget<'_> {
             self.address.clone(),
             if over_tls { self.encryption.clone() } else { Encryption::None },
         );
-        let session = Session::new(client, connection, canceller, self.host.to_string(), over_tls, copies)
-            .map_err(|text| (Reason::Version(text), over_tls))?;
+        let session = Session::new(
+            client,
+            connection,
+            canceller,
+            self.host.to_string(),
+            over_tls,
+            self.params.warnings.clone(),
+            copies,
+        )
+        .map_err(|text| (Reason::Version(text), over_tls))?;
         match session.fits(wanted).await {
             Ok(true) => Ok(session),
             Ok(false) => Err((Reason::WrongKind(wanted), over_tls)),

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::secret::Secret;
+use crate::progress::Warnings;
 
 /// The port that PostgreSQL listens on by default.
 pub const DEFAULT_PORT: u16 = 5432;
@@ -49,6 +50,8 @@ pub struct ConnectParams {
     pub require_auth: RequireAuth,
     /// Asks the user for a password.
     pub prompt: PasswordPrompt,
+    /// Where warnings go, of connecting and of what is read in the session.
+    pub warnings: Warnings,
     /// Whether it was told that connections go on without TLS; shared by all clones.
     pub(crate) plaintext_told: Arc<AtomicBool>,
     /// Whether it is known that timeouts must not be set at startup; shared by all clones.

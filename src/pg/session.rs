@@ -17,6 +17,7 @@ use super::params::{ConnectParams, TargetSessionAttrs};
 use super::transport::{Address, Encryption, ReadyTls, Transport};
 use super::version::ServerVersion;
 use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Warnings;
 
 /// How long a server may take over a cancel request or a goodbye.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,6 +34,7 @@ pub struct Session {
     canceller: Canceller,
     host: String,
     over_tls: bool,
+    warnings: Warnings,
     copies: CopySlot,
     last_words: LastWords,
     task: ConnectionTask,
@@ -61,6 +63,7 @@ impl Session {
         canceller: Canceller,
         host: String,
         over_tls: bool,
+        warnings: Warnings,
         copies: CopySlot,
     ) -> Result<Self, String> {
         let parameter = |name: &str| connection.parameter(name);
@@ -81,10 +84,16 @@ impl Session {
             canceller,
             host,
             over_tls,
+            warnings,
             copies,
             last_words,
             task: ConnectionTask(task),
         })
+    }
+
+    /// Where warnings of what is done in the session go.
+    pub fn warnings(&self) -> &Warnings {
+        &self.warnings
     }
 
     /// The server's version, as it reported at login.

@@ -212,7 +212,7 @@ async fn try_lead(
     for reader in std::iter::once(session).chain(&helpers) {
         run(reader, "set the sessions up for catalogs", PARALLEL_BY_US).await?;
     }
-    let catalog = read_catalog(&session.client, &helpers, &server, dump, &quoter).await?;
+    let catalog = read_catalog(&session.client, &helpers, &server, dump, &quoter, session.warnings()).await?;
     run(session, "set the session up for rows", PARALLEL_BY_ITSELF).await?;
     join_all(helpers.into_iter().map(Session::close)).await;
     let locked: HashSet<&TableToLock> = tables.iter().collect();
@@ -257,10 +257,10 @@ async fn try_lead_from(
     })?;
     let server = Server::read(&session.client).await?;
     let quoter = quoter_for(&server, dump);
-    refuse_unknown(&session.client, &server, Scope::Database, dump.allow_unknown).await?;
+    refuse_unknown(&session.client, &server, Scope::Database, dump.allow_unknown, session.warnings()).await?;
     let tables = tables_to_lock(&session.client, &server, dump, &quoter).await?;
     lock(session, setup, &tables).await?;
-    let catalog = read_catalog(&session.client, &[], &server, dump, &quoter).await?;
+    let catalog = read_catalog(&session.client, &[], &server, dump, &quoter, session.warnings()).await?;
     Ok(Box::new((snapshot.to_owned(), server, quoter, catalog)))
 }
 
@@ -272,7 +272,7 @@ async fn list_tables(
     begin(session, setup, None).await?;
     let server = Server::read(&session.client).await?;
     let quoter = quoter_for(&server, dump);
-    refuse_unknown(&session.client, &server, Scope::Database, dump.allow_unknown).await?;
+    refuse_unknown(&session.client, &server, Scope::Database, dump.allow_unknown, session.warnings()).await?;
     let tables = tables_to_lock(&session.client, &server, dump, &quoter).await?;
     run(session, "end the listing of tables", "COMMIT").await?;
     Ok((server, quoter, tables))

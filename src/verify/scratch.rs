@@ -16,7 +16,7 @@ use crate::pg::error::failed;
 use crate::pg::params::ConnectParams;
 use crate::pg::quote::{portable_literal, quoted};
 use crate::pg::text::EncodedText;
-use crate::progress::{Progress, Silent};
+use crate::progress::{Progress, Silent, Warnings};
 use crate::restore::{self, client_only, restore};
 use crate::select::options::{DumpOptions, Patterns};
 use crate::snapshot::SessionOptions;
@@ -112,6 +112,7 @@ impl Trial<'_> {
 
     /// Dumps the scratch database, and compares while the dump comes.
     async fn compare(&self, params: ConnectParams, shutdown: &CancellationToken) -> Result<Tried> {
+        let warnings = Warnings::default();
         let (sink, opened) = stream(format!("the dump of database {}", self.database));
         let encoding = self.contents.setting("client_encoding").map(str::to_owned);
         let options = self.options();
@@ -130,7 +131,7 @@ impl Trial<'_> {
             jobs: 1,
             sink: Box::new(sink),
         };
-        let dumping = dump(request, Arc::new(Silent), shutdown.clone());
+        let dumping = dump(request, Arc::new(Silent), &warnings, shutdown.clone());
         let reading = read_back(opened, Depth::Comparable, Arc::new(Silent), shutdown);
         // A dump that failed is one that is cut off: what it says itself is the reason.
         let (dumped, read) = tokio::join!(Box::pin(dumping), Box::pin(reading));

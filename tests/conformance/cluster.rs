@@ -148,7 +148,7 @@ fn spaces(server: &Postgres) -> Outcome<String> {
 
 /// A literal with the command that makes the directories of tablespaces.sql.
 fn make_directories(spaces: &str) -> String {
-    format!("'mkdir -p {spaces} && cd {spaces} && mkdir one \"two \\\"2\\\"\" three'")
+    format!("'cat > /dev/null; mkdir -p {spaces} && cd {spaces} && mkdir one \"two \\\"2\\\"\" three'")
 }
 
 /// Runs a script by psql; what it complains about comes back, but for the superuser, who is there

@@ -23,3 +23,4 @@ mod s3_read;
 mod sink_contract;
 mod store_contract;
 mod verify;
+mod warnings;

@@ -39,6 +39,7 @@ use crate::error::Result;
 use crate::pg::quote::Quoter;
 use crate::pg::server::Server;
 use crate::plan::{PlanContext, Segment, plan};
+use crate::progress::Warnings;
 use crate::select::options::DumpOptions;
 
 /// A dump of objects that were made by hand.
@@ -72,7 +73,8 @@ impl Dump<'_> {
 
     fn try_text(&self, ids: &[DumpId]) -> Result<String> {
         let (server, quoter) = (server(self.major), self.quoter());
-        let entries = emit(self.catalog, ids, &self.options, &quoter, server.dialect())?;
+        let entries =
+            emit(self.catalog, ids, &self.options, &quoter, server.dialect(), &Warnings::default())?;
         let setting = PlanContext { options: &self.options, server: &server, quoter: &quoter, started: "" };
         let text: String = plan(&entries, setting).into_iter().map(text_of).collect();
         let (_, text) = text.split_once("SET row_security = off;\n\n").unwrap();

@@ -8,10 +8,11 @@ use crate::catalog::{
     TableData, TypeDetail,
 };
 use crate::order::order;
+use crate::progress::Warnings;
 
 /// The names in the order of the dump, without the schema's; a bar for each section boundary.
 fn ordered(catalog: &mut Catalog) -> String {
-    let order = order(catalog, 18).unwrap();
+    let order = order(catalog, 18, &Warnings::default()).unwrap();
     let name = |id: DumpId| match &catalog.object(id).kind {
         ObjectKind::Namespace(_) => None,
         ObjectKind::PreDataBoundary | ObjectKind::PostDataBoundary => Some("|"),
@@ -222,7 +223,7 @@ fn indexes_that_are_not_attached_to_each_other_have_no_order() {
     let of = f.add_relation("table", table(&[("a", "integer")]));
     let indexes = ["one", "other"].map(|name| f.add_index(name, index(of, &[1])));
     circle(&mut f, &indexes);
-    let report = order(&mut f.with_boundaries(), 18).unwrap_err().report();
+    let report = order(&mut f.with_boundaries(), 18, &Warnings::default()).unwrap_err().report();
     assert!(report.contains("INDEX s.one, INDEX s.other"), "{report}");
 }
 
@@ -316,7 +317,7 @@ fn a_rule_of_another_view_is_no_part_of_this_one() {
     let other = f.add_relation("other", view(RelKind::View, "SELECT 1"));
     let rule = f.add("rule", ObjectKind::Rule(view_rule(other)));
     circle(&mut f, &[seen, rule]);
-    let report = order(&mut f.with_boundaries(), 18).unwrap_err().report();
+    let report = order(&mut f.with_boundaries(), 18, &Warnings::default()).unwrap_err().report();
     assert!(report.contains("VIEW s.view, RULE s.rule"), "{report}");
 }
 
@@ -327,6 +328,6 @@ fn what_no_repair_knows_is_named_as_the_user_knows_it() {
     let function = f.add_routine("function", routine());
     let of_type = f.add_type("type", typ('e', TypeDetail::Enum(Vec::new())));
     circle(&mut f, &[of, function, of_type]);
-    let report = order(&mut f.with_boundaries(), 18).unwrap_err().report();
+    let report = order(&mut f.with_boundaries(), 18, &Warnings::default()).unwrap_err().report();
     assert!(report.contains("TABLE s.table, FUNCTION s.function, TYPE s.type"), "{report}");
 }

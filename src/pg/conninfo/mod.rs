@@ -28,6 +28,7 @@ use super::params::{
 use super::secret::Secret;
 use super::text;
 use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Warnings;
 use keywords::{KEYWORDS, Settings, Treatment};
 use passfile::{PassFile, Wanted};
 use service::ServiceFiles;
@@ -151,6 +152,7 @@ pub fn resolve(args: &ConnectArgs, env: &dyn Environment) -> Result<ConnectParam
     };
     let dbname = settings.get("dbname").unwrap_or(&user).to_owned();
     Ok(ConnectParams {
+        warnings: Warnings::default(),
         hosts: hosts(&settings, &user, &dbname, env)?,
         application_name: settings
             .get("application_name")

@@ -1,8 +1,16 @@
-//! Which failures of a whole dump may pass by themselves.
+//! Which failures of a whole dump may pass by themselves, and how long to wait for that.
 
-use crate::error::{Error, ErrorKind};
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Attempts;
+use crate::error::{Error, ErrorKind, Result};
 use crate::pg::attempts::is_refused;
 use crate::pg::error::{is_connection_lost, sqlstate};
+use crate::progress::Warnings;
 
 /// SQLSTATEs of a server that is going down, coming up, or busy, and of conflicts with others
 /// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>): classes 08 and 40, and
@@ -21,6 +29,56 @@ pub(super) fn may_pass(error: &Error) -> bool {
         None if is_refused(error) => false,
         None => is_connection_lost(error) || error.kind() == ErrorKind::SourceUnreachable,
     }
+}
+
+pub(super) fn pauses(attempts: Attempts) -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::default()
+        .with_min_delay(attempts.first_delay)
+        .with_max_delay(attempts.max_delay.max(attempts.first_delay))
+        .with_max_times(attempts.attempts.saturating_sub(1) as usize)
+        .with_jitter()
+        .build()
+}
+
+/// Tries something again that may pass by itself.
+pub(super) async fn retried<'a, T>(
+    attempts: Attempts,
+    warnings: &Warnings,
+    shutdown: &CancellationToken,
+    mut attempt: impl FnMut() -> BoxFuture<'a, Result<T>>,
+) -> Result<T> {
+    let mut pauses = pauses(attempts);
+    loop {
+        let error = match attempt().await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let Some(pause) = pauses.next().filter(|_| may_pass(&error)) else { return Err(error) };
+        let (seconds, report) = (pause.as_secs(), error.report());
+        warnings.warn(format_args!("the run cannot begin; trying again in {seconds} s: {report}"));
+        if cancelled_within(shutdown, pause).await {
+            return Err(interrupted());
+        }
+    }
+}
+
+pub(super) async fn cancelled_within(shutdown: &CancellationToken, time: Duration) -> bool {
+    tokio::time::timeout(time, shutdown.cancelled()).await.is_ok()
+}
+
+pub(super) async fn or_interrupted<T>(
+    shutdown: &CancellationToken,
+    doing: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => Err(interrupted()),
+        done = doing => done,
+    }
+}
+
+pub(super) fn interrupted() -> Error {
+    Error::interrupted("run the backup")
 }
 
 #[cfg(test)]
@@ -57,5 +115,16 @@ mod tests {
         assert!(!may_pass(&Error::new(ErrorKind::SourceFailed, "copy").because("no SELECT privilege on t")));
         assert!(!may_pass(&Error::new(ErrorKind::StorageFailed, "publish").because(ConnectionClosed)));
         assert!(!may_pass(&Error::new(ErrorKind::Usage, "read")));
+    }
+
+    #[test]
+    fn there_is_one_pause_less_than_attempts() {
+        let attempts = |attempts| Attempts {
+            attempts,
+            first_delay: Duration::from_secs(1),
+            max_delay: Duration::from_secs(3),
+        };
+        assert_eq!(pauses(attempts(1)).count(), 0);
+        assert_eq!(pauses(attempts(4)).count(), 3);
     }
 }
