@@ -2,7 +2,7 @@
 //!
 //! [`conninfo`] finds out where to connect and as whom, as libpq does; [`connect`] opens a
 //! [`connect::Session`], over TLS where it is wanted, on a stream that carries texts of any
-//! encoding ([`wire`], [`text`]). What the server complains about becomes a typed failure in
+//! encoding ([`frontend_stream`], [`text`]). What the server complains about becomes a typed failure in
 //! [`error`].
 
 pub mod quote;

@@ -7,8 +7,9 @@
 //! **Memory** is at most `(parts under way + 1) × part size`; as parts grow, fewer are under way,
 //! so that the product stays under [`S3Options::memory_bytes`] as long as two parts do.
 //!
-//! * [`parts`] says how large parts are, [`provider`] what providers differ in;
-//! * `retry` and `failure` say what is tried again, and what an answer means;
+//! * [`parts`](crate::storage::s3::parts) says how large parts are,
+//!   [`provider`](crate::storage::s3::provider) what providers differ in;
+//! * `retry` and `failure` beside them say what is tried again, and what an answer means;
 //! * `upload` sends parts, `commit` publishes, `cleanup` leaves nothing behind.
 
 mod cleanup;
