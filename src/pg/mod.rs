@@ -8,10 +8,10 @@
 pub mod quote;
 
 pub(crate) mod attempts;
-mod backend_filter;
+pub(crate) mod backend_filter;
 pub mod connect;
 pub mod conninfo;
-mod copy_in;
+pub(crate) mod copy_in;
 pub mod error;
 pub mod frontend_stream;
 pub mod login;

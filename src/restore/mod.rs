@@ -9,9 +9,9 @@
 //! what was done before an error stays. Rows of a COPY whose text ends too early are never kept.
 
 pub mod completeness;
-mod encoding;
+pub(crate) mod encoding;
 mod failure;
-mod lexer;
+pub(crate) mod lexer;
 mod meta;
 mod place;
 mod replace;
