@@ -34,6 +34,9 @@ pub mod contents;
 pub mod dump;
 pub mod emit;
 pub mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod ops;
 pub mod order;
 pub mod pg;

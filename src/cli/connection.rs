@@ -1,9 +1,13 @@
 //! Connection options, as in pg_dump, psql and pg_restore.
 
+use std::io;
+use std::sync::Arc;
+
 use clap::Args;
 use pgsiphon::error::Result;
 use pgsiphon::pg::conninfo::ConnectArgs;
 use pgsiphon::pg::params::{PasswordPrompt, PromptPolicy};
+use pgsiphon::pg::secret::Secret;
 
 use super::config::flag;
 use super::content::usage;
@@ -70,8 +74,13 @@ impl ConnectionArgs {
             host: self.host.clone(),
             port: self.port.clone(),
             username: self.username.clone(),
-            password_prompt: PasswordPrompt::terminal(policy),
+            password_prompt: PasswordPrompt::new(policy, Some(Arc::new(ask_on_terminal))),
             ..ConnectArgs::default()
         })
     }
+}
+
+/// Asks on the controlling terminal, without echo.
+fn ask_on_terminal(text: &str) -> io::Result<Secret> {
+    rpassword::prompt_password(text).map(Secret::new)
 }

@@ -37,7 +37,7 @@ impl CopySlot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn filled(rows: CopyRows) -> Self {
         let slot = CopySlot::default();
         slot.fill(rows);

@@ -2,16 +2,16 @@
 //!
 //! [`conninfo`] finds out where to connect and as whom, as libpq does; [`connect`] opens a
 //! [`connect::Session`], over TLS where it is wanted, on a stream that carries texts of any
-//! encoding ([`wire`], [`text`]). What the server complains about becomes a typed failure in
+//! encoding ([`frontend_stream`], [`text`]). What the server complains about becomes a typed failure in
 //! [`error`].
 
 pub mod quote;
 
 pub(crate) mod attempts;
-mod backend_filter;
+pub(crate) mod backend_filter;
 pub mod connect;
 pub mod conninfo;
-mod copy_in;
+pub(crate) mod copy_in;
 pub mod error;
 pub mod frontend_stream;
 pub mod login;

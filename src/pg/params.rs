@@ -303,11 +303,6 @@ impl PasswordPrompt {
         PasswordPrompt { policy: PromptPolicy::Never, ask: None, answer: Arc::new(Mutex::new(Some(secret))) }
     }
 
-    /// Asks on the controlling terminal, without echo.
-    pub fn terminal(policy: PromptPolicy) -> Self {
-        Self::new(policy, Some(Arc::new(|text: &str| rpassword::prompt_password(text).map(Secret::new))))
-    }
-
     /// The answer, if the user was asked already.
     pub fn answer(&self) -> Option<Secret> {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -7,7 +7,7 @@
 
 /// A client-only encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ClientOnly {
+pub(crate) enum ClientOnly {
     /// Bytes from 0xA1 to 0xDF are characters of their own.
     Sjis,
     /// Two bytes from 0x80 on: BIG5, GBK, UHC.
@@ -21,7 +21,7 @@ pub(super) enum ClientOnly {
 impl ClientOnly {
     /// The encoding of this name, in any of the spellings that the server takes, if it is one in
     /// which text cannot be split bytewise.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         let name: String =
             name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
         match name.as_str() {
@@ -37,7 +37,7 @@ impl ClientOnly {
     }
 
     /// How many bytes follow a first byte of a character.
-    pub(super) fn following(self, first: u8) -> u8 {
+    pub(crate) fn following(self, first: u8) -> u8 {
         match (self, first) {
             (_, ..0x80) => 0,
             (ClientOnly::Sjis, 0xA1..=0xDF) => 0,
@@ -47,7 +47,7 @@ impl ClientOnly {
     }
 
     /// How many more bytes follow, as the second one tells.
-    pub(super) fn following_second(self, second: u8) -> u8 {
+    pub(crate) fn following_second(self, second: u8) -> u8 {
         if self == ClientOnly::Gb18030 && second.is_ascii_digit() { 2 } else { 0 }
     }
 }

@@ -9,7 +9,7 @@ use super::encoding::ClientOnly;
 
 /// What stopped [`Lexer::scan`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// Nothing did: all bytes were taken.
     Hungry,
     /// A comment ended, and nothing but comments came so far.
@@ -86,7 +86,7 @@ const WORD_BYTES: usize = 10;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Lexer {
+pub(crate) struct Lexer {
     state: State,
     head: Head,
     previous: Previous,
@@ -113,7 +113,7 @@ pub(super) struct Lexer {
 }
 
 impl Lexer {
-    pub(super) fn new(standard_conforming_strings: bool) -> Self {
+    pub(crate) fn new(standard_conforming_strings: bool) -> Self {
         Lexer {
             state: State::Between,
             head: Head::Start,
@@ -133,44 +133,44 @@ impl Lexer {
     }
 
     /// Makes ready for the next statement or comment.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         let mut fresh = Lexer::new(self.standard_conforming_strings);
         fresh.encoding = self.encoding;
         *self = fresh;
     }
 
     /// Whether anything but comments came since the reset.
-    pub(super) fn is_significant(&self) -> bool {
+    pub(crate) fn is_significant(&self) -> bool {
         self.significant
     }
 
     /// Whether nothing at all is open.
-    pub(super) fn is_between(&self) -> bool {
+    pub(crate) fn is_between(&self) -> bool {
         self.state == State::Between
     }
 
     /// Whether the statement is a COPY that reads rows from its client.
-    pub(super) fn is_copy_from_stdin(&self) -> bool {
+    pub(crate) fn is_copy_from_stdin(&self) -> bool {
         self.from_stdin
     }
 
     /// Whether the statement is a SET.
-    pub(super) fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         self.head == Head::Set
     }
 
     /// `standard_conforming_strings` from the next statement on.
-    pub(super) fn set_standard_conforming_strings(&mut self, on: bool) {
+    pub(crate) fn set_standard_conforming_strings(&mut self, on: bool) {
         self.standard_conforming_strings = on;
     }
 
     /// The text's encoding from the next statement on, if it needs care.
-    pub(super) fn set_encoding(&mut self, encoding: Option<ClientOnly>) {
+    pub(crate) fn set_encoding(&mut self, encoding: Option<ClientOnly>) {
         self.encoding = encoding;
     }
 
     /// Takes bytes until something ends. Gives how many it took.
-    pub(super) fn scan(&mut self, bytes: &[u8]) -> (usize, Stop) {
+    pub(crate) fn scan(&mut self, bytes: &[u8]) -> (usize, Stop) {
         let mut at = 0;
         while at < bytes.len() {
             at += self.skip(&bytes[at..]);
@@ -188,7 +188,7 @@ impl Lexer {
     }
 
     /// The end of the input, which ends a comment to the end of its line.
-    pub(super) fn end_of_input(&mut self) {
+    pub(crate) fn end_of_input(&mut self) {
         if matches!(self.state, State::LineComment) {
             self.state = State::Between;
         }

@@ -1,7 +1,7 @@
 //! Restores a dump without psql: reads it once, and does what it says, in its order.
 //!
 //! * [`script`] cuts the text into statements, rows, comments and meta-commands;
-//! * `statement`, `meta`, `omit` and [`marks`] say what these are;
+//! * `statement` and `meta` say what these are, [`completeness`] whether it is a whole dump;
 //! * `place` says where they go; `run` does them; `target` looks after the database,
 //!   `replace` puts it in another's place, `failure` says what went wrong.
 //!
@@ -9,9 +9,9 @@
 //! what was done before an error stays. Rows of a COPY whose text ends too early are never kept.
 
 pub mod completeness;
-mod encoding;
+pub(crate) mod encoding;
 mod failure;
-mod lexer;
+pub(crate) mod lexer;
 mod meta;
 mod place;
 mod replace;

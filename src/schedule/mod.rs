@@ -2,7 +2,7 @@
 //!
 //! Each job has a task of its own, which waits, runs, and waits again: so runs of one job cannot
 //! overlap in this process, and the job's slot in the source keeps them apart from other processes'.
-//! What is due is decided in [`slots`], which is pure.
+//! What is due is decided in [`due`], which is pure.
 
 pub mod clock;
 pub mod due;

@@ -7,6 +7,7 @@ mod plot;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -17,7 +18,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::schedule::state::SchedulerState;
@@ -26,10 +28,26 @@ use crate::schedule::state::SchedulerState;
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
+/// What clients can take of us. Backups run in the same process, and need its memory and its file
+/// descriptors.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Connections at a time. More wait until the system's queue for the port is full.
+    connections: usize,
+    /// For a request's head to come, from when the connection is accepted.
+    head: Duration,
+    /// For a connection as a whole, with a client that takes its time to read.
+    connection: Duration,
+}
+
+const LIMITS: Limits =
+    Limits { connections: 64, head: Duration::from_secs(10), connection: Duration::from_secs(30) };
+
 /// A port that is open.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    limits: Limits,
 }
 
 impl Server {
@@ -45,7 +63,7 @@ impl Server {
         };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Server { listener, address })
+        Ok(Server { listener, address, limits: LIMITS })
     }
 
     /// Where it listens.
@@ -55,29 +73,40 @@ impl Server {
 
     /// Answers until it is dropped.
     pub async fn serve(self, board: Arc<SchedulerState>) {
+        let slots = Arc::new(Semaphore::new(self.limits.connections));
         loop {
+            // Nobody closes the semaphore.
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     // Out of file descriptors, perhaps: backups go on, and so do we, later.
                     tracing::warn!("accept a connection at {}: {error}", self.address);
-                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
                     continue;
                 }
             };
-            let board = Arc::clone(&board);
+            let answered = answer_one(stream, Arc::clone(&board), self.limits.head);
+            let limit = self.limits.connection;
             tokio::spawn(async move {
-                let service = service_fn(move |request: Request<Incoming>| {
-                    let response = answer(request.method(), request.uri().path(), &board, Utc::now());
-                    async move { Ok::<_, Infallible>(response) }
-                });
                 // Clients come and go; what they do wrong is their affair.
-                let mut connection = http1::Builder::new();
-                connection.timer(TokioTimer::new());
-                drop(connection.serve_connection(TokioIo::new(stream), service).await);
+                drop(tokio::time::timeout(limit, answered).await);
+                drop(slot);
             });
         }
     }
+}
+
+/// Answers one request. A connection carries no more, so none is kept open by a client with nothing to
+/// ask; those who come again every some seconds lose nothing by that.
+async fn answer_one(stream: TcpStream, board: Arc<SchedulerState>, head: Duration) -> hyper::Result<()> {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let response = answer(request.method(), request.uri().path(), &board, Utc::now());
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let mut connection = http1::Builder::new();
+    connection.timer(TokioTimer::new()).header_read_timeout(head).keep_alive(false);
+    connection.serve_connection(TokioIo::new(stream), service).await
 }
 
 fn answer(method: &Method, path: &str, board: &SchedulerState, now: DateTime<Utc>) -> Response<Full<Bytes>> {
@@ -115,8 +144,12 @@ fn response(status: StatusCode, content_type: &'static str, body: String) -> Res
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Instant;
+
     use http_body_util::BodyExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
 
     async fn get(method: Method, path: &str) -> (StatusCode, String) {
         let response = answer(&method, path, &SchedulerState::new([]), Utc::now());
@@ -138,5 +171,62 @@ mod tests {
     async fn an_address_that_is_none_is_a_usage_error() {
         let error = Server::bind("nowhere").await.map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);
+    }
+    const SHORT: Limits =
+        Limits { connections: 2, head: Duration::from_millis(300), connection: Duration::from_secs(20) };
+
+    /// The address of a server that answers until the test ends.
+    async fn serving(limits: Limits) -> SocketAddr {
+        let server = Server { limits, ..Server::bind("127.0.0.1:0").await.unwrap() };
+        let address = server.address();
+        tokio::spawn(server.serve(Arc::new(SchedulerState::new([]))));
+        address
+    }
+
+    /// All that the server says until it closes the connection.
+    async fn heard(stream: &mut TcpStream) -> String {
+        let mut all = Vec::new();
+        // A connection that is reset is closed, too.
+        drop(stream.read_to_end(&mut all).await);
+        String::from_utf8(all).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_closed_after_its_answer() {
+        let address = serving(Limits { head: Duration::from_secs(60), ..SHORT }).await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        let answer = heard(&mut client).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nok\n"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn clients_that_ask_nothing_or_never_end_are_closed() {
+        let address = serving(SHORT).await;
+        for said in [&b""[..], b"GET / HTTP/1.1\r\nHost: h\r\n"] {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(said).await.unwrap();
+            let answer = heard(&mut client).await;
+            assert!(!answer.contains("200"), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_has_an_end_whatever_its_client_does() {
+        let limits =
+            Limits { head: Duration::from_secs(60), connection: Duration::from_millis(300), ..SHORT };
+        let mut client = TcpStream::connect(serving(limits).await).await.unwrap();
+        assert_eq!(heard(&mut client).await, "");
+    }
+
+    #[tokio::test]
+    async fn more_connections_than_there_may_be_wait_for_others_to_end() {
+        let address = serving(SHORT).await;
+        let begun = Instant::now();
+        let _idle = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        assert!(heard(&mut client).await.ends_with("ok\n"));
+        assert!(begun.elapsed() >= SHORT.head, "{:?}", begun.elapsed());
     }
 }

@@ -16,6 +16,7 @@ fn ordered(catalog: &mut Catalog) -> String {
     let name = |id: DumpId| match &catalog.object(id).kind {
         ObjectKind::Namespace(_) => None,
         ObjectKind::PreDataBoundary | ObjectKind::PostDataBoundary => Some("|"),
+        #[allow(clippy::wildcard_enum_match_arm)]
         _ => Some(catalog.object(id).name.as_str()),
     };
     order.into_iter().filter_map(name).collect::<Vec<_>>().join(" ")

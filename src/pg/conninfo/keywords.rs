@@ -136,7 +136,7 @@ impl Settings {
         self.0.get(name).map(|value| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn pairs(&self) -> Vec<(&'static str, String)> {
         self.0.iter().map(|(name, value)| (*name, value.to_string())).collect()
     }

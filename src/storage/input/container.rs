@@ -45,12 +45,12 @@ impl Format {
 }
 
 /// How many bytes were taken out of a reader.
-pub(super) type Position = Rc<Cell<u64>>;
+pub(crate) type Position = Rc<Cell<u64>>;
 
 /// Counts what is taken.
-pub(super) struct Counted<R> {
-    pub(super) reader: R,
-    pub(super) position: Position,
+pub(crate) struct Counted<R> {
+    pub(crate) reader: R,
+    pub(crate) position: Position,
 }
 
 impl<R: BufRead> BufRead for Counted<R> {
@@ -79,7 +79,7 @@ impl<R: BufRead> Read for Counted<R> {
 const LARGEST_WINDOW_LOG: u32 = 31;
 
 /// Decodes all members or frames, one after another, to the end of the input.
-pub(super) enum Decoder<R: BufRead> {
+pub(crate) enum Decoder<R: BufRead> {
     Gzip(Option<Box<flate2::bufread::GzDecoder<R>>>),
     Zstd(Box<zstd::Decoder<'static, R>>),
     Lz4(Option<lz4::Decoder<Lz4Frame<R>>>),
@@ -87,7 +87,7 @@ pub(super) enum Decoder<R: BufRead> {
 }
 
 impl<R: BufRead> Decoder<R> {
-    pub(super) fn new(format: Format, reader: R) -> io::Result<Self> {
+    pub(crate) fn new(format: Format, reader: R) -> io::Result<Self> {
         Ok(match format {
             Format::Gzip => Decoder::Gzip(Some(Box::new(flate2::bufread::GzDecoder::new(reader)))),
             Format::Zstd => {
@@ -171,17 +171,17 @@ fn trailing(what: &str) -> io::Error {
 const HEAD_BYTES: usize = 8;
 
 /// A reader with its first bytes put back.
-pub(super) type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
+pub(crate) type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
 
 /// Reads the first bytes, to tell the format by, and puts them back.
-pub(super) fn peek<R: BufRead>(mut reader: R) -> io::Result<(Format, Peeked<R>)> {
+pub(crate) fn peek<R: BufRead>(mut reader: R) -> io::Result<(Format, Peeked<R>)> {
     let mut head = Vec::with_capacity(HEAD_BYTES);
     reader.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)?;
     Ok((Format::of(&head), Cursor::new(head).chain(reader)))
 }
 
 /// What a decoder complains about: what it was given is damaged, unless reading it failed.
-pub(super) fn damaged(location: &str, format: Format, position: u64, error: io::Error) -> Error {
+pub(crate) fn damaged(location: &str, format: Format, position: u64, error: io::Error) -> Error {
     if error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
         let inner = error.into_inner().and_then(|inner| inner.downcast::<Error>().ok());
         return inner

@@ -3,7 +3,7 @@
 //! An [`Input`] is a place; [`Input::open`] gives its bytes as they are stored, [`text::read`] the
 //! text that they hold.
 
-mod container;
+pub(crate) mod container;
 pub mod file;
 pub mod s3;
 pub mod text;
