@@ -90,7 +90,7 @@ pub use privileges::Unreadable;
 pub use publication::{Publication, PublicationNamespace, PublicationRel};
 pub use read::{read_catalog, tables_to_lock, unreadable};
 pub use relation::{ForeignTable, RelKind, Relation};
-pub use relation_statistics::{AttributeStatistics, RelationStatistics};
+pub use relation_statistics::{AttributeStatistics, RelationStatistics, StatisticsArgument};
 pub use role::Role;
 pub use routine::{Aggregate, AggregateDetail, Routine, RoutineDetail};
 pub use rule::RewriteRule;

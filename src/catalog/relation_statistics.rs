@@ -9,6 +9,17 @@ use crate::error::{Error, ErrorKind, Result};
 /// The first version that can restore statistics.
 const FIRST_MAJOR: u32 = 18;
 
+/// An argument of a function that puts statistics back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatisticsArgument {
+    /// Its name.
+    pub name: &'static str,
+    /// The type that it is cast to.
+    pub of_type: &'static str,
+    /// Its value, as text.
+    pub value: String,
+}
+
 /// The arguments of `pg_restore_attribute_stats`, which are columns of `pg_stats`, with their types.
 const ATTRIBUTE_ARGUMENTS: [(&str, &str); 14] = [
     ("inherited", "boolean"),
@@ -52,7 +63,7 @@ pub struct AttributeStatistics {
     /// Its number, for an index with expressions: there names are made up.
     pub attnum: Option<i64>,
     /// Name, type and value of each argument that is not null.
-    pub arguments: Vec<(&'static str, &'static str, String)>,
+    pub arguments: Vec<StatisticsArgument>,
 }
 
 /// Reads the statistics of all selected relations and of their indexes.
@@ -141,7 +152,7 @@ async fn read_attributes(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) 
         for (name, of_type) in ATTRIBUTE_ARGUMENTS {
             let value = row.opt_text(name)?;
             let value = value.map(|v| if of_type == "boolean" { v[..1].to_owned() } else { v });
-            arguments.extend(value.map(|value| (name, of_type, value)));
+            arguments.extend(value.map(|value| StatisticsArgument { name, of_type, value }));
         }
         let attribute =
             AttributeStatistics { attname: row.text("attname")?, attnum: row.opt_int("attnum")?, arguments };

@@ -4,6 +4,7 @@
 use postgres_types::Type;
 
 use super::reader::{Reader, only_if};
+use super::relation_statistics::StatisticsArgument;
 use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, Oid, class};
 use crate::error::Result;
 
@@ -24,7 +25,7 @@ pub struct ExtendedStatistics {
 
 /// The arguments of one call of `pg_restore_extended_stats`: name, type and value of each that is not
 /// null.
-pub type ExtendedStatisticsData = Vec<(&'static str, &'static str, String)>;
+pub type ExtendedStatisticsData = Vec<StatisticsArgument>;
 
 /// The first version that can restore the data.
 const FIRST_MAJOR: u32 = 19;
@@ -137,7 +138,7 @@ async fn read_data(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> Res
         for (name, of_type) in ARGUMENTS {
             let value = row.opt_text(name)?;
             let value = value.map(|v| if of_type == "boolean" { v[..1].to_owned() } else { v });
-            arguments.extend(value.map(|value| (name, of_type, value)));
+            arguments.extend(value.map(|value| StatisticsArgument { name, of_type, value }));
         }
         let id = catalog.find(class::PG_STATISTIC_EXT, row.oid("oid")?);
         if let Some(ObjectKind::ExtendedStatistics(it)) = id.map(|id| &mut catalog.object_mut(id).kind) {

@@ -24,9 +24,18 @@ pub(crate) struct ConfigArgs {
     set: Vec<String>,
 }
 
+/// A flag that overrides a setting of the configuration.
+pub(super) struct FlagSetting {
+    /// The flag, for messages.
+    pub(super) flag: String,
+    /// The setting.
+    pub(super) key: String,
+    pub(super) value: String,
+}
+
 impl ConfigArgs {
-    /// Loads the configuration with these flags and the command's others: flag, key and value.
-    pub(super) fn load(&self, more: Vec<(String, String, String)>) -> Result<Config> {
+    /// Loads the configuration with these flags and the command's others.
+    pub(super) fn load(&self, more: Vec<FlagSetting>) -> Result<Config> {
         let mut flags = Vec::new();
         for set in &self.set {
             let (key, value) =
@@ -38,10 +47,14 @@ impl ConfigArgs {
                     "others can read command lines: use an environment variable or {key}_file"
                 )));
             }
-            flags.push((format!("--set {key}"), key.to_owned(), value.to_owned()));
+            flags.push(FlagSetting {
+                flag: format!("--set {key}"),
+                key: key.to_owned(),
+                value: value.to_owned(),
+            });
         }
         flags.extend(more);
-        let flags = flags.into_iter().map(|(flag, key, value)| {
+        let flags = flags.into_iter().map(|FlagSetting { flag, key, value }| {
             let kind = setting::find(&key).map_or(ValueKind::Text, |setting| setting.kind);
             let raw = from_text(kind, &value, &key, &Origin::Flag(flag.clone()))?;
             Ok((flag, key, raw))
@@ -53,7 +66,7 @@ impl ConfigArgs {
 }
 
 /// Loads the default configuration, for commands that also work without one.
-pub(super) fn load_plain(flags: Vec<(String, String, String)>) -> Result<Config> {
+pub(super) fn load_plain(flags: Vec<FlagSetting>) -> Result<Config> {
     ConfigArgs { config: None, set: Vec::new() }.load(flags)
 }
 
@@ -149,8 +162,8 @@ fn show(config: &Config, json: bool) -> Result<()> {
 }
 
 /// Adds a flag that overrides a setting, if it was given.
-pub(super) fn flag(flags: &mut Vec<(String, String, String)>, flag: &str, key: &str, value: Option<String>) {
+pub(super) fn flag(flags: &mut Vec<FlagSetting>, flag: &str, key: &str, value: Option<String>) {
     if let Some(value) = value {
-        flags.push((flag.to_owned(), key.to_owned(), value));
+        flags.push(FlagSetting { flag: flag.to_owned(), key: key.to_owned(), value });
     }
 }

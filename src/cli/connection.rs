@@ -9,7 +9,7 @@ use pgsiphon::pg::conninfo::ConnectArgs;
 use pgsiphon::pg::params::{PasswordPrompt, PromptPolicy};
 use pgsiphon::pg::secret::Secret;
 
-use super::config::flag;
+use super::config::{FlagSetting, flag};
 use super::content::usage;
 
 #[derive(Args)]
@@ -39,8 +39,8 @@ pub(super) struct ConnectionArgs {
 }
 
 impl ConnectionArgs {
-    /// The given flags as settings of the configuration: flag, key and value.
-    pub(super) fn settings(&self) -> Result<Vec<(String, String, String)>> {
+    /// The given flags as settings of the configuration.
+    pub(super) fn settings(&self) -> Result<Vec<FlagSetting>> {
         if self.password {
             return Err(usage("this command never prompts for a password")
                 .hint("use .pgpass, PGPASSWORD, or a setting in [source]"));

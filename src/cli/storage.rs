@@ -13,7 +13,7 @@ use pgsiphon::storage::s3::{
     Checksum, ConnectionOptions, ObjectOptions, PartWish, RetryPolicy, S3Location, S3Options,
 };
 
-use super::config::{flag, load_plain};
+use super::config::{FlagSetting, flag, load_plain};
 use super::content::usage;
 
 #[derive(Args)]
@@ -76,8 +76,8 @@ impl StorageArgs {
         of_job.map_or_else(|| self.options(), Ok)
     }
 
-    /// The given flags as settings of the configuration: flag, key and value.
-    pub(super) fn settings(&self) -> Vec<(String, String, String)> {
+    /// The given flags as settings of the configuration.
+    pub(super) fn settings(&self) -> Vec<FlagSetting> {
         let mut flags = Vec::new();
         let path_style = self.s3_path_style.map(|value| value.to_string());
         let equal_parts = self.s3_equal_parts.map(|value| value.to_string());

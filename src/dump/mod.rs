@@ -205,14 +205,29 @@ async fn prepare(
 ) -> Result<Prepared> {
     let started = timestamp();
     let warnings = &params.warnings;
-    let mut leader = lead(leader, &params, session, &options, jobs).await?;
-    let dialect = leader.server.dialect();
-    let ordered = order(&mut leader.catalog, dialect, warnings)?;
-    let entries = emit(&leader.catalog, &ordered, &options, &leader.quoter, dialect, warnings)?;
-    let setting =
-        PlanContext { options: &options, server: &leader.server, quoter: &leader.quoter, started: &started };
-    let segments = plan(&entries, setting);
-    free_aside(entries);
+    let leader = lead(leader, &params, session, &options, jobs).await?;
+    let (leader, options, segments) = plan_aside(leader, options, started, warnings.clone()).await?;
     let readers = if jobs == 1 { Readers::Leader } else { Readers::Own(Mutex::default()) };
     Ok(Prepared { source: DumpSource { params, leader, options, readers }, segments })
+}
+
+/// Orders, prints and plans. For large catalogs that takes seconds, in which an interrupt must not have to
+/// wait: so it is done on another thread.
+async fn plan_aside(
+    mut leader: Leader,
+    options: DumpOptions,
+    started: String,
+    warnings: Warnings,
+) -> Result<(Leader, DumpOptions, Vec<Segment>)> {
+    let planning = tokio::task::spawn_blocking(move || {
+        let Leader { server, quoter, catalog, .. } = &mut leader;
+        let dialect = server.dialect();
+        let ordered = order(catalog, dialect, &warnings)?;
+        let entries = emit(catalog, &ordered, &options, quoter, dialect, &warnings)?;
+        let context = PlanContext { options: &options, server, quoter, started: &started };
+        let segments = plan(&entries, context);
+        free_aside(entries);
+        Ok((leader, options, segments))
+    });
+    planning.await.map_err(|error| Error::new(ErrorKind::Other, "plan the dump").because(error))?
 }

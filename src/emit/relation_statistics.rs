@@ -1,12 +1,12 @@
 //! Optimizer statistics of relations, as calls of the functions that put them back.
 
 use super::{Emitter, Entry, EntryKind, Section};
-use crate::catalog::{DumpId, RelationStatistics};
+use crate::catalog::{DumpId, RelationStatistics, StatisticsArgument};
 use crate::pg::quote::Quoter;
 
 /// Arguments, each of which is given as its name and its value in turn, after others.
-pub(super) fn restored_arguments(quoter: &Quoter, arguments: &[(&str, &str, String)]) -> String {
-    let argument = |(name, of_type, value): &(&str, &str, String)| {
+pub(super) fn restored_arguments(quoter: &Quoter, arguments: &[StatisticsArgument]) -> String {
+    let argument = |StatisticsArgument { name, of_type, value }: &StatisticsArgument| {
         format!(",\n\t'{name}', {}::{of_type}", quoter.literal(value))
     };
     arguments.iter().map(argument).collect()

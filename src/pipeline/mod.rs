@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! worker 0 ─ produce ─ cut ─ compress ─┐
-//! worker 1 ─ produce ─ cut ─ compress ─┼─► exchange ─► writer ─► upload
+//! worker 1 ─ produce ─ cut ─ compress ─┼─► queue ───► writer ─► upload
 //! worker 2 ─ produce ─ cut ─ compress ─┘   (budget)    (segment order)
 //! ```
 //!
@@ -17,12 +17,13 @@
 //! are joined depends on their order only ([`writer`]).
 //!
 //! **Memory** is at most
-//! `byte_budget + 3 MiB (head) + 3 MiB (writer) + jobs × (2.2 MiB + compressor state)`,
+//! `byte_budget + 3 MiB (head) + 5 MiB (writer) + jobs × (2.2 MiB + compressor state)`,
 //! and what the producers and the upload hold themselves. The compressor state is 0.4 MB for gzip.
 //! A row of any size is cut and compressed from where the producer holds it, and is never copied
 //! whole.
 
 mod block_writer;
+mod digest;
 mod ordered_queue;
 mod worker;
 mod writer;

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
+use super::digest::StoredDigest;
 use super::ordered_queue::{OrderedQueue, Piece, Step};
 use super::{SegmentSummary, Summary};
 use crate::codec::{BLOCK_BYTES, BlockCompressor, CompressedBlock, Compression, Container};
@@ -27,7 +27,7 @@ pub(super) struct OrderedWriter {
     stored_bytes: u64,
     segments: Vec<SegmentSummary>,
     /// Of what is stored; it grows in the same pass.
-    sha256: Sha256,
+    digest: StoredDigest,
 }
 
 impl OrderedWriter {
@@ -45,7 +45,7 @@ impl OrderedWriter {
             raw_bytes: 0,
             stored_bytes: 0,
             segments: Vec::new(),
-            sha256: Sha256::new(),
+            digest: StoredDigest::start(),
         })
     }
 
@@ -54,7 +54,7 @@ impl OrderedWriter {
         self.write(self.container.header()).await
     }
 
-    /// Writes all segments of an exchange, but for a short end that may be joined with what follows.
+    /// Writes all segments of a queue, but for a short end that may be joined with what follows.
     pub(super) async fn write_segments(&mut self, queue: &OrderedQueue) -> Result<()> {
         loop {
             match queue.next().await? {
@@ -120,7 +120,7 @@ impl OrderedWriter {
             return Ok(());
         }
         let length = bytes.len() as u64;
-        self.sha256.update(&bytes);
+        self.digest.update(bytes.clone()).await;
         self.upload.write(bytes).await?;
         self.stored_bytes += length;
         self.progress.stored_bytes(length);
@@ -128,12 +128,13 @@ impl OrderedWriter {
     }
 
     pub(super) async fn complete(self) -> Result<Summary> {
+        let sha256 = self.digest.finish().await?;
         let published = self.upload.complete().await?;
         Ok(Summary {
             raw_bytes: self.raw_bytes,
             stored_bytes: self.stored_bytes,
             crc32: self.container.crc32(),
-            sha256: self.sha256.finalize().into(),
+            sha256,
             segments: self.segments,
             published,
         })

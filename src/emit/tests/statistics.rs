@@ -1,6 +1,7 @@
 //! Extended statistics, and what ANALYZE found out.
 
 use super::{Dump, dump};
+use crate::catalog::StatisticsArgument;
 use crate::catalog::fixture::{Fixture, OWNER, table};
 use crate::catalog::{AttributeStatistics, DumpId, ExtendedStatistics, ObjectKind, RelationStatistics};
 use crate::select::options::Sections;
@@ -17,6 +18,10 @@ fn extended() -> ExtendedStatistics {
 
 fn with_statistics(f: &Fixture) -> Dump<'_> {
     dump(f).with(|o| o.statistics = true)
+}
+
+fn argument(name: &'static str, of_type: &'static str, value: &str) -> StatisticsArgument {
+    StatisticsArgument { name, of_type, value: value.into() }
 }
 
 #[test]
@@ -36,7 +41,8 @@ fn extended_statistics_are_as_the_server_spells_them() {
 fn what_extended_statistics_hold_is_restored_by_a_function() {
     let mut f = Fixture::new();
     let t = f.add_relation("it's", table(&[]));
-    let data = vec![vec![("inherited", "boolean", "f".into()), ("n_distinct", "pg_ndistinct", "{}".into())]];
+    let data =
+        vec![vec![argument("inherited", "boolean", "f"), argument("n_distinct", "pg_ndistinct", "{}")]];
     let id = f.add(
         "X",
         ObjectKind::ExtendedStatistics(ExtendedStatistics { relation: Some(t), data, ..extended() }),
@@ -64,7 +70,10 @@ fn of_relation(post_data: bool, attnum: Option<i64>) -> (Fixture, DumpId) {
     let attribute = AttributeStatistics {
         attname: "A".into(),
         attnum,
-        arguments: vec![("inherited", "boolean", "f".into()), ("histogram_bounds", "text", "{it's}".into())],
+        arguments: vec![
+            argument("inherited", "boolean", "f"),
+            argument("histogram_bounds", "text", "{it's}"),
+        ],
     };
     let it = RelationStatistics {
         post_data,

@@ -1,0 +1,148 @@
+//! How each session of a dump is set up.
+
+use tokio_postgres::error::SqlState;
+
+use crate::error::{ErrorKind, Result};
+use crate::pg::connect::Session;
+use crate::pg::error::sqlstate;
+use crate::pg::quote::{portable_literal, quoted};
+
+/// Before all else in a transaction: the startup packet cannot say it, as it does of the other
+/// timeouts, since servers before 17 refuse it there.
+const NO_TRANSACTION_TIMEOUT: &str = "SET LOCAL transaction_timeout = 0;\n";
+
+/// What pg_dump's options say about the session.
+#[derive(Debug, Clone, Default)]
+pub struct SessionOptions {
+    /// `--role`
+    pub role: Option<String>,
+    /// `-E`; else the server's encoding.
+    pub encoding: Option<String>,
+    /// `--lock-wait-timeout`: milliseconds, or anything that `lock_timeout` accepts.
+    pub lock_wait_timeout: Option<String>,
+    /// `--snapshot`: one that another session exported.
+    pub snapshot: Option<String>,
+    /// `--serializable-deferrable`
+    pub serializable_deferrable: bool,
+    /// `--extra-float-digits`; else 3, which loses nothing.
+    pub extra_float_digits: Option<i32>,
+    /// `--enable-row-security`
+    pub enable_row_security: bool,
+    /// `--quote-all-identifiers`
+    pub quote_all_identifiers: bool,
+}
+
+/// What the first transaction found out about the server.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    encoding: String,
+    /// Has the server `restrict_nonsystem_relation_kind` (CVE-2024-7348)?
+    restricts_relation_kind: bool,
+    transaction_timeout: bool,
+}
+
+/// How a session of this dump is set up; the same for all.
+#[derive(Debug, Clone)]
+pub struct SessionSetup {
+    pub(super) options: SessionOptions,
+    pub(super) found: Found,
+}
+
+impl SessionSetup {
+    /// The commands that begin a transaction. `snapshot` is taken over if given.
+    fn begin(&self, snapshot: Option<&str>) -> String {
+        let o = &self.options;
+        let isolation = match (o.serializable_deferrable, snapshot) {
+            (true, None) => "SERIALIZABLE, READ ONLY, DEFERRABLE",
+            _ => "REPEATABLE READ, READ ONLY",
+        };
+        let mut sql = format!("BEGIN ISOLATION LEVEL {isolation};\n");
+        if self.found.transaction_timeout {
+            sql.push_str(NO_TRANSACTION_TIMEOUT);
+        }
+        if let Some(snapshot) = snapshot {
+            sql.push_str(&format!("SET TRANSACTION SNAPSHOT {};\n", portable_literal(snapshot)));
+        }
+        sql + &self.settings()
+    }
+
+    fn settings(&self) -> String {
+        let o = &self.options;
+        let mut settings = vec![
+            "search_path = ''".to_owned(),
+            format!("client_encoding = {}", portable_literal(&self.found.encoding)),
+            "DateStyle = ISO".to_owned(),
+            "IntervalStyle = postgres".to_owned(),
+            format!("extra_float_digits = {}", o.extra_float_digits.unwrap_or(3)),
+            "synchronize_seqscans = off".to_owned(),
+            // What the planner takes for costly of large catalogs takes less time than compiling does
+            // (https://www.postgresql.org/docs/current/jit-decision.html).
+            "jit = off".to_owned(),
+            "statement_timeout = 0".to_owned(),
+            "idle_in_transaction_session_timeout = 0".to_owned(),
+            format!("row_security = {}", if o.enable_row_security { "on" } else { "off" }),
+        ];
+        // An application's own GUC of this name can only be set to what it means.
+        if self.found.restricts_relation_kind {
+            settings.push("restrict_nonsystem_relation_kind = 'view, foreign-table'".to_owned());
+        }
+        if o.quote_all_identifiers {
+            settings.push("quote_all_identifiers = true".to_owned());
+        }
+        let lock_timeout = o.lock_wait_timeout.as_deref().unwrap_or("0");
+        settings.push(format!("lock_timeout = {}", portable_literal(lock_timeout)));
+        if let Some(role) = &o.role {
+            settings.push(format!("ROLE {}", quoted(role)));
+        }
+        settings.iter().map(|setting| format!("SET LOCAL {setting};\n")).collect()
+    }
+
+    /// Lets COPY read foreign tables for the rest of the (sub)transaction; their rows were asked for.
+    pub fn allow_foreign_tables(&self) -> &'static str {
+        if self.found.restricts_relation_kind {
+            "SET LOCAL restrict_nonsystem_relation_kind = 'view';"
+        } else {
+            ""
+        }
+    }
+}
+
+pub(super) async fn find_out(session: &Session, options: &SessionOptions) -> Result<Found> {
+    let sql = "SELECT pg_catalog.current_setting('client_encoding') AS encoding,
+                      pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL AS restricts";
+    let attempted = "read the server's settings";
+    let failed = |e| session.source_failed(attempted, e);
+    let transaction_timeout = session.version().at_least(17);
+    if transaction_timeout {
+        run(session, attempted, &format!("BEGIN;\n{NO_TRANSACTION_TIMEOUT}")).await?;
+    }
+    let row = session.client.query_one(sql, &[]).await.map_err(failed)?;
+    if transaction_timeout {
+        run(session, attempted, "COMMIT").await?;
+    }
+    let encoding: String = row.try_get("encoding").map_err(failed)?;
+    Ok(Found {
+        encoding: options.encoding.clone().unwrap_or(encoding),
+        restricts_relation_kind: row.try_get("restricts").map_err(failed)?,
+        transaction_timeout,
+    })
+}
+
+/// Begins a transaction of this dump in a session.
+pub async fn begin(session: &Session, setup: &SessionSetup, snapshot: Option<&str>) -> Result<()> {
+    let attempted = match snapshot {
+        Some(snapshot) => format!("begin a transaction with snapshot {snapshot}"),
+        None => "begin a transaction".to_owned(),
+    };
+    run(session, &attempted, &setup.begin(snapshot)).await.map_err(|error| match sqlstate(&error) {
+        // Of what users gave us, only these can be wrong here.
+        Some(state) if *state == SqlState::INVALID_PARAMETER_VALUE && snapshot.is_none() => {
+            error.context("apply the session's settings").with_kind(ErrorKind::Usage)
+        }
+        _ => error,
+    })
+}
+
+pub(super) async fn run(session: &Session, attempted: &str, sql: &str) -> Result<()> {
+    session.client.batch_execute(sql).await.map_err(|e| session.source_failed(attempted, e))
+}
