@@ -44,8 +44,8 @@ pub enum ErrorKind {
     KeyExists,
     /// A backup is damaged.
     Damaged,
-    /// Another run holds the slot.
-    SlotHeld,
+    /// Another run of the job holds its lock.
+    JobLocked,
     /// The storage's answer was lost, and nothing proves whether the object is there.
     OutcomeUnknown,
     /// A restore failed.
@@ -68,7 +68,7 @@ impl ErrorKind {
             ErrorKind::StorageFailed => 6,
             ErrorKind::KeyExists => 7,
             ErrorKind::Damaged => 8,
-            ErrorKind::SlotHeld => 9,
+            ErrorKind::JobLocked => 9,
             ErrorKind::OutcomeUnknown => 10,
             ErrorKind::RestoreFailed => 11,
             ErrorKind::PruneRefused => 12,

@@ -8,13 +8,13 @@
 //!
 //! * [`select`] says what is dumped: options, patterns, filter files;
 //! * [`pg`] connects, and speaks the wire protocol and COPY;
-//! * [`snapshot`] locks what is dumped, and holds one view of it for any number of sessions;
-//! * [`catalog`] reads the system catalogs, one file per kind of object;
-//! * [`order`] sorts the objects as pg_dump does, and breaks the legal dependency loops;
-//! * [`emit`] turns objects into SQL text, again one file per kind;
-//! * [`plan`] makes an ordered list of segments from that;
-//! * [`contents`] produces the contents of segments;
-//! * [`pipeline`] lets workers produce the segments and one writer join them in order;
+//! * `snapshot` locks what is dumped, and holds one view of it for any number of sessions;
+//! * `catalog` reads the system catalogs, one file per kind of object;
+//! * `order` sorts the objects as pg_dump does, and breaks the legal dependency loops;
+//! * `emit` turns objects into SQL text, again one file per kind;
+//! * `plan` makes an ordered list of segments from that;
+//! * `contents` produces the contents of segments;
+//! * `pipeline` lets workers produce the segments and one writer join them in order;
 //! * [`codec`] compresses, [`storage`] stores, and reads back.
 //!
 //! [`dump`] is the one place that wires a dump together. [`restore`] runs a stored dump, and [`verify`]
@@ -27,26 +27,26 @@
 //! `docs/architecture.md` has the whole picture. Imports run one way, in the order in `tests/layers.rs`.
 
 pub mod backups;
-pub mod catalog;
+mod catalog;
 pub mod codec;
 pub mod config;
-pub mod contents;
+mod contents;
 pub mod dump;
-pub mod emit;
+mod emit;
 pub mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod ops;
-pub mod order;
+mod order;
 pub mod pg;
-pub mod pipeline;
-pub mod plan;
+mod pipeline;
+mod plan;
 pub mod progress;
 pub mod restore;
 pub mod schedule;
 pub mod select;
-pub mod snapshot;
+mod snapshot;
 pub mod storage;
 pub mod verify;
 pub mod web;

@@ -6,7 +6,7 @@ use crate::error::Result;
 
 /// An access method.
 #[derive(Debug)]
-pub struct AccessMethod {
+pub(crate) struct AccessMethod {
     /// `amtype`: i (index) or t (table).
     pub amtype: char,
     /// Its handler function.

@@ -6,7 +6,7 @@ use crate::error::Result;
 /// The privileges of one object. The dump says how `acl` differs from what the object would have
 /// right after it was created: `initial` if that is recorded, else `default`.
 #[derive(Debug, Clone, Default)]
-pub struct Acl {
+pub(crate) struct Acl {
     /// The privileges now; `None` means the default ones.
     pub acl: Option<Vec<String>>,
     /// What the server grants by itself (`acldefault`); it need not be read where `acl` is none.

@@ -10,7 +10,7 @@ use crate::select::options::RowFormat;
 
 /// A column.
 #[derive(Debug, Clone)]
-pub struct Attribute {
+pub(crate) struct Attribute {
     /// Number, from 1.
     pub attnum: i64,
     /// Name.
@@ -55,7 +55,7 @@ pub struct Attribute {
 
 /// A valid NOT NULL constraint of a column.
 #[derive(Debug, Clone)]
-pub struct NotNull {
+pub(crate) struct NotNull {
     /// Its name, where that must be said: from version 18 on, if it isn't the default one.
     pub name: Option<String>,
     /// NO INHERIT
@@ -68,7 +68,7 @@ pub struct NotNull {
 
 /// A column's default.
 #[derive(Debug)]
-pub struct AttrDef {
+pub(crate) struct AttrDef {
     /// The table.
     pub table: DumpId,
     /// The column's number, from 1.
@@ -82,7 +82,7 @@ pub struct AttrDef {
 impl Relation {
     /// Is the column part of `CREATE TABLE`? Inherited ones are not, except for partitions, which
     /// are created as tables and then attached.
-    pub fn prints(&self, attribute: &Attribute) -> bool {
+    pub(crate) fn prints(&self, attribute: &Attribute) -> bool {
         !attribute.attisdropped && (attribute.attislocal || self.relispartition)
     }
 
@@ -91,13 +91,13 @@ impl Relation {
     }
 
     /// The column with this number.
-    pub fn attribute(&self, attnum: i64) -> Option<&Attribute> {
+    pub(crate) fn attribute(&self, attnum: i64) -> Option<&Attribute> {
         self.attributes.get(usize::try_from(attnum - 1).ok()?)
     }
 }
 
 /// The name of a column, or of a system column.
-pub fn attribute_name(relation: &Relation, attnum: i64) -> &str {
+pub(crate) fn attribute_name(relation: &Relation, attnum: i64) -> &str {
     match attnum {
         -1 => "ctid",
         -2 => "xmin",

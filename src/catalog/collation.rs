@@ -7,7 +7,7 @@ use crate::error::Result;
 /// A collation.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_collation
-pub struct Collation {
+pub(crate) struct Collation {
     pub owner: String,
     pub collencoding: i64,
     pub collprovider: char,

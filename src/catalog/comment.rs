@@ -7,7 +7,7 @@ use crate::error::Result;
 
 /// A comment or a security label.
 #[derive(Debug, Clone)]
-pub struct Label {
+pub(crate) struct Label {
     /// The column that it is on, or 0 for the object itself.
     pub objsubid: i64,
     /// The label's provider; empty for comments.

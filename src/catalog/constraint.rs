@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// What a constraint constrains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConstraintOwner {
+pub(crate) enum ConstraintOwner {
     /// A table.
     Table(DumpId),
     /// A domain.
@@ -20,7 +20,7 @@ pub enum ConstraintOwner {
 
 /// A constraint.
 #[derive(Debug)]
-pub struct Constraint {
+pub(crate) struct Constraint {
     /// What it constrains.
     pub owner: ConstraintOwner,
     /// `contype`: c, f, n, p, u or x.
@@ -45,7 +45,7 @@ pub struct Constraint {
 
 impl Constraint {
     /// The table that it constrains, if it isn't a domain.
-    pub fn table(&self) -> Option<DumpId> {
+    pub(crate) fn table(&self) -> Option<DumpId> {
         match self.owner {
             ConstraintOwner::Table(id) => Some(id),
             ConstraintOwner::Domain(_) => None,

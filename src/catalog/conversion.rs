@@ -7,7 +7,7 @@ use crate::error::Result;
 /// An encoding conversion.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_conversion
-pub struct Conversion {
+pub(crate) struct Conversion {
     pub owner: String,
     pub for_encoding: String,
     pub to_encoding: String,

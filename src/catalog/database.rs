@@ -16,7 +16,7 @@ use crate::select::pattern::parse;
 /// The database.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_database
-pub struct Database {
+pub(crate) struct Database {
     pub oid: Oid,
     pub datname: String,
     pub owner: String,
@@ -103,7 +103,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
 
 /// A database of the cluster that can be connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClusterDatabase {
+pub(crate) struct ClusterDatabase {
     /// Its name.
     pub datname: String,
     /// Does it match a pattern that excludes it?
@@ -113,7 +113,7 @@ pub struct ClusterDatabase {
 impl ClusterDatabase {
     /// Is it one that every cluster has? Those are not dropped before a restore, which needs a
     /// database to begin in.
-    pub fn is_there_from_the_start(&self) -> bool {
+    pub(crate) fn is_there_from_the_start(&self) -> bool {
         matches!(self.datname.as_str(), "postgres" | "template1")
     }
 }
@@ -121,7 +121,7 @@ impl ClusterDatabase {
 /// Lists the databases of the cluster by name, inside the caller's transaction. Left out are
 /// `template0`, those that allow no connections, and the remains of a DROP DATABASE that was
 /// interrupted.
-pub async fn list_databases(client: &Client, exclude: &[String]) -> Result<Vec<ClusterDatabase>> {
+pub(crate) async fn list_databases(client: &Client, exclude: &[String]) -> Result<Vec<ClusterDatabase>> {
     let mut excluded = HashSet::new();
     for pattern in exclude {
         excluded.extend(databases_matching(client, pattern).await?);
@@ -137,7 +137,7 @@ pub async fn list_databases(client: &Client, exclude: &[String]) -> Result<Vec<C
 }
 
 /// The names of databases that match a pattern, which has one part only.
-pub async fn databases_matching(client: &Client, pattern: &str) -> Result<Vec<String>> {
+pub(crate) async fn databases_matching(client: &Client, pattern: &str) -> Result<Vec<String>> {
     let parsed = parse(pattern, false, 0);
     if parsed.dots > 0 {
         return Err(Error::new(ErrorKind::Usage, "improper qualified name (too many dotted names)")

@@ -6,7 +6,7 @@ use crate::error::Result;
 
 /// Default privileges of one role, for one kind of object, in one schema or everywhere.
 #[derive(Debug)]
-pub struct DefaultAcl {
+pub(crate) struct DefaultAcl {
     /// The role whose objects get them.
     pub role: String,
     /// `defaclobjtype`: r, S, f, T, n or L.

@@ -6,7 +6,7 @@ use crate::error::Result;
 
 /// An event trigger.
 #[derive(Debug)]
-pub struct EventTrigger {
+pub(crate) struct EventTrigger {
     /// The owner's name.
     pub owner: String,
     /// The event.

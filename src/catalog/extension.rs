@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// An extension.
 #[derive(Debug)]
-pub struct Extension {
+pub(crate) struct Extension {
     /// The schema that it is installed into.
     pub schema: String,
     /// Tables whose rows belong to the user, each with a condition (`pg_extension_config_dump`).

@@ -7,7 +7,7 @@ use crate::error::Result;
 /// A foreign-data wrapper; functions are `-` for none.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_foreign_data_wrapper
-pub struct ForeignDataWrapper {
+pub(crate) struct ForeignDataWrapper {
     pub owner: String,
     pub acl: Acl,
     pub fdwhandler: String,
@@ -20,7 +20,7 @@ pub struct ForeignDataWrapper {
 /// A foreign server.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_foreign_server
-pub struct ForeignServer {
+pub(crate) struct ForeignServer {
     pub owner: String,
     pub acl: Acl,
     pub fdwname: String,
@@ -32,7 +32,7 @@ pub struct ForeignServer {
 
 /// A user mapping of a foreign server.
 #[derive(Debug)]
-pub struct UserMapping {
+pub(crate) struct UserMapping {
     /// The user's name, or `public`.
     pub user: String,
     /// Options, ready to be printed.

@@ -15,7 +15,7 @@ use crate::select::options::{ClusterOptions, DumpOptions};
 /// (<https://www.postgresql.org/docs/current/app-pg-dumpall.html>). What the options leave out is
 /// not read, and empty.
 #[derive(Debug, Default)]
-pub struct Globals {
+pub(crate) struct Globals {
     /// Roles that users made, by name.
     pub roles: Vec<Role>,
     /// Who is a member of which role, by role, member and grantor.
@@ -27,7 +27,7 @@ pub struct Globals {
 }
 
 /// Reads the globals that are wanted, inside the caller's transaction.
-pub async fn read_globals(
+pub(crate) async fn read_globals(
     client: &Client,
     server: &Server,
     cluster: &ClusterOptions,

@@ -10,7 +10,7 @@ use crate::error::Result;
 
 /// An index.
 #[derive(Debug)]
-pub struct Index {
+pub(crate) struct Index {
     /// The table.
     pub table: DumpId,
     /// Its access method.

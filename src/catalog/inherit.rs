@@ -6,7 +6,7 @@ use crate::error::Result;
 
 /// The attachment of a partition to its partitioned table, a command of its own.
 #[derive(Debug)]
-pub struct TableAttach {
+pub(crate) struct TableAttach {
     /// The partitioned table.
     pub parent: DumpId,
     /// The partition.
@@ -15,7 +15,7 @@ pub struct TableAttach {
 
 /// The attachment of a partition's index to the partitioned table's index.
 #[derive(Debug)]
-pub struct IndexAttach {
+pub(crate) struct IndexAttach {
     /// The partitioned table's index.
     pub parent: DumpId,
     /// The partition's index.

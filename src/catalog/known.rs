@@ -28,7 +28,7 @@ pub(super) fn columns(major: u32) -> BTreeMap<&'static str, BTreeSet<&'static st
 
 /// Of which dump a catalog's rows are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum CatalogScope {
     /// Of one database's.
     Database,
     /// Of a dump of roles and tablespaces.
@@ -56,10 +56,10 @@ const GLOBAL: &[&str] =
     &["pg_auth_members", "pg_authid", "pg_db_role_setting", "pg_parameter_acl", "pg_tablespace"];
 
 /// Whether a dump of that scope reads that catalog.
-pub(super) fn is_read(catalog: &str, scope: Scope) -> bool {
+pub(super) fn is_read(catalog: &str, scope: CatalogScope) -> bool {
     match scope {
-        Scope::Database => !NOT_DUMPED.contains(&catalog) && !GLOBAL.contains(&catalog),
-        Scope::Globals => GLOBAL.contains(&catalog),
+        CatalogScope::Database => !NOT_DUMPED.contains(&catalog) && !GLOBAL.contains(&catalog),
+        CatalogScope::Globals => GLOBAL.contains(&catalog),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::Result;
 
 /// A procedural language.
 #[derive(Debug)]
-pub struct Language {
+pub(crate) struct Language {
     /// The owner's name.
     pub owner: String,
     /// Its privileges.
@@ -20,7 +20,7 @@ pub struct Language {
 
 /// A cast.
 #[derive(Debug)]
-pub struct Cast {
+pub(crate) struct Cast {
     /// Source type.
     pub castsource: Oid,
     /// Target type.
@@ -35,7 +35,7 @@ pub struct Cast {
 
 /// A transform.
 #[derive(Debug)]
-pub struct Transform {
+pub(crate) struct Transform {
     /// The type.
     pub trftype: Oid,
     /// The language's name.

@@ -10,7 +10,7 @@ const GROUP_SIZE: usize = 1000;
 
 /// A large object, or a group of them with equal owner and privileges.
 #[derive(Debug)]
-pub struct LargeObjects {
+pub(crate) struct LargeObjects {
     /// The owner's name.
     pub owner: String,
     /// Their privileges.

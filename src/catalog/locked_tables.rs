@@ -5,7 +5,7 @@ use crate::pg::quote::Quoter;
 
 /// A table that must be locked before it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct TableToLock {
+pub(crate) struct TableToLock {
     /// Its OID.
     pub oid: Oid,
     /// Its name, qualified and quoted.
@@ -13,7 +13,7 @@ pub struct TableToLock {
 }
 
 /// The tables of `catalog` that must be locked.
-pub fn to_lock(catalog: &Catalog, quoter: &Quoter) -> Vec<TableToLock> {
+pub(crate) fn to_lock(catalog: &Catalog, quoter: &Quoter) -> Vec<TableToLock> {
     let locked = |id: &&DumpId| {
         let kind = catalog.relation(**id).map(|rel| rel.relkind);
         matches!(kind, Some(RelKind::Table | RelKind::PartitionedTable))

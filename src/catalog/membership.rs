@@ -9,7 +9,7 @@ use crate::progress::Warnings;
 
 /// One grant of a role.
 #[derive(Debug, Clone)]
-pub struct Membership {
+pub(crate) struct Membership {
     /// The role that is granted.
     pub role: String,
     /// To whom.
@@ -27,7 +27,7 @@ pub struct Membership {
 /// The options of a membership that came with 16
 /// (<https://www.postgresql.org/docs/current/sql-grant.html#SQL-GRANT-DESCRIPTION-ROLES>).
 #[derive(Debug, Clone, Copy)]
-pub struct MembershipOptions {
+pub(crate) struct MembershipOptions {
     /// Has the member the role's privileges without SET ROLE?
     pub inherit: bool,
     /// May the member SET ROLE to it?

@@ -46,7 +46,7 @@ mod role;
 mod routine;
 mod row;
 mod rule;
-pub mod selection;
+pub(crate) mod selection;
 mod sequence;
 mod started_query;
 mod statistics;
@@ -62,54 +62,61 @@ use std::collections::HashMap;
 
 use rustc_hash::FxHashMap;
 
-pub use access_method::AccessMethod;
-pub use acl::Acl;
-pub use attribute::{AttrDef, Attribute, NotNull, attribute_name};
-pub use collation::Collation;
-pub use comment::Label;
-pub use constraint::{Constraint, ConstraintOwner};
-pub use conversion::Conversion;
-pub use database::{ClusterDatabase, Database, databases_matching, list_databases};
-pub use default_acl::DefaultAcl;
-pub use event_trigger::EventTrigger;
-pub use extension::Extension;
-pub use foreign::{ForeignDataWrapper, ForeignServer, UserMapping};
-pub use globals::{Globals, read_globals};
-pub use index::Index;
-pub use inherit::{IndexAttach, TableAttach};
-pub use known::Scope;
-pub use language::{Cast, Language, Transform};
-pub use large_object::LargeObjects;
-pub use locked_tables::{TableToLock, to_lock};
-pub use membership::{Membership, MembershipOptions};
-pub use namespace::Namespace;
-pub use operator::{OpMember, Opclass, Operator, OperatorDetail, Opfamily, ProcMember};
-pub use parameter_acl::ParameterAcl;
-pub use policy::{Policy, PolicyRule};
-pub use privileges::Unreadable;
-pub use publication::{Publication, PublicationNamespace, PublicationRel};
-pub use read::{read_catalog, tables_to_lock, unreadable};
-pub use relation::{ForeignTable, RelKind, Relation};
-pub use relation_statistics::{AttributeStatistics, RelationStatistics, StatisticsArgument};
-pub use role::Role;
-pub use routine::{Aggregate, AggregateDetail, Routine, RoutineDetail};
-pub use rule::RewriteRule;
-pub use sequence::{Sequence, SequenceValue};
-pub use statistics::{ExtendedStatistics, ExtendedStatisticsData};
-pub use subscription::Subscription;
-pub use table_data::TableData;
-pub use tablespace::Tablespace;
-pub use text_search::{TsConfig, TsDict, TsParser, TsTemplate};
-pub use trigger::Trigger;
-pub use typ::{Domain, Range, Type, TypeDetail};
-pub use unknown::{Unknown, find_unknown, refuse_unknown, unknown_is_refused};
+pub(crate) use access_method::AccessMethod;
+pub(crate) use acl::Acl;
+pub(crate) use attribute::{AttrDef, Attribute, attribute_name};
+pub(crate) use collation::Collation;
+pub(crate) use comment::Label;
+pub(crate) use constraint::{Constraint, ConstraintOwner};
+pub(crate) use conversion::Conversion;
+pub(crate) use database::{ClusterDatabase, Database, databases_matching, list_databases};
+pub(crate) use default_acl::DefaultAcl;
+pub(crate) use event_trigger::EventTrigger;
+pub(crate) use extension::Extension;
+pub(crate) use foreign::{ForeignDataWrapper, ForeignServer};
+pub(crate) use globals::{Globals, read_globals};
+pub(crate) use index::Index;
+pub(crate) use inherit::{IndexAttach, TableAttach};
+pub(crate) use known::CatalogScope;
+pub(crate) use language::{Cast, Language, Transform};
+pub(crate) use large_object::LargeObjects;
+pub(crate) use locked_tables::{TableToLock, to_lock};
+pub(crate) use membership::Membership;
+pub(crate) use namespace::Namespace;
+pub(crate) use operator::{OpMember, Opclass, Operator, Opfamily};
+pub(crate) use parameter_acl::ParameterAcl;
+pub(crate) use policy::Policy;
+pub(crate) use privileges::Unreadable;
+pub(crate) use publication::{Publication, PublicationNamespace, PublicationRel};
+pub(crate) use read::{read_catalog, tables_to_lock, unreadable};
+pub(crate) use relation::{RelKind, Relation};
+pub(crate) use relation_statistics::{RelationStatistics, StatisticsArgument};
+pub(crate) use role::Role;
+pub(crate) use routine::{Aggregate, AggregateDetail, Routine, RoutineDetail};
+pub(crate) use rule::RewriteRule;
+pub(crate) use sequence::Sequence;
+pub(crate) use statistics::ExtendedStatistics;
+pub(crate) use subscription::Subscription;
+pub(crate) use table_data::TableData;
+pub(crate) use tablespace::Tablespace;
+pub(crate) use text_search::{TsConfig, TsDict, TsParser, TsTemplate};
+pub(crate) use trigger::Trigger;
+pub(crate) use typ::{Domain, Range, Type, TypeDetail};
+pub(crate) use unknown::{find_unknown, refuse_unknown, unknown_is_refused};
+
+#[cfg(test)]
+pub(crate) use {
+    attribute::NotNull, foreign::UserMapping, membership::MembershipOptions, operator::OperatorDetail,
+    operator::ProcMember, policy::PolicyRule, relation::ForeignTable,
+    relation_statistics::AttributeStatistics, sequence::SequenceValue,
+};
 
 /// An object identifier, unique within one system catalog.
-pub type Oid = u32;
+pub(crate) type Oid = u32;
 
 /// The first OID that `initdb` leaves to users: smaller ones are built in
 /// (`FirstNormalObjectId`, <https://www.postgresql.org/docs/current/system-catalog-initial-data.html>).
-pub const FIRST_NORMAL_OID: Oid = 16384;
+pub(crate) const FIRST_NORMAL_OID: Oid = 16384;
 
 /// The superuser that `initdb` made, whatever it is called now (`BOOTSTRAP_SUPERUSERID`,
 /// <https://www.postgresql.org/docs/current/app-initdb.html>).
@@ -117,56 +124,56 @@ const BOOTSTRAP_SUPERUSER: Oid = 10;
 
 /// OIDs of the system catalogs themselves, as `pg_depend.classid` and others name them; they are
 /// fixed for all versions.
-pub mod class {
+pub(crate) mod class {
     #![allow(missing_docs)]
     use super::Oid;
-    pub const PG_TYPE: Oid = 1247;
-    pub const PG_PROC: Oid = 1255;
-    pub const PG_CLASS: Oid = 1259;
-    pub const PG_DATABASE: Oid = 1262;
-    pub const PG_FOREIGN_SERVER: Oid = 1417;
-    pub const PG_FOREIGN_DATA_WRAPPER: Oid = 2328;
-    pub const PG_AM: Oid = 2601;
-    pub const PG_ATTRDEF: Oid = 2604;
-    pub const PG_CAST: Oid = 2605;
-    pub const PG_CONSTRAINT: Oid = 2606;
-    pub const PG_CONVERSION: Oid = 2607;
-    pub const PG_LANGUAGE: Oid = 2612;
-    pub const PG_LARGEOBJECT: Oid = 2613;
-    pub const PG_NAMESPACE: Oid = 2615;
-    pub const PG_OPCLASS: Oid = 2616;
-    pub const PG_OPERATOR: Oid = 2617;
-    pub const PG_REWRITE: Oid = 2618;
-    pub const PG_TRIGGER: Oid = 2620;
-    pub const PG_OPFAMILY: Oid = 2753;
-    pub const PG_EXTENSION: Oid = 3079;
-    pub const PG_POLICY: Oid = 3256;
-    pub const PG_STATISTIC_EXT: Oid = 3381;
-    pub const PG_COLLATION: Oid = 3456;
-    pub const PG_EVENT_TRIGGER: Oid = 3466;
-    pub const PG_TRANSFORM: Oid = 3576;
-    pub const PG_TS_DICT: Oid = 3600;
-    pub const PG_TS_PARSER: Oid = 3601;
-    pub const PG_TS_CONFIG: Oid = 3602;
-    pub const PG_TS_TEMPLATE: Oid = 3764;
-    pub const PG_DEFAULT_ACL: Oid = 826;
-    pub const PG_SUBSCRIPTION: Oid = 6100;
-    pub const PG_PUBLICATION: Oid = 6104;
-    pub const PG_PUBLICATION_REL: Oid = 6106;
-    pub const PG_PUBLICATION_NAMESPACE: Oid = 6237;
+    pub(crate) const PG_TYPE: Oid = 1247;
+    pub(crate) const PG_PROC: Oid = 1255;
+    pub(crate) const PG_CLASS: Oid = 1259;
+    pub(crate) const PG_DATABASE: Oid = 1262;
+    pub(crate) const PG_FOREIGN_SERVER: Oid = 1417;
+    pub(crate) const PG_FOREIGN_DATA_WRAPPER: Oid = 2328;
+    pub(crate) const PG_AM: Oid = 2601;
+    pub(crate) const PG_ATTRDEF: Oid = 2604;
+    pub(crate) const PG_CAST: Oid = 2605;
+    pub(crate) const PG_CONSTRAINT: Oid = 2606;
+    pub(crate) const PG_CONVERSION: Oid = 2607;
+    pub(crate) const PG_LANGUAGE: Oid = 2612;
+    pub(crate) const PG_LARGEOBJECT: Oid = 2613;
+    pub(crate) const PG_NAMESPACE: Oid = 2615;
+    pub(crate) const PG_OPCLASS: Oid = 2616;
+    pub(crate) const PG_OPERATOR: Oid = 2617;
+    pub(crate) const PG_REWRITE: Oid = 2618;
+    pub(crate) const PG_TRIGGER: Oid = 2620;
+    pub(crate) const PG_OPFAMILY: Oid = 2753;
+    pub(crate) const PG_EXTENSION: Oid = 3079;
+    pub(crate) const PG_POLICY: Oid = 3256;
+    pub(crate) const PG_STATISTIC_EXT: Oid = 3381;
+    pub(crate) const PG_COLLATION: Oid = 3456;
+    pub(crate) const PG_EVENT_TRIGGER: Oid = 3466;
+    pub(crate) const PG_TRANSFORM: Oid = 3576;
+    pub(crate) const PG_TS_DICT: Oid = 3600;
+    pub(crate) const PG_TS_PARSER: Oid = 3601;
+    pub(crate) const PG_TS_CONFIG: Oid = 3602;
+    pub(crate) const PG_TS_TEMPLATE: Oid = 3764;
+    pub(crate) const PG_DEFAULT_ACL: Oid = 826;
+    pub(crate) const PG_SUBSCRIPTION: Oid = 6100;
+    pub(crate) const PG_PUBLICATION: Oid = 6104;
+    pub(crate) const PG_PUBLICATION_REL: Oid = 6106;
+    pub(crate) const PG_PUBLICATION_NAMESPACE: Oid = 6237;
 }
 
 /// OIDs of types; they are fixed, too.
-pub mod typoid {
+pub(crate) mod typoid {
     #![allow(missing_docs)]
     use super::Oid;
-    pub const TEXT: Oid = 25;
-    pub const VARCHAR: Oid = 1043;
+    pub(crate) const TEXT: Oid = 25;
+    pub(crate) const VARCHAR: Oid = 1043;
 }
 
 /// How the server names an object: the catalog that it is a row of, and its OID there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct CatalogId {
+pub(crate) struct CatalogId {
     /// OID of the system catalog, or 0 for what only we make an object of.
     pub classoid: Oid,
     /// OID of the row.
@@ -175,11 +182,11 @@ pub struct CatalogId {
 
 /// Index of an object in its [`Catalog`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DumpId(u32);
+pub(crate) struct DumpId(u32);
 
 impl DumpId {
     /// The position in [`Catalog::objects`].
-    pub fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         self.0 as usize
     }
 }
@@ -209,13 +216,13 @@ bitflags::bitflags! {
 
 impl Components {
     /// What can't be dumped without a lock on the relation.
-    pub const REQUIRING_LOCK: Components =
+    pub(crate) const REQUIRING_LOCK: Components =
         Components::DEFINITION.union(Components::DATA).union(Components::POLICY);
 }
 
 /// One object: what all kinds have in common, and what its kind adds.
 #[derive(Debug)]
-pub struct Object {
+pub(crate) struct Object {
     /// The server's name for it.
     pub catalog_id: CatalogId,
     /// The name that it sorts by; mostly the catalog's name column.
@@ -238,7 +245,7 @@ pub struct Object {
 
 impl Object {
     /// What will be dumped: what was selected of what there is.
-    pub fn dumped(&self) -> Components {
+    pub(crate) fn dumped(&self) -> Components {
         self.dump & self.components
     }
 }
@@ -247,7 +254,7 @@ impl Object {
 /// have millions of them.
 #[derive(Debug)]
 #[allow(missing_docs)]
-pub enum ObjectKind {
+pub(crate) enum ObjectKind {
     Namespace(Box<Namespace>),
     Extension(Extension),
     Type(Box<Type>),
@@ -303,23 +310,28 @@ pub enum ObjectKind {
 }
 
 macro_rules! accessors {
-    ($($get:ident, $get_mut:ident: $($variant:ident)|+ => $ty:ty;)*) => {
+    ($($get:ident $(, $get_mut:ident)?: $($variant:ident)|+ => $ty:ty;)*) => {
         $(
-            #[doc = concat!("The object as a [`", stringify!($ty), "`], if it is one.")]
-            pub fn $get(&self, id: DumpId) -> Option<&$ty> {
+            // A kind has the pair, whether or not both are used.
+            #[allow(dead_code)]
+            pub(crate) fn $get(&self, id: DumpId) -> Option<&$ty> {
                 match &self.objects[id.index()].kind { $(ObjectKind::$variant(it) )|+ => Some(it), _ => None }
             }
-            #[doc = concat!("The object as a mutable [`", stringify!($ty), "`], if it is one.")]
-            pub fn $get_mut(&mut self, id: DumpId) -> Option<&mut $ty> {
-                match &mut self.objects[id.index()].kind { $(ObjectKind::$variant(it) )|+ => Some(it), _ => None }
-            }
+            accessors!(@mut $($get_mut)?: $($variant)|+ => $ty);
         )*
+    };
+    (@mut : $($variant:ident)|+ => $ty:ty) => {};
+    (@mut $get_mut:ident: $($variant:ident)|+ => $ty:ty) => {
+        #[allow(dead_code)]
+        pub(crate) fn $get_mut(&mut self, id: DumpId) -> Option<&mut $ty> {
+            match &mut self.objects[id.index()].kind { $(ObjectKind::$variant(it) )|+ => Some(it), _ => None }
+        }
     };
 }
 
 /// All objects of one database.
 #[derive(Debug, Default)]
-pub struct Catalog {
+pub(crate) struct Catalog {
     objects: Vec<Object>,
     by_catalog_id: FxHashMap<CatalogId, DumpId>,
     /// The extension that each member belongs to.
@@ -348,7 +360,7 @@ pub struct Catalog {
 
 impl Catalog {
     /// Adds an object with everything selected and, for a start, only a definition to dump.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         catalog_id: CatalogId,
         name: String,
@@ -374,67 +386,68 @@ impl Catalog {
     }
 
     /// All objects, in the order in which they were read.
-    pub fn ids(&self) -> impl Iterator<Item = DumpId> + use<> {
+    pub(crate) fn ids(&self) -> impl Iterator<Item = DumpId> + use<> {
         (0..self.objects.len() as u32).map(DumpId)
     }
 
     /// One object.
-    pub fn object(&self, id: DumpId) -> &Object {
+    pub(crate) fn object(&self, id: DumpId) -> &Object {
         &self.objects[id.index()]
     }
 
     /// One object, to be changed.
-    pub fn object_mut(&mut self, id: DumpId) -> &mut Object {
+    pub(crate) fn object_mut(&mut self, id: DumpId) -> &mut Object {
         &mut self.objects[id.index()]
     }
 
     /// The object that the server calls `classoid`, `oid`.
-    pub fn find(&self, classoid: Oid, oid: Oid) -> Option<DumpId> {
+    pub(crate) fn find(&self, classoid: Oid, oid: Oid) -> Option<DumpId> {
         self.by_catalog_id.get(&CatalogId { classoid, oid }).copied()
     }
 
     /// The namespace with this OID.
-    pub fn namespace_by_oid(&self, oid: Oid) -> Option<DumpId> {
+    pub(crate) fn namespace_by_oid(&self, oid: Oid) -> Option<DumpId> {
         self.find(class::PG_NAMESPACE, oid)
     }
 
     /// The relation with this OID.
-    pub fn relation_by_oid_mut(&mut self, oid: Oid) -> Option<&mut Relation> {
+    pub(crate) fn relation_by_oid_mut(&mut self, oid: Oid) -> Option<&mut Relation> {
         let id = self.find(class::PG_CLASS, oid)?;
         self.relation_mut(id)
     }
 
     /// OIDs of the relations that `wanted` picks.
-    pub fn relation_oids(&self, wanted: impl Fn(&Object, &Relation) -> bool) -> Vec<Oid> {
+    pub(crate) fn relation_oids(&self, wanted: impl Fn(&Object, &Relation) -> bool) -> Vec<Oid> {
         let is_wanted = |id: DumpId| self.relation(id).is_some_and(|it| wanted(self.object(id), it));
         let oids = self.relations.iter().filter(|id| is_wanted(**id));
         oids.map(|id| self.object(*id).catalog_id.oid).collect()
     }
 
     /// Says that `dependent` must come after `on`.
-    pub fn add_dependency(&mut self, dependent: DumpId, on: DumpId) {
+    pub(crate) fn add_dependency(&mut self, dependent: DumpId, on: DumpId) {
         self.objects[dependent.index()].dependencies.push(on);
     }
 
     /// Takes back that `dependent` must come after `on`.
-    pub fn remove_dependency(&mut self, dependent: DumpId, on: DumpId) {
+    pub(crate) fn remove_dependency(&mut self, dependent: DumpId, on: DumpId) {
         self.objects[dependent.index()].dependencies.retain(|&d| d != on);
     }
 
     /// The name of the object's namespace.
-    pub fn namespace_name(&self, id: DumpId) -> Option<&str> {
+    pub(crate) fn namespace_name(&self, id: DumpId) -> Option<&str> {
         self.object(id).namespace.map(|n| self.object(n).name.as_str())
     }
 
     /// A role's name. Roles are few and read first, so an unknown one means that it was created
     /// after our snapshot or that the catalogs are damaged; pg_dump gives up, we print the OID.
-    pub fn role(&self, oid: Oid) -> String {
+    pub(crate) fn role(&self, oid: Oid) -> String {
         self.roles.get(&oid).cloned().unwrap_or_else(|| oid.to_string())
     }
 
+    // The object as one of its kind, if it is that.
     accessors! {
         namespace, namespace_mut: Namespace => Namespace;
-        extension, extension_mut: Extension => Extension;
+        extension: Extension => Extension;
         typ, typ_mut: Type | DummyType => Type;
         routine, routine_mut: Routine => Routine;
         relation, relation_mut: Relation => Relation;
@@ -443,11 +456,9 @@ impl Catalog {
         rule, rule_mut: Rule => RewriteRule;
         constraint, constraint_mut: Constraint | ForeignKey => Constraint;
         table_data, table_data_mut: TableData => TableData;
-        collation, collation_mut: Collation => Collation;
         operator, operator_mut: Operator => Operator;
-        publication, publication_mut: Publication => Publication;
-        access_method, access_method_mut: AccessMethod => AccessMethod;
-        large_objects, large_objects_mut: LargeObjects => LargeObjects;
+        publication: Publication => Publication;
+        large_objects: LargeObjects => LargeObjects;
         relation_statistics, relation_statistics_mut: RelationStatistics => RelationStatistics;
     }
 }

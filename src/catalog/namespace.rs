@@ -6,7 +6,7 @@ use crate::error::Result;
 
 /// A schema.
 #[derive(Debug)]
-pub struct Namespace {
+pub(crate) struct Namespace {
     /// The owner's name.
     pub owner: String,
     /// Its privileges.

@@ -9,7 +9,7 @@ use crate::error::Result;
 /// An operator. What only a definition needs is read for all: there are few of the user's.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_operator
-pub struct Operator {
+pub(crate) struct Operator {
     pub owner: String,
     pub oprkind: char,
     pub oprleft: Oid,
@@ -21,7 +21,7 @@ pub struct Operator {
 /// The definition of an operator; functions and types as the server spells them.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_operator
-pub struct OperatorDetail {
+pub(crate) struct OperatorDetail {
     pub function: String,
     pub left_type: String,
     pub right_type: String,
@@ -35,7 +35,7 @@ pub struct OperatorDetail {
 
 /// A member operator of a class or family.
 #[derive(Debug)]
-pub struct OpMember {
+pub(crate) struct OpMember {
     /// Strategy number.
     pub strategy: i64,
     /// The operator with its types.
@@ -46,7 +46,7 @@ pub struct OpMember {
 
 /// A member function of a class or family.
 #[derive(Debug)]
-pub struct ProcMember {
+pub(crate) struct ProcMember {
     /// Support function number.
     pub number: i64,
     /// Left type.
@@ -60,9 +60,8 @@ pub struct ProcMember {
 /// An operator class.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_opclass
-pub struct Opclass {
+pub(crate) struct Opclass {
     pub owner: String,
-    pub method: Oid,
     pub amname: String,
     pub opcdefault: bool,
     pub opcintype: Oid,
@@ -76,9 +75,8 @@ pub struct Opclass {
 /// An operator family.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_opfamily
-pub struct Opfamily {
+pub(crate) struct Opfamily {
     pub owner: String,
-    pub method: Oid,
     pub amname: String,
     pub operators: Vec<OpMember>,
     pub functions: Vec<ProcMember>,
@@ -144,7 +142,7 @@ async fn read_operators(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
 }
 
 async fn read_opclasses(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let sql = "SELECT c.oid, c.opcname, c.opcnamespace, c.opcowner, c.opcmethod, am.amname, c.opcdefault, c.opcintype,
+    let sql = "SELECT c.oid, c.opcname, c.opcnamespace, c.opcowner, am.amname, c.opcdefault, c.opcintype,
                       c.opcintype::pg_catalog.regtype::text AS input_type,
                       c.opckeytype::pg_catalog.regtype::text AS key_type,
                       f.opfname, n.nspname AS opfnsp
@@ -155,7 +153,6 @@ async fn read_opclasses(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     for row in r.query("pg_opclass", sql).await? {
         let opclass = Opclass {
             owner: catalog.role(row.oid("opcowner")?),
-            method: row.oid("opcmethod")?,
             amname: row.text("amname")?,
             opcdefault: row.bool("opcdefault")?,
             opcintype: row.oid("opcintype")?,
@@ -177,12 +174,11 @@ async fn read_opclasses(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
 }
 
 async fn read_opfamilies(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let sql = "SELECT f.oid, f.opfname, f.opfnamespace, f.opfowner, f.opfmethod, am.amname
+    let sql = "SELECT f.oid, f.opfname, f.opfnamespace, f.opfowner, am.amname
                  FROM pg_catalog.pg_opfamily f JOIN pg_catalog.pg_am am ON am.oid = f.opfmethod";
     for row in r.query("pg_opfamily", sql).await? {
         let opfamily = Opfamily {
             owner: catalog.role(row.oid("opfowner")?),
-            method: row.oid("opfmethod")?,
             amname: row.text("amname")?,
             operators: Vec::new(),
             functions: Vec::new(),

@@ -9,7 +9,7 @@ use crate::error::Result;
 
 /// The privileges on one parameter.
 #[derive(Debug)]
-pub struct ParameterAcl {
+pub(crate) struct ParameterAcl {
     /// The parameter, in lower case.
     pub parname: String,
     /// Parameters have no owner; grants by this role are made in nobody's name.

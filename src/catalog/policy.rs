@@ -6,7 +6,7 @@ use crate::error::Result;
 
 /// A policy, or that row security is enabled at all.
 #[derive(Debug)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// The table.
     pub table: DumpId,
     /// `None`: ENABLE ROW LEVEL SECURITY.
@@ -15,7 +15,7 @@ pub struct Policy {
 
 /// What a policy says.
 #[derive(Debug)]
-pub struct PolicyRule {
+pub(crate) struct PolicyRule {
     /// `polcmd`: r, a, w, d or *.
     pub polcmd: char,
     /// PERMISSIVE, not RESTRICTIVE.

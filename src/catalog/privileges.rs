@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// What a role can't read of what a dump is to hold.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Unreadable {
+pub(crate) struct Unreadable {
     /// How many tables the dump locks.
     pub tables: usize,
     /// Schemas whose objects can't even be named, for want of USAGE.

@@ -6,7 +6,7 @@ use crate::error::Result;
 
 /// A publication.
 #[derive(Debug)]
-pub struct Publication {
+pub(crate) struct Publication {
     /// The owner's name.
     pub owner: String,
     /// FOR ALL TABLES
@@ -25,7 +25,7 @@ pub struct Publication {
 
 /// A table of a publication.
 #[derive(Debug)]
-pub struct PublicationRel {
+pub(crate) struct PublicationRel {
     /// The publication.
     pub publication: DumpId,
     /// The table.
@@ -38,7 +38,7 @@ pub struct PublicationRel {
 
 /// A schema of a publication.
 #[derive(Debug)]
-pub struct PublicationNamespace {
+pub(crate) struct PublicationNamespace {
     /// The publication.
     pub publication: DumpId,
     /// The schema.

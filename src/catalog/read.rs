@@ -24,7 +24,7 @@ use crate::pg::quote::Quoter;
 
 /// Lists the tables that a dump with these options locks: those of which it reads definitions,
 /// rows or policies. Views, sequences and foreign tables can't be locked, or need not be.
-pub async fn tables_to_lock(
+pub(crate) async fn tables_to_lock(
     client: &Arc<Client>,
     server: &Server,
     options: &DumpOptions,
@@ -42,7 +42,7 @@ pub async fn tables_to_lock(
 }
 
 /// Finds out what the role can't read of what a dump with these options would hold. Nothing is locked.
-pub async fn unreadable(
+pub(crate) async fn unreadable(
     client: &Arc<Client>,
     server: &Server,
     options: &DumpOptions,
@@ -64,7 +64,7 @@ pub async fn unreadable(
 /// Reads the catalogs inside the caller's transaction. The relations that are dumped must be
 /// locked already: the server deparses definitions from the newest catalog, not the snapshot's.
 /// `helpers`, if any, see the same snapshot and take their share of the work.
-pub async fn read_catalog(
+pub(crate) async fn read_catalog(
     client: &Arc<Client>,
     helpers: &[Session],
     server: &Server,

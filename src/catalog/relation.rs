@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// `pg_class.relkind`, as far as dumps know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RelKind {
+pub(crate) enum RelKind {
     /// `r`
     Table,
     /// `p`
@@ -44,7 +44,7 @@ impl RelKind {
     }
 
     /// The SQL keyword of the kind.
-    pub fn keyword(self) -> &'static str {
+    pub(crate) fn keyword(self) -> &'static str {
         match self {
             RelKind::View => "VIEW",
             RelKind::MatView => "MATERIALIZED VIEW",
@@ -57,7 +57,7 @@ impl RelKind {
 
 /// What a foreign table has beside a table's things.
 #[derive(Debug)]
-pub struct ForeignTable {
+pub(crate) struct ForeignTable {
     /// The server's OID.
     pub server_oid: Oid,
     /// The server's name.
@@ -68,7 +68,7 @@ pub struct ForeignTable {
 
 /// A relation other than an index.
 #[derive(Debug)]
-pub struct Relation {
+pub(crate) struct Relation {
     /// What it is.
     pub relkind: RelKind,
     /// The owner's name.
@@ -81,10 +81,6 @@ pub struct Relation {
     pub reltype: Oid,
     /// The type that a typed table is of, or 0.
     pub reloftype: Oid,
-    /// Its size in pages, an estimate.
-    pub relpages: i64,
-    /// Its TOAST table's size in pages, an estimate.
-    pub toast_pages: i64,
     /// UNLOGGED?
     pub unlogged: bool,
     /// Has a materialised view been filled?
@@ -182,9 +178,9 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             "pg_class",
             &format!(
                 "SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.reltype, c.reloftype, c.relowner,
-                    c.relpages, c.relchecks, c.relhasindex, c.relhastriggers, c.relpersistence,
+                    c.relchecks, c.relhasindex, c.relhastriggers, c.relpersistence,
                     c.relispopulated, c.relreplident, c.relrowsecurity, c.relforcerowsecurity,
-                    c.relispartition, {toast_pages} AS toast_pages,
+                    c.relispartition,
                     {acl} AS acl, {acldefault} AS acldefault,
                     {reloptions} AS reloptions, {check_option} AS check_option,
                     {toast_reloptions} AS toast_reloptions,
@@ -198,7 +194,6 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
                  ON tc.oid = c.reltoastrelid AND tc.relkind = 't' AND c.relkind <> 'p'
               WHERE c.relkind IN ({relkinds})
               ORDER BY c.oid",
-                toast_pages = detail("int4", "tc.relpages"),
                 acl = detail("text[]", "c.relacl::text[]"),
                 acldefault = detail(
                     "text[]",
@@ -233,8 +228,6 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             column_acls: Vec::new(),
             reltype: row.oid("reltype")?,
             reloftype: row.oid("reloftype")?,
-            relpages: row.int("relpages")?,
-            toast_pages: row.int("toast_pages")?,
             unlogged: row.char("relpersistence")? == 'u',
             relispopulated: row.bool("relispopulated")?,
             relreplident: row.char("relreplident")?,

@@ -11,7 +11,7 @@ const FIRST_MAJOR: u32 = 18;
 
 /// An argument of a function that puts statistics back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatisticsArgument {
+pub(crate) struct StatisticsArgument {
     /// Its name.
     pub name: &'static str,
     /// The type that it is cast to.
@@ -40,7 +40,7 @@ const ATTRIBUTE_ARGUMENTS: [(&str, &str); 14] = [
 
 /// The statistics of one relation.
 #[derive(Debug)]
-pub struct RelationStatistics {
+pub(crate) struct RelationStatistics {
     /// Do they come after the rows? Those of indexes do, and of materialised views that are refreshed.
     pub post_data: bool,
     /// Pages, as estimated.
@@ -57,7 +57,7 @@ pub struct RelationStatistics {
 
 /// The statistics of one column.
 #[derive(Debug)]
-pub struct AttributeStatistics {
+pub(crate) struct AttributeStatistics {
     /// The column's name.
     pub attname: String,
     /// Its number, for an index with expressions: there names are made up.

@@ -13,7 +13,7 @@ use crate::progress::Warnings;
 /// A role.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_authid
-pub struct Role {
+pub(crate) struct Role {
     pub rolname: String,
     pub rolsuper: bool,
     pub rolinherit: bool,

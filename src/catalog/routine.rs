@@ -6,7 +6,7 @@ use crate::error::Result;
 
 /// A function or procedure.
 #[derive(Debug)]
-pub struct Routine {
+pub(crate) struct Routine {
     /// The owner's name.
     pub owner: String,
     /// Its privileges.
@@ -21,7 +21,7 @@ pub struct Routine {
 
 /// The definition of a function or procedure, as far as the server spells it for us.
 #[derive(Debug)]
-pub struct RoutineDetail {
+pub(crate) struct RoutineDetail {
     /// `prokind`: f, p or w.
     pub prokind: char,
     /// Arguments with names and defaults.
@@ -66,7 +66,7 @@ pub struct RoutineDetail {
 
 /// An aggregate function.
 #[derive(Debug)]
-pub struct Aggregate {
+pub(crate) struct Aggregate {
     /// The owner's name.
     pub owner: String,
     /// Its privileges.
@@ -80,7 +80,7 @@ pub struct Aggregate {
 /// The definition of an aggregate; functions and types as the server spells them, `-` for none.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_aggregate
-pub struct AggregateDetail {
+pub(crate) struct AggregateDetail {
     pub arguments: String,
     pub identity_arguments: String,
     pub aggkind: char,

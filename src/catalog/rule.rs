@@ -6,7 +6,7 @@ use crate::error::Result;
 
 /// A rewrite rule.
 #[derive(Debug)]
-pub struct RewriteRule {
+pub(crate) struct RewriteRule {
     /// The relation that it rewrites.
     pub relation: DumpId,
     /// `ev_enabled`: O, D, R or A.

@@ -20,7 +20,7 @@ const ROLE_PG_DATABASE_OWNER: Oid = 6171;
 
 /// The patterns of the options, resolved to OIDs.
 #[derive(Debug, Default)]
-pub struct Selection {
+pub(crate) struct Selection {
     include_everything: bool,
     schemas: Option<HashSet<Oid>>,
     exclude_schemas: HashSet<Oid>,
@@ -205,7 +205,7 @@ async fn included(
 
 impl Selection {
     /// Asks the server which objects the patterns name, inside the caller's transaction.
-    pub async fn resolve(client: &Client, options: &DumpOptions) -> Result<Selection> {
+    pub(crate) async fn resolve(client: &Client, options: &DumpOptions) -> Result<Selection> {
         let p: &Patterns = &options.patterns;
         let mut exclude_tables = resolve(client, &TABLES, &p.exclude_tables, false, false).await?;
         exclude_tables.extend(resolve(client, &TABLES, &p.exclude_tables_and_children, true, false).await?);

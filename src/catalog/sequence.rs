@@ -9,7 +9,7 @@ use crate::error::Result;
 /// A sequence's parameters.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_sequence
-pub struct Sequence {
+pub(crate) struct Sequence {
     pub data_type: String,
     pub seqstart: i64,
     pub seqincrement: i64,
@@ -23,7 +23,7 @@ pub struct Sequence {
 
 /// A sequence's value.
 #[derive(Debug, Clone, Copy)]
-pub struct SequenceValue {
+pub(crate) struct SequenceValue {
     /// `last_value`
     pub last_value: i64,
     /// `is_called`
@@ -32,7 +32,7 @@ pub struct SequenceValue {
 
 impl Sequence {
     /// The smallest and largest value of the type, for this direction: the parameters' defaults.
-    pub fn default_bounds(&self) -> (i64, i64) {
+    pub(crate) fn default_bounds(&self) -> (i64, i64) {
         let (smallest, largest) = match self.data_type.as_str() {
             "smallint" => (i64::from(i16::MIN), i64::from(i16::MAX)),
             "integer" => (i64::from(i32::MIN), i64::from(i32::MAX)),

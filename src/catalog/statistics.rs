@@ -10,7 +10,7 @@ use crate::error::Result;
 
 /// An extended statistics object.
 #[derive(Debug)]
-pub struct ExtendedStatistics {
+pub(crate) struct ExtendedStatistics {
     /// The owner's name.
     pub owner: String,
     /// As the server deparses it.
@@ -25,7 +25,7 @@ pub struct ExtendedStatistics {
 
 /// The arguments of one call of `pg_restore_extended_stats`: name, type and value of each that is not
 /// null.
-pub type ExtendedStatisticsData = Vec<StatisticsArgument>;
+pub(crate) type ExtendedStatisticsData = Vec<StatisticsArgument>;
 
 /// The first version that can restore the data.
 const FIRST_MAJOR: u32 = 19;

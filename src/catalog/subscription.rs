@@ -7,7 +7,7 @@ use crate::error::Result;
 /// A subscription.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_subscription
-pub struct Subscription {
+pub(crate) struct Subscription {
     pub owner: String,
     /// `None` where a foreign server says how to connect.
     pub subconninfo: Option<String>,

@@ -6,7 +6,7 @@ use crate::error::Result;
 
 /// The rows of one table.
 #[derive(Debug)]
-pub struct TableData {
+pub(crate) struct TableData {
     /// The table.
     pub table: DumpId,
     /// `WHERE …`, for an extension's configuration table.

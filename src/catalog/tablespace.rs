@@ -11,7 +11,7 @@ use crate::error::Result;
 /// A tablespace.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_tablespace
-pub struct Tablespace {
+pub(crate) struct Tablespace {
     pub spcname: String,
     pub owner: String,
     /// The directory; a relative one if it is in place (`allow_in_place_tablespaces`).

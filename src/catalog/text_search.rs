@@ -7,7 +7,7 @@ use crate::error::Result;
 /// A parser: functions for START, GETTOKEN, END, HEADLINE (`-` for none), LEXTYPES.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_ts_parser
-pub struct TsParser {
+pub(crate) struct TsParser {
     pub prsstart: String,
     pub prstoken: String,
     pub prsend: String,
@@ -18,14 +18,14 @@ pub struct TsParser {
 /// A template: functions for INIT (`-` for none) and LEXIZE.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_ts_template
-pub struct TsTemplate {
+pub(crate) struct TsTemplate {
     pub tmplinit: String,
     pub tmpllexize: String,
 }
 
 /// A dictionary.
 #[derive(Debug)]
-pub struct TsDict {
+pub(crate) struct TsDict {
     /// The owner's name.
     pub owner: String,
     /// Its template, (schema, name).
@@ -36,7 +36,7 @@ pub struct TsDict {
 
 /// A configuration.
 #[derive(Debug)]
-pub struct TsConfig {
+pub(crate) struct TsConfig {
     /// The owner's name.
     pub owner: String,
     /// Its parser, (schema, name).

@@ -6,7 +6,7 @@ use crate::error::Result;
 
 /// A trigger.
 #[derive(Debug)]
-pub struct Trigger {
+pub(crate) struct Trigger {
     /// The table or view.
     pub table: DumpId,
     /// `tgenabled`: O, D, R or A.

@@ -9,7 +9,7 @@ use crate::error::Result;
 
 /// A data type.
 #[derive(Debug)]
-pub struct Type {
+pub(crate) struct Type {
     /// The owner's name.
     pub owner: String,
     /// Its privileges.
@@ -18,8 +18,6 @@ pub struct Type {
     pub typtype: char,
     /// False for a shell.
     pub typisdefined: bool,
-    /// Element type, or 0.
-    pub typelem: Oid,
     /// Relation of a composite type, or 0.
     pub typrelid: Oid,
     /// The shell type that stands for it while its functions are created.
@@ -30,7 +28,7 @@ pub struct Type {
 
 /// What is special about each kind of type.
 #[derive(Debug, Default)]
-pub enum TypeDetail {
+pub(crate) enum TypeDetail {
     /// Not read, or there is nothing.
     #[default]
     None,
@@ -48,7 +46,7 @@ pub enum TypeDetail {
 
 /// A domain.
 #[derive(Debug)]
-pub struct Domain {
+pub(crate) struct Domain {
     /// The base type with its modifier.
     pub base: String,
     /// Collation, if it isn't the base type's.
@@ -67,7 +65,7 @@ pub struct Domain {
 /// A range type; functions are `-` for none.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_range
-pub struct Range {
+pub(crate) struct Range {
     pub rngsubtype: String,
     pub multirange: Option<String>,
     pub opclass: Option<(String, String)>,
@@ -80,7 +78,7 @@ pub struct Range {
 pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
     r.start(
         "pg_type",
-        "SELECT t.oid, t.typname, t.typnamespace, t.typowner, t.typtype, t.typisdefined, t.typelem,
+        "SELECT t.oid, t.typname, t.typnamespace, t.typowner, t.typtype, t.typisdefined,
                 t.typrelid, c.relkind AS typrelkind,
                 t.typacl::text[] AS acl,
                 CASE WHEN t.typacl IS NOT NULL THEN pg_catalog.acldefault('T', t.typowner)::text[] END AS acldefault,
@@ -101,7 +99,6 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, types: StartedQu
             acl,
             typtype: row.char("typtype")?,
             typisdefined: row.bool("typisdefined")?,
-            typelem: row.oid("typelem")?,
             typrelid: row.oid("typrelid")?,
             shell: None,
             detail: TypeDetail::None,

@@ -9,7 +9,7 @@ use std::fmt;
 
 use tokio_postgres::Client;
 
-use super::known::{self, CODES, EXTENDED, Extended, Scope};
+use super::known::{self, CODES, CatalogScope, EXTENDED, Extended};
 use super::row;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::server::{Server, newest_major};
@@ -23,7 +23,7 @@ const EXAMPLES: usize = 3;
 
 /// Something that is in use and not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unknown {
+pub(crate) struct Unknown {
     /// The catalog or its column, with the value or code.
     pub what: String,
     /// Objects that have it, described by the server.
@@ -45,10 +45,10 @@ impl fmt::Display for Unknown {
 ///
 /// # Errors
 /// `SourceFailed`, which names what is unknown; or if the catalogs can't be read.
-pub async fn refuse_unknown(
+pub(crate) async fn refuse_unknown(
     client: &Client,
     server: &Server,
-    scope: Scope,
+    scope: CatalogScope,
     allowed: bool,
     warnings: &Warnings,
 ) -> Result<()> {
@@ -74,7 +74,7 @@ pub async fn refuse_unknown(
 }
 
 /// The error that names what is unknown.
-pub fn unknown_is_refused(server: &Server, found: &[Unknown]) -> Error {
+pub(crate) fn unknown_is_refused(server: &Server, found: &[Unknown]) -> Error {
     let list: Vec<_> = found.iter().map(ToString::to_string).collect();
     Error::new(ErrorKind::SourceFailed, format!("dump a server of version {}", server.major))
         .because(format!("it uses what this pgsiphon does not know: {}", list.join("; ")))
@@ -85,12 +85,16 @@ pub fn unknown_is_refused(server: &Server, found: &[Unknown]) -> Error {
 ///
 /// # Errors
 /// `SourceFailed`.
-pub async fn find_unknown(client: &Client, server: &Server, scope: Scope) -> Result<Vec<Unknown>> {
+pub(crate) async fn find_unknown(
+    client: &Client,
+    server: &Server,
+    scope: CatalogScope,
+) -> Result<Vec<Unknown>> {
     let known = known::columns(newest_major());
     let mut found = Vec::new();
     for catalog in read_catalogs(client).await? {
         match known.get(catalog.name.as_str()) {
-            None if scope == Scope::Database => found.extend(catalog.rows_of_users(client).await?),
+            None if scope == CatalogScope::Database => found.extend(catalog.rows_of_users(client).await?),
             // Whoever is no superuser gets no subscriptions into a dump, with a warning.
             Some(_) if catalog.name == "pg_subscription" && !server.superuser => {}
             Some(known) if known::is_read(&catalog.name, scope) => {

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use clap::Args;
 use pgsiphon::codec::Compression;
+use pgsiphon::dump::SessionOptions;
+use pgsiphon::dump::Summary;
 use pgsiphon::dump::{ClusterRequest, DumpRequest, dump, dump_cluster};
 use pgsiphon::error::Result;
 use pgsiphon::pg::conninfo::{OsEnvironment, resolve};
-use pgsiphon::pipeline::Summary;
 use pgsiphon::progress::{Progress, Silent, Warnings};
-use pgsiphon::snapshot::SessionOptions;
 use pgsiphon::storage::s3::{ObjectOptions, S3Location, S3Options};
 use pgsiphon::storage::sink::Sink;
 use pgsiphon::storage::sink::file::{FileSink, is_standard_output};

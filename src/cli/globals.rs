@@ -2,10 +2,10 @@
 
 use clap::Args;
 use pgsiphon::dump::ParamsFor;
+use pgsiphon::dump::SessionOptions;
 use pgsiphon::error::Result;
 use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, resolve};
 use pgsiphon::select::options::{ClusterOptions, DumpOptions, Sections};
-use pgsiphon::snapshot::SessionOptions;
 
 use super::content::usage;
 

@@ -43,7 +43,7 @@ pub struct Job {
     /// How it dumps.
     pub dump: DumpSettings,
     /// How often a database is tried.
-    pub attempts: Attempts,
+    pub attempts: BackupAttempts,
     /// The share of its predecessors' median size below which a backup is suspicious; 0 for never.
     pub min_size_ratio: f64,
     /// When the scheduler runs it.
@@ -201,7 +201,7 @@ pub struct DumpSettings {
 
 /// How often something is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempts {
+pub struct BackupAttempts {
     /// How many times at most, at least 1.
     pub attempts: u32,
     /// The pause before the second attempt.
@@ -262,7 +262,7 @@ impl Job {
                 globals: s.boolean("databases.globals")?.unwrap_or(true),
             },
             dump: dump(s)?,
-            attempts: Attempts {
+            attempts: BackupAttempts {
                 attempts: at_least_1(s, "backup.attempts")?,
                 first_delay: s.duration("backup.retry_delay")?,
                 max_delay: s.duration("backup.max_retry_delay")?,

@@ -18,7 +18,7 @@ use crate::pg::conninfo::Environment;
 use layer::{File, Layer};
 
 pub use job::{
-    Attempts, Connector, Databases, Destination, DumpSettings, Job, Notify, Password, Schedule,
+    BackupAttempts, Connector, Databases, Destination, DumpSettings, Job, Notify, Password, Schedule,
     SourceSettings,
 };
 pub use values::Settings;

@@ -25,7 +25,7 @@ use crate::snapshot::{Leader, begin};
 use insert::InsertWriter;
 
 /// What all producers of a dump share.
-pub struct DumpSource {
+pub(crate) struct DumpSource {
     /// Where to connect.
     pub params: ConnectParams,
     /// The session that holds the locks and the snapshot.
@@ -37,7 +37,7 @@ pub struct DumpSource {
 }
 
 /// In which sessions the rows are read.
-pub enum Readers {
+pub(crate) enum Readers {
     /// In the leader's: there is one connection, and one producer.
     Leader,
     /// In one of each producer's own: these, as long as there are some, then new ones.
@@ -50,7 +50,7 @@ impl DumpSource {
     ///
     /// # Errors
     /// `SourceUnreachable`, if it is not the limit.
-    pub async fn open_readers(&mut self, wanted: usize) -> Result<usize> {
+    pub(crate) async fn open_readers(&mut self, wanted: usize) -> Result<usize> {
         let Readers::Own(sessions) = &mut self.readers else { return Ok(1) };
         let sessions = sessions.get_mut().unwrap_or_else(PoisonError::into_inner);
         for opened in join_all((0..wanted).map(|_| connect(&self.params))).await {
@@ -74,7 +74,7 @@ impl DumpSource {
 }
 
 /// Makes the producers of one dump.
-pub struct Producers(pub Arc<DumpSource>);
+pub(crate) struct Producers(pub Arc<DumpSource>);
 
 impl ProducerFactory<Segment> for Producers {
     type Producer = Producer;
@@ -85,10 +85,10 @@ impl ProducerFactory<Segment> for Producers {
 }
 
 /// Makes producers of text that is known already, for segments that are nothing else.
-pub struct TextProducers;
+pub(crate) struct TextProducers;
 
 /// Produces text that is known already.
-pub struct TextProducer;
+pub(crate) struct TextProducer;
 
 impl ProducerFactory<String> for TextProducers {
     type Producer = TextProducer;
@@ -113,7 +113,7 @@ enum Active {
 }
 
 /// Produces segments in a session of its own, which it opens when it first needs it.
-pub struct Producer {
+pub(crate) struct Producer {
     source: Arc<DumpSource>,
     session: Option<Arc<Session>>,
     active: Active,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Dumped, Prepared, close, prepare};
-use crate::catalog::{ClusterDatabase, Scope, list_databases, read_globals, refuse_unknown};
+use crate::catalog::{CatalogScope, ClusterDatabase, list_databases, read_globals, refuse_unknown};
 use crate::codec::Compression;
 use crate::contents::{Producers, TextProducers};
 use crate::emit::emit_globals;
@@ -84,8 +84,14 @@ async fn start(request: &ClusterRequest) -> Result<Started> {
     let session = connect_to_any(request).await?;
     sink.preflight().await?;
     let (server, quoter) = begin_reading(&session, request.session.clone(), options).await?;
-    refuse_unknown(&session.client, &server, Scope::Globals, options.allow_unknown, session.warnings())
-        .await?;
+    refuse_unknown(
+        &session.client,
+        &server,
+        CatalogScope::Globals,
+        options.allow_unknown,
+        session.warnings(),
+    )
+    .await?;
     let globals = read_globals(&session.client, &server, cluster, options, session.warnings()).await?;
     let databases = match cluster.databases {
         true => list_databases(&session.client, &cluster.exclude_databases).await?,

@@ -14,13 +14,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::order::order;
 use crate::pg::connect::{Session, connect};
 use crate::pg::params::ConnectParams;
-use crate::pipeline::{self, SegmentSummary, Summary};
+use crate::pipeline;
 use crate::plan::{PlanContext, Segment, plan, timestamp};
 use crate::progress::{Progress, Warnings};
 use crate::select::options::DumpOptions;
-use crate::snapshot::{Leader, SessionOptions, lead};
+use crate::snapshot::{Leader, lead};
 use crate::storage::sink::Sink;
 
+pub use crate::pipeline::{SegmentSummary, Summary};
+pub use crate::snapshot::SessionOptions;
 pub use cluster::{ClusterRequest, ParamsFor, dump_cluster};
 
 /// What to dump, how, and where to.

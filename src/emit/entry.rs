@@ -4,7 +4,7 @@ use crate::catalog::{CatalogId, DumpId, Oid};
 
 /// Where an entry stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Section {
+pub(crate) enum Section {
     /// With whatever comes before it.
     None,
     /// Before the rows.
@@ -19,7 +19,7 @@ macro_rules! entry_kinds {
     ($($(#[$doc:meta])* $kind:ident => $header:literal,)*) => {
         /// What an entry is. pg_dump and pg_restore know it by the word in its header.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum EntryKind {
+        pub(crate) enum EntryKind {
             $(
                 $(#[$doc])*
                 #[doc = $header]
@@ -29,7 +29,7 @@ macro_rules! entry_kinds {
 
         impl EntryKind {
             /// The type in the header. The command that drops it has the same keyword, if there is one.
-            pub fn header(self) -> &'static str {
+            pub(crate) fn header(self) -> &'static str {
                 match self {
                     $(EntryKind::$kind => $header,)*
                 }
@@ -102,31 +102,102 @@ entry_kinds! {
     View => "VIEW",
 }
 
+/// What kinds of entries have in common, as far as the plan treats them alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// What ANALYZE found out.
+    Statistics,
+    /// GRANT and REVOKE.
+    Privileges,
+    /// The database itself, which stays when all in it is dropped.
+    Database,
+    /// Anything else.
+    Object,
+}
+
 impl EntryKind {
+    fn class(self) -> Class {
+        match self {
+            EntryKind::RelationStatisticsData | EntryKind::ExtendedStatisticsData => Class::Statistics,
+            EntryKind::Acl | EntryKind::DefaultAcl => Class::Privileges,
+            EntryKind::Database | EntryKind::DatabaseProperties => Class::Database,
+            EntryKind::AccessMethod
+            | EntryKind::Aggregate
+            | EntryKind::Cast
+            | EntryKind::CheckConstraint
+            | EntryKind::Collation
+            | EntryKind::Comment
+            | EntryKind::Constraint
+            | EntryKind::Conversion
+            | EntryKind::Default
+            | EntryKind::Domain
+            | EntryKind::EventTrigger
+            | EntryKind::ExtendedStatistics
+            | EntryKind::Extension
+            | EntryKind::ForeignDataWrapper
+            | EntryKind::ForeignKey
+            | EntryKind::ForeignTable
+            | EntryKind::Function
+            | EntryKind::Index
+            | EntryKind::IndexAttach
+            | EntryKind::LargeObject
+            | EntryKind::LargeObjectData
+            | EntryKind::LargeObjectMetadata
+            | EntryKind::MaterializedView
+            | EntryKind::MaterializedViewData
+            | EntryKind::Operator
+            | EntryKind::OperatorClass
+            | EntryKind::OperatorFamily
+            | EntryKind::Policy
+            | EntryKind::ProceduralLanguage
+            | EntryKind::Procedure
+            | EntryKind::Publication
+            | EntryKind::PublicationTable
+            | EntryKind::PublicationTablesInSchema
+            | EntryKind::RowSecurity
+            | EntryKind::Rule
+            | EntryKind::Schema
+            | EntryKind::SecurityLabel
+            | EntryKind::Sequence
+            | EntryKind::SequenceOwnedBy
+            | EntryKind::SequenceSet
+            | EntryKind::Server
+            | EntryKind::ShellType
+            | EntryKind::Subscription
+            | EntryKind::Table
+            | EntryKind::TableAttach
+            | EntryKind::TableData
+            | EntryKind::TextSearchConfiguration
+            | EntryKind::TextSearchDictionary
+            | EntryKind::TextSearchParser
+            | EntryKind::TextSearchTemplate
+            | EntryKind::Transform
+            | EntryKind::Trigger
+            | EntryKind::Type
+            | EntryKind::UserMapping
+            | EntryKind::View => Class::Object,
+        }
+    }
+
     /// Does it hold what ANALYZE found out?
-    pub fn is_statistics(self) -> bool {
-        matches!(self, EntryKind::RelationStatisticsData | EntryKind::ExtendedStatisticsData)
+    pub(crate) fn is_statistics(self) -> bool {
+        self.class() == Class::Statistics
     }
 
     /// Is it about privileges?
-    pub fn is_acl(self) -> bool {
-        matches!(self, EntryKind::Acl | EntryKind::DefaultAcl)
+    pub(crate) fn is_acl(self) -> bool {
+        self.class() == Class::Privileges
     }
 
-    /// Is it attached to another object, whose kind is [`Entry::on`]?
-    pub fn is_attached(self) -> bool {
-        matches!(self, EntryKind::Acl | EntryKind::Comment | EntryKind::SecurityLabel)
-    }
-
-    /// The database itself, which stays when all in it is dropped.
-    pub fn is_database(self) -> bool {
-        matches!(self, EntryKind::Database | EntryKind::DatabaseProperties)
+    /// Is it the database itself?
+    pub(crate) fn is_database(self) -> bool {
+        self.class() == Class::Database
     }
 }
 
 /// Contents that are streamed when their turn comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Contents {
+pub(crate) enum Contents {
     /// The rows of this table data object.
     Rows(DumpId),
     /// Large objects: this group of them, or all.
@@ -135,7 +206,7 @@ pub enum Contents {
 
 /// What creates an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Definition {
+pub(crate) enum Definition {
     /// Nothing.
     None,
     /// Complete commands that end with a line feed.
@@ -154,7 +225,7 @@ impl From<String> for Definition {
 
 /// The command that drops what an entry creates. Names are quoted and qualified.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DropCommand {
+pub(crate) enum DropCommand {
     /// `DROP keyword [IF EXISTS] …`, with the keyword of the kind: the name, and what follows it.
     Object(String),
     /// `ALTER TABLE [IF EXISTS] [ONLY] … DROP CONSTRAINT [IF EXISTS] …`
@@ -194,7 +265,7 @@ pub enum DropCommand {
 
 impl DropCommand {
     /// The text, with a line feed at the end.
-    pub fn sql(&self, kind: EntryKind, if_exists: bool) -> String {
+    pub(crate) fn sql(&self, kind: EntryKind, if_exists: bool) -> String {
         let exists = if if_exists { " IF EXISTS" } else { "" };
         // ALTER FOREIGN TABLE has no IF EXISTS in pg_dump's text.
         let table_exists = |foreign: bool| if foreign { "" } else { exists };
@@ -233,7 +304,7 @@ impl DropCommand {
 
 /// An entry.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The object that it comes from.
     pub dump_id: Option<DumpId>,
     /// What the server calls that object.
@@ -270,7 +341,7 @@ pub struct Entry {
 
 impl Entry {
     /// An entry with a definition, and nothing else yet.
-    pub fn new(
+    pub(crate) fn new(
         section: Section,
         kind: EntryKind,
         tag: impl Into<String>,
@@ -298,35 +369,35 @@ impl Entry {
 
     /// Sets the schema.
     #[must_use]
-    pub fn in_namespace(mut self, namespace: Option<&str>) -> Self {
+    pub(crate) fn in_namespace(mut self, namespace: Option<&str>) -> Self {
         self.namespace = namespace.map(str::to_owned);
         self
     }
 
     /// Sets the owner.
     #[must_use]
-    pub fn owned_by(mut self, owner: &str) -> Self {
+    pub(crate) fn owned_by(mut self, owner: &str) -> Self {
         self.owner = Some(owner.to_owned());
         self
     }
 
     /// Sets the kind of the object that it is attached to.
     #[must_use]
-    pub fn attached_to(mut self, kind: EntryKind) -> Self {
+    pub(crate) fn attached_to(mut self, kind: EntryKind) -> Self {
         self.on = Some(kind);
         self
     }
 
     /// DROP and ALTER name the object so, behind the keyword.
     #[must_use]
-    pub fn named(self, what: impl Into<String>) -> Self {
+    pub(crate) fn named(self, what: impl Into<String>) -> Self {
         let what = what.into();
         Entry { drop: Some(DropCommand::Object(what.clone())), identity: Some(what), ..self }
     }
 
     /// Sets the command that drops it.
     #[must_use]
-    pub fn dropped_by(mut self, drop: DropCommand) -> Self {
+    pub(crate) fn dropped_by(mut self, drop: DropCommand) -> Self {
         self.drop = Some(drop);
         self
     }

@@ -20,7 +20,7 @@ pub(super) struct GlobalsEmitter<'a> {
 ///
 /// # Errors
 /// `SourceFailed`, if privileges are not understood, or memberships can't be ordered.
-pub fn emit_globals(
+pub(crate) fn emit_globals(
     globals: &Globals,
     databases: &[ClusterDatabase],
     cluster: &ClusterOptions,

@@ -16,7 +16,7 @@ mod constraint;
 mod conversion;
 mod database;
 mod default_acl;
-pub mod entry;
+pub(crate) mod entry;
 mod event_trigger;
 mod extension;
 mod foreign;
@@ -57,9 +57,9 @@ use crate::pg::quote::Quoter;
 use crate::progress::Warnings;
 use crate::select::options::DumpOptions;
 
-pub use entry::{Contents, Definition, DropCommand, Entry, EntryKind, Section};
-pub use globals::emit_globals;
-pub use table_data::{copy_columns, load_target};
+pub(crate) use entry::{Contents, Definition, DropCommand, Entry, EntryKind, Section};
+pub(crate) use globals::emit_globals;
+pub(crate) use table_data::{copy_columns, load_target};
 
 /// What printing needs to know, and the entries so far.
 pub(crate) struct Emitter<'a> {
@@ -73,7 +73,7 @@ pub(crate) struct Emitter<'a> {
 }
 
 /// Prints the objects in this order.
-pub fn emit(
+pub(crate) fn emit(
     catalog: &Catalog,
     order: &[DumpId],
     options: &DumpOptions,

@@ -6,7 +6,7 @@ use crate::pg::quote::Quoter;
 use crate::select::options::{DumpOptions, RowFormat};
 
 /// The columns that COPY names, in parentheses; empty if there are none.
-pub fn copy_columns(quoter: &Quoter, relation: &Relation) -> String {
+pub(crate) fn copy_columns(quoter: &Quoter, relation: &Relation) -> String {
     let copied = relation.attributes.iter().filter(|a| !a.attisdropped && a.attgenerated == '\0');
     let columns = quoter.ids(copied.map(|a| a.attname.as_str()));
     if columns.is_empty() { columns } else { format!("({columns})") }
@@ -14,7 +14,7 @@ pub fn copy_columns(quoter: &Quoter, relation: &Relation) -> String {
 
 /// The table that rows are loaded into: the root of the partition tree if that was asked for or
 /// must be, else the table itself.
-pub fn load_target(catalog: &Catalog, options: &DumpOptions, table: DumpId) -> DumpId {
+pub(crate) fn load_target(catalog: &Catalog, options: &DumpOptions, table: DumpId) -> DumpId {
     let mut root = table;
     let mut via_root = options.load_via_partition_root;
     while let Some(relation) = catalog.relation(root) {

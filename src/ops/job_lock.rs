@@ -1,8 +1,8 @@
-//! The slot of a job: whoever holds it runs, and nobody else.
+//! The lock of a job: whoever holds it runs, and nobody else.
 //!
 //! It is an advisory lock in the source, on a number made from the job's name. The server gives it
 //! back when the connection ends, whatever ends it: a crash, `kill -9`, a lost machine. So there
-//! is no stale lock to remove by hand, and whoever gets the slot knows that no other run of the job
+//! is no stale lock to remove by hand, and whoever gets the lock knows that no other run of the job
 //! lives, and that what is pending under the job's keys was left by the dead.
 //!
 //! The lock is a transaction's, not a session's, so that it works through poolers that hand out a
@@ -30,8 +30,8 @@ const LOOKS_PER_QUESTION: u32 = 40;
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A slot that is held. Dropping it ends the connection, and frees the slot.
-pub struct JobLock {
+/// A lock that is held. Dropping it ends the connection, and frees the lock.
+pub(crate) struct JobLock {
     job: String,
     lost: CancellationToken,
     release: CancellationToken,
@@ -39,13 +39,13 @@ pub struct JobLock {
 }
 
 impl JobLock {
-    /// Takes the slot of a job.
+    /// Takes the lock of a job.
     ///
     /// # Errors
-    /// `SlotHeld`, if another run has it; those of connecting.
-    pub async fn take(params: &ConnectParams, job: &str) -> Result<JobLock> {
+    /// `JobLocked`, if another run has it; those of connecting.
+    pub(crate) async fn take(params: &ConnectParams, job: &str) -> Result<JobLock> {
         let session = connect(params).await?;
-        let attempted = format!("take the slot of job \"{job}\"");
+        let attempted = format!("take the lock of job \"{job}\"");
         let failed = |error| session.source_failed(attempted.clone(), error);
         let has_transaction_timeout = session.version().at_least(17);
         let mut sql = "BEGIN READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0; \
@@ -67,31 +67,31 @@ impl JobLock {
         if !row.try_get::<_, bool>(0).map_err(failed)? {
             let holder = holder(&session, key).await;
             session.close().await;
-            return Err(Error::new(ErrorKind::SlotHeld, format!("run job \"{job}\""))
-                .because(format!("another run holds its slot{holder}")));
+            return Err(Error::new(ErrorKind::JobLocked, format!("run job \"{job}\""))
+                .because(format!("another run holds its lock{holder}")));
         }
         let (lost, release) = (CancellationToken::new(), CancellationToken::new());
         let keeper = tokio::spawn(keep(session, job.to_owned(), lost.clone(), release.clone()));
         Ok(JobLock { job: job.to_owned(), lost, release, keeper })
     }
 
-    /// Cancelled when the connection is lost, and the slot with it.
-    pub fn lost(&self) -> &CancellationToken {
+    /// Cancelled when the connection is lost, and the lock with it.
+    pub(crate) fn lost(&self) -> &CancellationToken {
         &self.lost
     }
 
-    /// The error that a run ends with that has lost its slot.
-    pub fn loss(&self) -> Error {
-        Error::new(ErrorKind::SourceFailed, format!("hold the slot of job \"{}\"", self.job))
+    /// The error that a run ends with that has lost its lock.
+    pub(crate) fn loss(&self) -> Error {
+        Error::new(ErrorKind::SourceFailed, format!("hold the lock of job \"{}\"", self.job))
             .because(ConnectionClosed)
             .hint("another run may begin now, so this one must not go on")
     }
 
-    /// Gives the slot back, and waits until it is free.
-    pub async fn release(mut self) {
+    /// Gives the lock back, and waits until it is free.
+    pub(crate) async fn release(mut self) {
         self.release.cancel();
         if (&mut self.keeper).await.is_err() {
-            tracing::debug!("the keeper of the slot ended early");
+            tracing::debug!("the keeper of the lock ended early");
         }
     }
 }
@@ -119,7 +119,7 @@ async fn keep(session: Session, job: String, lost: CancellationToken, release: C
             alive = matches!(tokio::time::timeout(PATIENCE, question).await, Ok(Ok(())));
         }
         if !alive {
-            tracing::warn!("the connection that held the slot of job \"{job}\" is lost");
+            tracing::warn!("the connection that held the lock of job \"{job}\" is lost");
             lost.cancel();
             return;
         }

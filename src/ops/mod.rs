@@ -6,7 +6,7 @@
 pub mod backup;
 pub mod check;
 mod databases;
-pub mod job_lock;
+pub(crate) mod job_lock;
 mod latest;
 pub mod notify;
 pub mod prune;

@@ -42,9 +42,9 @@ pub async fn started(notify: &Notify) {
     }
 }
 
-/// Says how a run ended. That another run held the slot is not worth an alarm: that one will tell.
+/// Says how a run ended. That another run held the lock is not worth an alarm: that one will tell.
 pub async fn finished(notify: &Notify, report: &RunReport) {
-    if report.failure.as_ref().is_some_and(|failure| failure.kind == ErrorKind::SlotHeld) {
+    if report.failure.as_ref().is_some_and(|failure| failure.kind == ErrorKind::JobLocked) {
         return;
     }
     if let Some(url) = &notify.ping_url {

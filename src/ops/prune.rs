@@ -291,7 +291,7 @@ async fn is_running(job: &Job, warnings: &Warnings) -> bool {
             lock.release().await;
             false
         }
-        Err(error) if error.kind() == ErrorKind::SlotHeld => {
+        Err(error) if error.kind() == ErrorKind::JobLocked => {
             warnings.warn("pending uploads are left alone because a run is in progress");
             true
         }

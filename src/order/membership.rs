@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// # Errors
 /// `SourceFailed`, if some grants depend on each other only: the server never lets that happen.
-pub fn order_memberships(memberships: &[Membership]) -> Result<Vec<&Membership>> {
+pub(crate) fn order_memberships(memberships: &[Membership]) -> Result<Vec<&Membership>> {
     let mut ordered = Vec::with_capacity(memberships.len());
     for of_one_role in memberships.chunk_by(|a, b| a.role == b.role) {
         let mut admins: HashSet<&str> = HashSet::new();

@@ -18,7 +18,7 @@ use crate::catalog::{Catalog, DumpId};
 use crate::error::Result;
 use crate::progress::Warnings;
 
-pub use membership::order_memberships;
+pub(crate) use membership::order_memberships;
 
 /// Puts all objects in the order in which they are dumped. Repairs of loops change the catalog:
 /// they drop dependencies, and mark objects that must be printed in two steps.
@@ -26,7 +26,7 @@ pub use membership::order_memberships;
 /// # Errors
 /// A loop that no repair knows, with the names of its members. pg_dump cuts it anywhere, with a
 /// warning, and its dump may not come back.
-pub fn order(catalog: &mut Catalog, dialect: u32, warnings: &Warnings) -> Result<Vec<DumpId>> {
+pub(crate) fn order(catalog: &mut Catalog, dialect: u32, warnings: &Warnings) -> Result<Vec<DumpId>> {
     let mut by_name: Vec<DumpId> = catalog.ids().collect();
     natural::sort(catalog, &mut by_name, dialect);
     let mut circles = Vec::new();

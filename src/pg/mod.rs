@@ -5,7 +5,7 @@
 //! encoding ([`frontend_stream`], [`text`]). What the server complains about becomes a typed failure in
 //! [`error`].
 
-pub mod quote;
+pub(crate) mod quote;
 
 pub(crate) mod attempts;
 pub(crate) mod backend_filter;
@@ -17,9 +17,9 @@ pub mod frontend_stream;
 pub mod login;
 pub mod params;
 pub mod secret;
-pub mod server;
+pub(crate) mod server;
 mod session;
 pub mod text;
 pub(crate) mod tls;
 mod transport;
-pub mod version;
+pub(crate) mod version;

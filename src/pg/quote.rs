@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 /// Quotes as the server of this dump would: it needs to know that server's keywords.
 #[derive(Debug, Clone, Default)]
-pub struct Quoter {
+pub(crate) struct Quoter {
     keywords: HashMap<String, char>,
     all: bool,
     standard_conforming_strings: bool,
@@ -16,23 +16,23 @@ impl Quoter {
     /// `keywords` are those that can't stand unquoted as a name everywhere (all but the
     /// unreserved ones of `pg_get_keywords()`), with their `catcode`; `all` is
     /// `--quote-all-identifiers`.
-    pub fn new(keywords: HashMap<String, char>, all: bool, standard_conforming_strings: bool) -> Self {
+    pub(crate) fn new(keywords: HashMap<String, char>, all: bool, standard_conforming_strings: bool) -> Self {
         Quoter { keywords, all, standard_conforming_strings, always_conforming: false }
     }
 
     /// The same for a server of that major version: `standard_conforming_strings` can't be switched
     /// off any more from version 19 on.
-    pub fn for_major(self, major: u32) -> Self {
+    pub(crate) fn for_major(self, major: u32) -> Self {
         Quoter { always_conforming: major >= 19, ..self }
     }
 
     /// Does a backslash in a plain literal stand for itself?
-    pub fn standard_conforming_strings(&self) -> bool {
+    pub(crate) fn standard_conforming_strings(&self) -> bool {
         self.standard_conforming_strings
     }
 
     /// An identifier, quoted if it must be, or all are to be.
-    pub fn id<'a>(&self, name: &'a str) -> Cow<'a, str> {
+    pub(crate) fn id<'a>(&self, name: &'a str) -> Cow<'a, str> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         let safe = !self.all
             && name.bytes().all(plain)
@@ -45,7 +45,7 @@ impl Quoter {
     /// An identifier where the grammar takes a `ColId`, quoted only if the server would read
     /// another name without the quotes, or none, even if all identifiers are to be quoted
     /// (<https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>).
-    pub fn id_unless_readable<'a>(&self, name: &'a str) -> Cow<'a, str> {
+    pub(crate) fn id_unless_readable<'a>(&self, name: &'a str) -> Cow<'a, str> {
         let starts = |c: char| c.is_ascii_lowercase() || c == '_' || !c.is_ascii();
         let continues = |c: char| starts(c) || c.is_ascii_digit() || c == '$';
         let readable = name.starts_with(starts)
@@ -55,7 +55,7 @@ impl Quoter {
     }
 
     /// `namespace.name`, or the name alone.
-    pub fn qualified(&self, namespace: Option<&str>, name: &str) -> String {
+    pub(crate) fn qualified(&self, namespace: Option<&str>, name: &str) -> String {
         match namespace {
             Some(namespace) if !namespace.is_empty() => format!("{}.{}", self.id(namespace), self.id(name)),
             _ => self.id(name).into_owned(),
@@ -63,14 +63,14 @@ impl Quoter {
     }
 
     /// Identifiers, separated by commas.
-    pub fn ids<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> String {
+    pub(crate) fn ids<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> String {
         let quoted: Vec<_> = names.into_iter().map(|name| self.id(name)).collect();
         quoted.join(", ")
     }
 
     /// A string literal for a session with the source's `standard_conforming_strings`, as the
     /// dump sets it.
-    pub fn literal(&self, text: &str) -> String {
+    pub(crate) fn literal(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len() + 2);
         out.push('\'');
         self.push_escaped(&mut out, text);
@@ -80,12 +80,12 @@ impl Quoter {
 
     /// A string literal that means the same in a session whose `standard_conforming_strings` may
     /// differ from the source's.
-    pub fn portable_literal(&self, text: &str) -> String {
+    pub(crate) fn portable_literal(&self, text: &str) -> String {
         if self.always_conforming { self.literal(text) } else { portable_literal(text) }
     }
 
     /// Appends the inside of a string literal.
-    pub fn push_escaped(&self, out: &mut String, text: &str) {
+    pub(crate) fn push_escaped(&self, out: &mut String, text: &str) {
         for c in text.chars() {
             if c == '\'' || (c == '\\' && !self.standard_conforming_strings) {
                 out.push(c);
@@ -95,7 +95,7 @@ impl Quoter {
     }
 
     /// A dollar-quoted literal, with the shortest delimiter that does not occur in the text.
-    pub fn dollar(&self, text: &str) -> String {
+    pub(crate) fn dollar(&self, text: &str) -> String {
         let mut delimiter = "$".to_owned();
         let mut suffix = "_XXXXXXX".chars().cycle();
         while text.contains(&delimiter) {
@@ -107,13 +107,13 @@ impl Quoter {
 }
 
 /// An identifier in double quotes, whatever it is.
-pub fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A string literal that means the same with any `standard_conforming_strings`: an `E''` one if
 /// it holds backslashes.
-pub fn portable_literal(text: &str) -> String {
+pub(crate) fn portable_literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
     if doubled.contains('\\') {
         format!("E'{}'", doubled.replace('\\', "\\\\"))

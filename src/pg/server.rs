@@ -9,7 +9,7 @@ use super::text::EncodedText;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The oldest major version that can be dumped, and those whose text is known.
-pub const OLDEST_MAJOR: u32 = 12;
+pub(crate) const OLDEST_MAJOR: u32 = 12;
 const OLDEST_DIALECT: u32 = 14;
 const NEWEST_DIALECT: u32 = 19;
 
@@ -17,7 +17,7 @@ const NEWEST_DIALECT: u32 = 19;
 ///
 /// In builds with debug assertions `PGSIPHON_TEST_NEWEST_MAJOR` lowers it, to try on servers that exist
 /// what will happen with those that don't yet.
-pub fn newest_major() -> u32 {
+pub(crate) fn newest_major() -> u32 {
     if cfg!(debug_assertions)
         && let Some(lower) =
             std::env::var("PGSIPHON_TEST_NEWEST_MAJOR").ok().and_then(|text| text.parse().ok())
@@ -29,7 +29,7 @@ pub fn newest_major() -> u32 {
 
 /// The server, as the session found it.
 #[derive(Debug, Clone)]
-pub struct Server {
+pub(crate) struct Server {
     /// Major version.
     pub major: u32,
     /// `server_version_num`, such as 180006.
@@ -51,17 +51,17 @@ pub struct Server {
 
 impl Server {
     /// The major version of pg_dump whose text we write: the server's own, if we know it.
-    pub fn dialect(&self) -> u32 {
+    pub(crate) fn dialect(&self) -> u32 {
         self.major.clamp(OLDEST_DIALECT, newest_major())
     }
 
     /// The version that its catalogs are read as: its own, if we know it.
-    pub fn known_major(&self) -> u32 {
+    pub(crate) fn known_major(&self) -> u32 {
         self.major.min(newest_major())
     }
 
     /// Asks the server, within the transaction that set the session up.
-    pub async fn read(client: &Client) -> Result<Server> {
+    pub(crate) async fn read(client: &Client) -> Result<Server> {
         let sql = "SELECT pg_catalog.current_setting('server_version_num')::int4 AS num,
                           pg_catalog.current_setting('server_version') AS version,
                           pg_catalog.current_setting('client_encoding') AS encoding,

@@ -17,7 +17,7 @@ const TAIL_BYTES: usize = BLOCK_BYTES / 4;
 ///
 /// A block ends between two pushes, if none of them is longer than a block; one that is gets
 /// blocks of its own. So with a row to each push, blocks begin and end with rows.
-pub struct BlockWriter {
+pub(crate) struct BlockWriter {
     queue: Arc<OrderedQueue>,
     progress: Arc<dyn Progress>,
     compressor: BlockCompressor,
@@ -52,7 +52,7 @@ impl BlockWriter {
     /// # Errors
     /// If the run was stopped: return it from [`super::Produce::produce`].
     #[inline]
-    pub fn push(&mut self, row: &[u8]) -> Result<()> {
+    pub(crate) fn push(&mut self, row: &[u8]) -> Result<()> {
         if self.buffer.len() + row.len() <= BLOCK_BYTES {
             self.buffer.extend_from_slice(row);
             return Ok(());
@@ -73,13 +73,8 @@ impl BlockWriter {
 
     /// Notes that one more row, or large object, of the source is in the segment's text.
     #[inline]
-    pub fn count_row(&mut self) {
+    pub(crate) fn count_row(&mut self) {
         self.rows += 1;
-    }
-
-    /// How much text the segment has so far, in bytes.
-    pub fn raw_len(&self) -> u64 {
-        self.raw_len + self.buffer.len() as u64
     }
 
     pub(super) fn begin_segment(&mut self, segment: usize) {

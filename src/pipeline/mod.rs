@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-pub use block_writer::BlockWriter;
+pub(crate) use block_writer::BlockWriter;
 
 use crate::codec::Compression;
 use crate::error::{Error, Result};
@@ -44,7 +44,7 @@ use writer::OrderedWriter;
 
 /// Makes the text of segments. One producer serves one worker, for segment after segment; it never
 /// leaves the worker's thread, so neither it nor its futures need be `Send`.
-pub trait Produce<S> {
+pub(crate) trait Produce<S> {
     /// Writes the whole text of `segment` to `out`, and returns when there is no more.
     ///
     /// The future is dropped when the run fails or is interrupted elsewhere; [`Produce::cancel`]
@@ -68,7 +68,7 @@ pub trait Produce<S> {
 }
 
 /// Makes the producers, each on its own worker's thread and runtime.
-pub trait ProducerFactory<S>: Send + Sync + 'static {
+pub(crate) trait ProducerFactory<S>: Send + Sync + 'static {
     /// What it makes.
     type Producer: Produce<S>;
 
@@ -78,7 +78,7 @@ pub trait ProducerFactory<S>: Send + Sync + 'static {
 
 /// How to run a pipeline.
 #[derive(Debug, Clone, Copy)]
-pub struct PipelineOptions {
+pub(crate) struct PipelineOptions {
     /// How to compress.
     pub compression: Compression,
     /// How many workers, at least 1. There are never more than segments.
@@ -90,7 +90,7 @@ pub struct PipelineOptions {
 
 impl PipelineOptions {
     /// A budget that lets two cores run ahead over a few dozen blocks.
-    pub const DEFAULT_BYTE_BUDGET: usize = 32 << 20;
+    pub(crate) const DEFAULT_BYTE_BUDGET: usize = 32 << 20;
 }
 
 /// What was written of one segment.
@@ -126,7 +126,7 @@ pub struct Summary {
 /// goes for `shutdown`, whose error has the kind `Interrupted`. Once the upload is being completed
 /// `shutdown` no longer has an effect: that step either publishes or cleans up by itself, and takes bounded
 /// time.
-pub async fn run<S, F>(
+pub(crate) async fn run<S, F>(
     segments: Vec<S>,
     factory: F,
     options: PipelineOptions,
@@ -149,7 +149,7 @@ where
 /// one text. What [`run`] says holds for the whole.
 ///
 /// After an error of [`PipelineRun::write`], or one of the caller's own, [`PipelineRun::abort`] must follow.
-pub struct PipelineRun {
+pub(crate) struct PipelineRun {
     writer: OrderedWriter,
     options: PipelineOptions,
     progress: Arc<dyn Progress>,
@@ -164,7 +164,7 @@ impl PipelineRun {
     ///
     /// # Errors
     /// If there is no memory for compressing.
-    pub fn new(
+    pub(crate) fn new(
         options: PipelineOptions,
         upload: Box<dyn Upload>,
         progress: Arc<dyn Progress>,
@@ -178,7 +178,7 @@ impl PipelineRun {
     ///
     /// # Errors
     /// The first one, from whatever side.
-    pub async fn write<S, F>(&mut self, segments: Vec<S>, factory: F) -> Result<()>
+    pub(crate) async fn write<S, F>(&mut self, segments: Vec<S>, factory: F) -> Result<()>
     where
         S: Send + Sync + 'static,
         F: ProducerFactory<S>,
@@ -205,7 +205,7 @@ impl PipelineRun {
     ///
     /// # Errors
     /// As [`run`]; nothing is left to abort then.
-    pub async fn complete(mut self) -> Result<Summary> {
+    pub(crate) async fn complete(mut self) -> Result<Summary> {
         let finished = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => Err(interrupted()),
@@ -218,7 +218,7 @@ impl PipelineRun {
     }
 
     /// Aborts the upload because of `error`, and returns that, with a hint if something is left.
-    pub async fn abort(self, error: Error) -> Error {
+    pub(crate) async fn abort(self, error: Error) -> Error {
         let stopped = async {
             match self.stopping {
                 Some(mut workers) => tokio::time::timeout(worker::STOP_TIME, workers.join()).await.is_ok(),

@@ -53,7 +53,7 @@ struct QueueState {
     head: usize,
     /// The next segment that no worker has taken.
     next: usize,
-    slots: BTreeMap<usize, QueuedSegment>,
+    queued: BTreeMap<usize, QueuedSegment>,
     held_bytes: usize,
     stopped: bool,
     failure: Option<Error>,
@@ -80,7 +80,7 @@ impl OrderedQueue {
             state: Mutex::new(QueueState {
                 head: 0,
                 next: 0,
-                slots: BTreeMap::new(),
+                queued: BTreeMap::new(),
                 held_bytes: 0,
                 stopped: false,
                 failure: None,
@@ -117,9 +117,9 @@ impl OrderedQueue {
             return Err(stopped());
         }
         state.held_bytes += bytes;
-        let slot = state.slots.entry(segment).or_default();
-        slot.held_bytes += bytes;
-        slot.pieces.push_back(piece);
+        let segment_queue = state.queued.entry(segment).or_default();
+        segment_queue.held_bytes += bytes;
+        segment_queue.pieces.push_back(piece);
         self.wake_writer(&state, segment);
         Ok(())
     }
@@ -127,14 +127,14 @@ impl OrderedQueue {
     fn has_room(&self, state: &QueueState, segment: usize, bytes: usize) -> bool {
         // Less than HEAD_BYTES *before* the piece: one piece may overshoot, none can get stuck.
         let at_head = segment == state.head
-            && state.slots.get(&segment).is_none_or(|slot| slot.held_bytes < HEAD_BYTES);
+            && state.queued.get(&segment).is_none_or(|segment_queue| segment_queue.held_bytes < HEAD_BYTES);
         at_head || state.held_bytes + bytes <= self.byte_budget
     }
 
     /// Says that a segment is whole, and what it holds.
     pub(super) fn finish_segment(&self, segment: usize, summary: SegmentSummary) {
         let mut state = self.lock();
-        state.slots.entry(segment).or_default().finished = Some(summary);
+        state.queued.entry(segment).or_default().finished = Some(summary);
         self.wake_writer(&state, segment);
     }
 
@@ -165,16 +165,16 @@ impl OrderedQueue {
             return Ok(Some(Step::Finished));
         }
         let segment = state.head;
-        let Some(slot) = state.slots.get_mut(&segment) else { return Ok(None) };
-        if let Some(piece) = slot.pieces.pop_front() {
+        let Some(segment_queue) = state.queued.get_mut(&segment) else { return Ok(None) };
+        if let Some(piece) = segment_queue.pieces.pop_front() {
             let bytes = piece.held_bytes();
-            slot.held_bytes -= bytes;
+            segment_queue.held_bytes -= bytes;
             state.held_bytes -= bytes;
             self.room.notify_all();
             return Ok(Some(Step::Piece(piece)));
         }
-        let Some(summary) = slot.finished else { return Ok(None) };
-        state.slots.remove(&segment);
+        let Some(summary) = segment_queue.finished else { return Ok(None) };
+        state.queued.remove(&segment);
         state.head += 1;
         // The new head may go on whatever the budget says.
         self.room.notify_all();

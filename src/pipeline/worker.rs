@@ -42,7 +42,7 @@ struct Shared<S, F> {
     progress: Arc<dyn Progress>,
 }
 
-/// Starts the workers. Should that fail, the failure is with the exchange, as any of theirs.
+/// Starts the workers. Should that fail, the failure is with the queue, as any of theirs.
 pub(super) fn start<S, F>(
     segments: Vec<S>,
     factory: F,

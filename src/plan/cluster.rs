@@ -6,7 +6,7 @@ use crate::select::options::DumpOptions;
 
 /// The beginning: what sets the session up, and the globals. `with_databases` says that databases
 /// follow.
-pub fn cluster_start(setting: PlanContext<'_>, globals: &str, with_databases: bool) -> String {
+pub(crate) fn cluster_start(setting: PlanContext<'_>, globals: &str, with_databases: bool) -> String {
     let PlanContext { options, server, started, .. } = setting;
     let strings = if server.standard_conforming_strings {
         "SET standard_conforming_strings = on;\n"
@@ -26,14 +26,14 @@ pub fn cluster_start(setting: PlanContext<'_>, globals: &str, with_databases: bo
 }
 
 /// The end; `completed` is when that was, for `-v`.
-pub fn cluster_end(options: &DumpOptions, completed: &str) -> String {
+pub(crate) fn cluster_end(options: &DumpOptions, completed: &str) -> String {
     let completed = if options.verbose { format!("-- Completed on {completed}\n\n") } else { String::new() };
     format!("{completed}--\n-- PostgreSQL database cluster dump complete\n--\n\n")
 }
 
 /// In which order the databases are dumped: `template1` first, so that a restore that is connected
 /// to `postgres` can drop it before that one's turn comes.
-pub fn cluster_order(mut databases: Vec<ClusterDatabase>) -> Vec<ClusterDatabase> {
+pub(crate) fn cluster_order(mut databases: Vec<ClusterDatabase>) -> Vec<ClusterDatabase> {
     databases.sort_by_key(|it| it.datname != "template1");
     databases
 }
@@ -42,7 +42,7 @@ pub fn cluster_order(mut databases: Vec<ClusterDatabase>) -> Vec<ClusterDatabase
 ///
 /// Databases that are there from the start are not made: psql is told to connect to them; only
 /// with `-c` they are dropped and made again, as all are that users made.
-pub fn cluster_database(options: &DumpOptions, database: &ClusterDatabase) -> (String, DumpOptions) {
+pub(crate) fn cluster_database(options: &DumpOptions, database: &ClusterDatabase) -> (String, DumpOptions) {
     let name = &database.datname;
     let in_line = name.replace(['\n', '\r'], " ");
     let mut heading = format!("--\n-- Database \"{in_line}\" dump\n--\n\n");

@@ -18,12 +18,12 @@ use crate::pg::server::Server;
 use crate::select::options::DumpOptions;
 use print::Printer;
 
-pub use cluster::{cluster_database, cluster_end, cluster_order, cluster_start};
+pub(crate) use cluster::{cluster_database, cluster_end, cluster_order, cluster_start};
 use required::{Required, required};
 
 /// The unit of parallel work. Segments follow each other in the dump; each can be produced alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Segment {
+pub(crate) enum Segment {
     /// Text that is known already.
     Text(String),
     /// The rows of this table data object, without the commands around them. A large table may
@@ -37,7 +37,7 @@ pub enum Segment {
 
 impl Segment {
     /// Whether it takes a session to produce.
-    pub fn reads(&self) -> bool {
+    pub(crate) fn reads(&self) -> bool {
         match self {
             Segment::Rows(_) | Segment::LargeObjects(_) => true,
             Segment::Text(_) | Segment::CompletionTime => false,
@@ -47,7 +47,7 @@ impl Segment {
 
 /// Everything that the text around the entries depends on.
 #[derive(Debug, Clone, Copy)]
-pub struct PlanContext<'a> {
+pub(crate) struct PlanContext<'a> {
     /// What was asked for.
     pub options: &'a DumpOptions,
     /// The server.
@@ -137,7 +137,7 @@ fn pass(entry: &Entry) -> Pass {
 }
 
 /// Lays the entries out as a dump.
-pub fn plan(entries: &[Entry], setting: PlanContext<'_>) -> Vec<Segment> {
+pub(crate) fn plan(entries: &[Entry], setting: PlanContext<'_>) -> Vec<Segment> {
     let wanted = wanted(entries, setting.options);
     // Also if it only comes to that, as with --section=data.
     let no_definition = wanted.iter().all(|(entry, required)| !required.schema || entry.kind.is_statistics());
@@ -181,6 +181,6 @@ fn segment_of(contents: Contents) -> Segment {
 }
 
 /// The time, as the comments of `-v` give it.
-pub fn timestamp() -> String {
+pub(crate) fn timestamp() -> String {
     chrono::Local::now().format("%Y-%m-%d %H:%M:%S %Z").to_string()
 }

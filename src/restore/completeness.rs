@@ -9,7 +9,7 @@ const CLUSTER: [&[u8]; 2] =
 
 /// What a comment says of the text around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
+pub(crate) enum Mark {
     /// A dump of one database begins.
     DatabaseBegins,
     /// It ends.
@@ -22,7 +22,7 @@ pub enum Mark {
 
 /// What of the comments was seen.
 #[derive(Debug, Default)]
-pub struct Marks {
+pub(crate) struct Marks {
     begun: bool,
     database_open: bool,
     cluster_open: bool,
@@ -31,7 +31,7 @@ pub struct Marks {
 
 impl Marks {
     /// Looks at a comment between statements, and tells if it is one of the marks.
-    pub fn comment(&mut self, comment: &[u8]) -> Option<Mark> {
+    pub(crate) fn comment(&mut self, comment: &[u8]) -> Option<Mark> {
         let comment = comment.trim_ascii_end();
         let mark = [
             (DATABASE[0], Mark::DatabaseBegins),
@@ -69,7 +69,7 @@ impl Marks {
     }
 
     /// Whether the text is of a whole cluster.
-    pub fn is_cluster(&self) -> bool {
+    pub(crate) fn is_cluster(&self) -> bool {
         self.cluster_open
     }
 
@@ -79,12 +79,12 @@ impl Marks {
     }
 
     /// Whether the text began as a dump does.
-    pub fn have_begun(&self) -> bool {
+    pub(crate) fn have_begun(&self) -> bool {
         self.begun
     }
 
     /// What is missing at the end of the text.
-    pub fn missing(&self) -> Option<&'static str> {
+    pub(crate) fn missing(&self) -> Option<&'static str> {
         if !self.begun {
             return Some("it does not begin as a dump of pg_dump or pgsiphon does");
         }

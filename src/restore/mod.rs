@@ -8,7 +8,7 @@
 //! A dump can be restored as one transaction, or as psql does it: each statement by itself, so that
 //! what was done before an error stays. Rows of a COPY whose text ends too early are never kept.
 
-pub mod completeness;
+pub(crate) mod completeness;
 pub(crate) mod encoding;
 mod failure;
 pub(crate) mod lexer;

@@ -20,7 +20,7 @@ const COUNTED: usize = 10_000;
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// Run now.
     Run {
         /// The time that it was due; the last of them, if there were several.
@@ -43,7 +43,7 @@ pub enum Next {
 
 /// The slots of one job.
 #[derive(Debug, Clone)]
-pub struct DueTimes {
+pub(crate) struct DueTimes {
     schedule: Schedule,
     /// Every slot up to here has been dealt with.
     settled: DateTime<Utc>,
@@ -51,12 +51,12 @@ pub struct DueTimes {
 
 impl DueTimes {
     /// Slots up to `settled` are of the past, whatever became of them.
-    pub fn new(schedule: Schedule, settled: DateTime<Utc>) -> Self {
+    pub(crate) fn new(schedule: Schedule, settled: DateTime<Utc>) -> Self {
         DueTimes { schedule, settled }
     }
 
     /// What to do at `now`. What is to be run or skipped counts as dealt with from here on.
-    pub fn next(&mut self, now: DateTime<Utc>) -> Next {
+    pub(crate) fn next(&mut self, now: DateTime<Utc>) -> Next {
         self.forget_a_wrong_future(now);
         let mut due = None;
         let mut passed = 0;
@@ -83,7 +83,7 @@ impl DueTimes {
     }
 
     /// The first slots after `now`.
-    pub fn upcoming(&self, now: DateTime<Utc>, count: usize) -> Vec<DateTime<Utc>> {
+    pub(crate) fn upcoming(&self, now: DateTime<Utc>, count: usize) -> Vec<DateTime<Utc>> {
         std::iter::successors(self.schedule.after(now), |&slot| self.schedule.after(slot))
             .take(count)
             .collect()

@@ -5,8 +5,8 @@
 //! What is due is decided in [`due`], which is pure.
 
 pub mod clock;
-pub mod due;
-pub mod state;
+pub(crate) mod due;
+pub(crate) mod state;
 
 use std::convert::Infallible;
 use std::sync::Arc;

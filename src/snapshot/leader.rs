@@ -8,7 +8,9 @@ use tokio_postgres::error::SqlState;
 
 use super::locks::lock;
 use super::settings::{SessionOptions, SessionSetup, begin, find_out, run};
-use crate::catalog::{self, Catalog, Scope, TableToLock, read_catalog, refuse_unknown, tables_to_lock};
+use crate::catalog::{
+    self, Catalog, CatalogScope, TableToLock, read_catalog, refuse_unknown, tables_to_lock,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::connect::{Session, connect};
 use crate::pg::error::sqlstate;
@@ -21,7 +23,7 @@ use crate::select::options::DumpOptions;
 const ATTEMPTS: u32 = 10;
 
 /// The dump's first session: it holds the locks and the snapshot until the dump is done.
-pub struct Leader {
+pub(crate) struct Leader {
     /// The session, inside its transaction.
     pub session: Arc<Session>,
     /// How to set up more sessions.
@@ -48,7 +50,7 @@ const MOST_HELPERS: usize = 3;
 
 /// Locks what will be dumped, takes the snapshot, and reads the catalogs: of large databases with
 /// `jobs` sessions, made by `params`.
-pub async fn lead(
+pub(crate) async fn lead(
     session: Session,
     params: &ConnectParams,
     options: SessionOptions,
@@ -145,7 +147,8 @@ async fn try_lead_from(
     })?;
     let server = Server::read(&session.client).await?;
     let quoter = quoter_for(&server, dump);
-    refuse_unknown(&session.client, &server, Scope::Database, dump.allow_unknown, session.warnings()).await?;
+    refuse_unknown(&session.client, &server, CatalogScope::Database, dump.allow_unknown, session.warnings())
+        .await?;
     let tables = tables_to_lock(&session.client, &server, dump, &quoter).await?;
     lock(session, setup, &tables).await?;
     let catalog = read_catalog(&session.client, &[], &server, dump, &quoter, session.warnings()).await?;
@@ -160,7 +163,8 @@ async fn list_tables(
     begin(session, setup, None).await?;
     let server = Server::read(&session.client).await?;
     let quoter = quoter_for(&server, dump);
-    refuse_unknown(&session.client, &server, Scope::Database, dump.allow_unknown, session.warnings()).await?;
+    refuse_unknown(&session.client, &server, CatalogScope::Database, dump.allow_unknown, session.warnings())
+        .await?;
     let tables = tables_to_lock(&session.client, &server, dump, &quoter).await?;
     run(session, "end the listing of tables", "COMMIT").await?;
     Ok((server, quoter, tables))
@@ -169,7 +173,7 @@ async fn list_tables(
 /// Begins a transaction that reads what is not of one database: it locks nothing, and is nobody's
 /// leader. Dates come as the session has them from the start, since pg_dumpall, unlike pg_dump,
 /// does not ask for ISO.
-pub async fn begin_reading(
+pub(crate) async fn begin_reading(
     session: &Session,
     options: SessionOptions,
     dump: &DumpOptions,

@@ -18,5 +18,6 @@ mod leader;
 mod locks;
 mod settings;
 
-pub use leader::{Leader, begin_reading, lead};
-pub use settings::{SessionOptions, SessionSetup, begin};
+pub(crate) use leader::{Leader, begin_reading, lead};
+pub use settings::SessionOptions;
+pub(crate) use settings::begin;

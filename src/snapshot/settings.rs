@@ -43,7 +43,7 @@ pub(super) struct Found {
 
 /// How a session of this dump is set up; the same for all.
 #[derive(Debug, Clone)]
-pub struct SessionSetup {
+pub(crate) struct SessionSetup {
     pub(super) options: SessionOptions,
     pub(super) found: Found,
 }
@@ -98,7 +98,7 @@ impl SessionSetup {
     }
 
     /// Lets COPY read foreign tables for the rest of the (sub)transaction; their rows were asked for.
-    pub fn allow_foreign_tables(&self) -> &'static str {
+    pub(crate) fn allow_foreign_tables(&self) -> &'static str {
         if self.found.restricts_relation_kind {
             "SET LOCAL restrict_nonsystem_relation_kind = 'view';"
         } else {
@@ -129,7 +129,7 @@ pub(super) async fn find_out(session: &Session, options: &SessionOptions) -> Res
 }
 
 /// Begins a transaction of this dump in a session.
-pub async fn begin(session: &Session, setup: &SessionSetup, snapshot: Option<&str>) -> Result<()> {
+pub(crate) async fn begin(session: &Session, setup: &SessionSetup, snapshot: Option<&str>) -> Result<()> {
     let attempted = match snapshot {
         Some(snapshot) => format!("begin a transaction with snapshot {snapshot}"),
         None => "begin a transaction".to_owned(),

@@ -7,7 +7,7 @@
 
 pub mod against_manifest;
 mod compare;
-pub mod inspect;
+pub(crate) mod inspect;
 mod instants;
 mod names;
 mod rows;

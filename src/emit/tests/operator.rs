@@ -112,7 +112,6 @@ fn a_class_lists_storage_operators_and_functions() {
     let (operators, functions) = members();
     let it = Opclass {
         owner: OWNER.into(),
-        method: 403,
         amname: "gist".into(),
         opcdefault: true,
         opcintype: 25,
@@ -138,7 +137,6 @@ fn a_class_of_nothing_stores_its_own_type() {
     let mut f = Fixture::new();
     let it = Opclass {
         owner: OWNER.into(),
-        method: 403,
         amname: "btree".into(),
         opcdefault: false,
         opcintype: 25,
@@ -158,7 +156,6 @@ fn a_family_gets_its_loose_members_afterwards() {
     let mut f = Fixture::new();
     let family = |(operators, functions)| Opfamily {
         owner: OWNER.into(),
-        method: 403,
         amname: "btree".into(),
         operators,
         functions,
@@ -180,7 +177,6 @@ fn headers_name_operators_and_classes_without_their_types() {
     let operator = add_operator(&mut f, "===", 'b', detail());
     let family = Opfamily {
         owner: OWNER.into(),
-        method: 403,
         amname: "btree".into(),
         operators: Vec::new(),
         functions: Vec::new(),

@@ -6,7 +6,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Attempts;
+use crate::config::BackupAttempts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::attempts::is_refused;
 use crate::pg::error::{is_connection_lost, sqlstate};
@@ -31,7 +31,7 @@ pub(super) fn may_pass(error: &Error) -> bool {
     }
 }
 
-pub(super) fn pauses(attempts: Attempts) -> impl Iterator<Item = Duration> {
+pub(super) fn pauses(attempts: BackupAttempts) -> impl Iterator<Item = Duration> {
     ExponentialBuilder::default()
         .with_min_delay(attempts.first_delay)
         .with_max_delay(attempts.max_delay.max(attempts.first_delay))
@@ -42,7 +42,7 @@ pub(super) fn pauses(attempts: Attempts) -> impl Iterator<Item = Duration> {
 
 /// Tries something again that may pass by itself.
 pub(super) async fn retried<'a, T>(
-    attempts: Attempts,
+    attempts: BackupAttempts,
     warnings: &Warnings,
     shutdown: &CancellationToken,
     mut attempt: impl FnMut() -> BoxFuture<'a, Result<T>>,
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn there_is_one_pause_less_than_attempts() {
-        let attempts = |attempts| Attempts {
+        let attempts = |attempts| BackupAttempts {
             attempts,
             first_delay: Duration::from_secs(1),
             max_delay: Duration::from_secs(3),

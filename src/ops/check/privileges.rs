@@ -2,7 +2,7 @@
 
 use super::report::Findings;
 use super::server::Settings;
-use crate::catalog::{Scope, Unreadable, find_unknown, unknown_is_refused, unreadable};
+use crate::catalog::{CatalogScope, Unreadable, find_unknown, unknown_is_refused, unreadable};
 use crate::config::{Connector, Job};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::backup::{dump_options, session_options};
@@ -74,7 +74,7 @@ async fn newer(
     if server.major <= newest_major() {
         return Ok(());
     }
-    let found = find_unknown(&session.client, server, Scope::Database).await?;
+    let found = find_unknown(&session.client, server, CatalogScope::Database).await?;
     let list = || found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     if found.is_empty() {
         findings.ok(CHECK, "nothing is in use that pgsiphon does not know").of(name);

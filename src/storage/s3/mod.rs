@@ -19,7 +19,7 @@ mod new_object;
 mod objects;
 mod options;
 pub mod parts;
-pub mod provider;
+pub(crate) mod provider;
 mod retry;
 mod uploads;
 mod whole;

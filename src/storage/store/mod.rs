@@ -5,7 +5,7 @@
 
 mod directory;
 pub mod lifecycle;
-pub mod probe;
+pub(crate) mod probe;
 mod s3;
 
 use bytes::Bytes;

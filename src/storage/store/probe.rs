@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What the storage answered.
 #[derive(Debug)]
-pub enum Answer<T> {
+pub(crate) enum Answer<T> {
     /// It did what was asked.
     Done(T),
     /// It says that these credentials may not.
@@ -33,7 +33,7 @@ pub enum Answer<T> {
 }
 
 /// Asks one bucket, about one key.
-pub struct Probe {
+pub(crate) struct Probe {
     store: S3Store,
     key: String,
 }
@@ -43,7 +43,7 @@ impl Probe {
     ///
     /// # Errors
     /// `Usage`, if the endpoint is no URL, or if there is no region.
-    pub async fn new(bucket: &str, options: &S3Options, key: String) -> Result<Self> {
+    pub(crate) async fn new(bucket: &str, options: &S3Options, key: String) -> Result<Self> {
         let retry = options.connection.retry;
         let retry = RetryPolicy {
             attempts: retry.attempts.min(ATTEMPTS),
@@ -56,22 +56,22 @@ impl Probe {
     }
 
     /// The bucket as a store.
-    pub fn store(&self) -> &S3Store {
+    pub(crate) fn store(&self) -> &S3Store {
         &self.store
     }
 
     /// What is known of the provider.
-    pub fn provider(&self) -> &Provider {
+    pub(crate) fn provider(&self) -> &Provider {
         self.bucket().provider()
     }
 
     /// The region that requests are signed for.
-    pub fn region(&self) -> String {
+    pub(crate) fn region(&self) -> String {
         self.bucket().region()
     }
 
     /// The object's name, for messages.
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         self.bucket().url(&self.key)
     }
 
@@ -79,25 +79,25 @@ impl Probe {
     ///
     /// # Errors
     /// `StorageUnreachable`.
-    pub async fn credentials(&self) -> Result<()> {
+    pub(crate) async fn credentials(&self) -> Result<()> {
         self.bucket().check_credentials(&self.key).await
     }
 
     /// Lists keys that begin with `prefix`, at most one, and gives the storage's clock.
-    pub async fn list(&self, prefix: &str) -> Answer<Option<DateTime<Utc>>> {
+    pub(crate) async fn list(&self, prefix: &str) -> Answer<Option<DateTime<Utc>>> {
         let answer = self.bucket().list_one(prefix).await.map(|()| self.clock());
         let attempted = format!("list {}", self.bucket().url(prefix));
         answer_of(answer, attempted, Some("s3:ListBucket on the bucket"))
     }
 
     /// The storage's clock, if it answered at all.
-    pub fn clock(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn clock(&self) -> Option<DateTime<Utc>> {
         self.bucket().clock()
     }
 
     /// Stores the object. Gives its version, if the bucket has versions. Where there is an object
     /// already and `if_none_match` is set, an honest storage does not.
-    pub async fn put(&self, body: &'static [u8], if_none_match: bool) -> Answer<Put> {
+    pub(crate) async fn put(&self, body: &'static [u8], if_none_match: bool) -> Answer<Put> {
         // As backups are stored, but for what would keep it from being removed at once.
         let object = self.store.new_object(&self.key).in_standard_class().without_lock();
         let object = object.only_if_new(if_none_match);
@@ -110,7 +110,7 @@ impl Probe {
     }
 
     /// Reads the object back.
-    pub async fn get(&self) -> Answer<Bytes> {
+    pub(crate) async fn get(&self) -> Answer<Bytes> {
         let attempted = format!("read {}", self.shown());
         match self.bucket().get(&self.key, None).await {
             Ok(object) => match object.body.collect().await {
@@ -124,13 +124,13 @@ impl Probe {
     }
 
     /// Removes the object; a version of it, if there is one, only if the first was granted.
-    pub async fn delete(&self, version: Option<&str>) -> Answer<()> {
+    pub(crate) async fn delete(&self, version: Option<&str>) -> Answer<()> {
         let answer = self.bucket().delete(&self.key, version).await;
         answer_of(answer, format!("remove {}", self.shown()), Some("s3:DeleteObject on the key"))
     }
 
     /// Begins an upload, as a large backup does, and sends a part. Gives the upload's id.
-    pub async fn begin_upload(&self, body: &'static [u8]) -> Answer<String> {
+    pub(crate) async fn begin_upload(&self, body: &'static [u8]) -> Answer<String> {
         let attempted = format!("upload {} in parts", self.shown());
         answer_of(self.create_and_send(body).await, attempted, Some("s3:PutObject on the key"))
     }
@@ -147,7 +147,7 @@ impl Probe {
     }
 
     /// Lists the pending uploads of the key, and says whether this one is among them.
-    pub async fn sees_upload(&self, id: &str) -> Answer<bool> {
+    pub(crate) async fn sees_upload(&self, id: &str) -> Answer<bool> {
         let answer = self.bucket().pending_uploads_of(&self.key, RequestClass::Ordinary).await;
         answer_of(
             answer.map(|listed| listed.iter().any(|upload| upload.id == id)),
@@ -157,7 +157,7 @@ impl Probe {
     }
 
     /// Aborts the upload.
-    pub async fn abort_upload(&self, id: &str) -> Answer<()> {
+    pub(crate) async fn abort_upload(&self, id: &str) -> Answer<()> {
         answer_of(
             self.bucket().abort_upload(&self.key, id, RequestClass::Ordinary).await,
             format!("abort multipart upload {id} of {}", self.shown()),
@@ -166,13 +166,13 @@ impl Probe {
     }
 
     /// Whether the bucket keeps old versions.
-    pub async fn has_versions(&self) -> Answer<bool> {
+    pub(crate) async fn has_versions(&self) -> Answer<bool> {
         let attempted = format!("ask whether s3://{} keeps versions", self.bucket().name());
         answer_of(self.bucket().has_versions().await, attempted, Some("s3:GetBucketVersioning on the bucket"))
     }
 
     /// Whether the bucket has Object Lock.
-    pub async fn has_object_lock(&self) -> Answer<bool> {
+    pub(crate) async fn has_object_lock(&self) -> Answer<bool> {
         let attempted = format!("ask whether s3://{} has Object Lock", self.bucket().name());
         let right = "s3:GetBucketObjectLockConfiguration on the bucket";
         answer_of(self.bucket().has_object_lock().await, attempted, Some(right))
@@ -185,7 +185,7 @@ impl Probe {
 
 /// What became of an object that was to be stored.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Put {
+pub(crate) enum Put {
     /// It is there.
     Stored {
         /// As which version.
