@@ -24,7 +24,7 @@
 //! get and which are kept, and [`ops`] runs them. [`schedule`] does so at set times, and [`web`] shows the
 //! results.
 //!
-//! `docs/architecture.md` has the whole picture. Imports run one way, in the order in `tests/layers.rs`.
+//! `docs/architecture.md` has the whole picture. Imports run one way, in the order in `tests/it/layers.rs`.
 
 pub mod backups;
 mod catalog;
