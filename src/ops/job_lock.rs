@@ -58,7 +58,7 @@ impl JobLock {
             sql.push_str("SET LOCAL transaction_timeout = 0;");
         }
         session.client.batch_execute(&sql).await.map_err(failed)?;
-        let key = slot_key(job);
+        let key = lock_key(job);
         let row = session
             .client
             .query_one("SELECT pg_catalog.pg_try_advisory_xact_lock($1)", &[&key])
@@ -149,7 +149,7 @@ async fn holder(session: &Session, key: i64) -> String {
 }
 
 /// The number of a job's lock: any that no other program is likely to use.
-fn slot_key(job: &str) -> i64 {
+fn lock_key(job: &str) -> i64 {
     let digest = Sha256::digest(format!("pgsiphon job {job}"));
     i64::from_be_bytes(digest[..8].try_into().unwrap_or_default())
 }
@@ -161,9 +161,9 @@ mod tests {
     /// Runs of different versions must meet at the same number.
     #[test]
     fn the_number_of_a_job_stays_the_same() {
-        assert_eq!(slot_key("default"), slot_key("default"));
-        assert_ne!(slot_key("default"), slot_key("shop"));
+        assert_eq!(lock_key("default"), lock_key("default"));
+        assert_ne!(lock_key("default"), lock_key("shop"));
         let digest = Sha256::digest("pgsiphon job default");
-        assert_eq!(slot_key("default").to_be_bytes(), digest[..8]);
+        assert_eq!(lock_key("default").to_be_bytes(), digest[..8]);
     }
 }

@@ -7,5 +7,5 @@ mod prune;
 mod run;
 mod schedule;
 mod settings;
-mod slot;
+mod job_lock;
 mod world;
