@@ -13,11 +13,11 @@ use crate::progress::Warnings;
 /// The names in the order of the dump, without the schema's; a bar for each section boundary.
 fn ordered(catalog: &mut Catalog) -> String {
     let order = order(catalog, 18, &Warnings::default()).unwrap();
-    let name = |id: DumpId| match &catalog.object(id).kind {
-        ObjectKind::Namespace(_) => None,
-        ObjectKind::PreDataBoundary | ObjectKind::PostDataBoundary => Some("|"),
-        #[allow(clippy::wildcard_enum_match_arm)]
-        _ => Some(catalog.object(id).name.as_str()),
+    let name = |id: DumpId| {
+        let object = catalog.object(id);
+        let is_boundary = matches!(object.kind, ObjectKind::PreDataBoundary | ObjectKind::PostDataBoundary);
+        let is_schema = matches!(object.kind, ObjectKind::Namespace(_));
+        (!is_schema).then_some(if is_boundary { "|" } else { object.name.as_str() })
     };
     order.into_iter().filter_map(name).collect::<Vec<_>>().join(" ")
 }
