@@ -116,7 +116,10 @@ async fn connect_to_any(request: &ClusterRequest) -> Result<Session> {
     };
     match connect(&params_for("template1")?).await {
         Ok(session) => {
-            tracing::info!("connected to template1, because connecting to postgres failed: {}", first.report());
+            tracing::info!(
+                "connected to template1, because connecting to postgres failed: {}",
+                first.report()
+            );
             Ok(session)
         }
         Err(_) => Err(first),

@@ -122,15 +122,16 @@ async fn refuse_too_large(prepared: &Prepared, sink: &dyn Sink, compression: Com
     if bytes <= most {
         return Ok(());
     }
-    let told =
-        format!("the tables have {bytes} bytes, but an object can have at most {most} with parts of this size");
+    let told = format!(
+        "the tables have {bytes} bytes, but an object can have at most {most} with parts of this size"
+    );
     if least <= most {
         session.warnings().warn(format_args!("{}: {told}", sink.location()));
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Usage, format!("prepare to write {}", sink.location())).because(told).hint(
-        "use larger parts (--s3-part-size or destination.part_size), or dump large tables separately",
-    ))
+    Err(Error::new(ErrorKind::Usage, format!("prepare to write {}", sink.location()))
+        .because(told)
+        .hint("use larger parts (--s3-part-size or destination.part_size), or dump large tables separately"))
 }
 
 /// Ends the session that held the locks, after all producers have ended.
