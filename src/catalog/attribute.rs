@@ -20,7 +20,6 @@ pub(crate) struct Attribute {
     pub base_type: Oid,
     /// Statistics target, if set.
     pub attstattarget: Option<i64>,
-    /// `attstorage`
     pub attstorage: char,
     pub typstorage: char,
     /// Whether the column was dropped: only its number remains.

@@ -7,7 +7,6 @@ use super::row::query;
 use super::{Acl, BOOTSTRAP_SUPERUSER};
 use crate::error::Result;
 
-/// The privileges on one parameter.
 #[derive(Debug)]
 pub(crate) struct ParameterAcl {
     /// The parameter, in lower case.

@@ -85,7 +85,6 @@ pub(crate) struct Relation {
     /// Whether row security also applies to the owner.
     pub relforcerowsecurity: bool,
     pub relispartition: bool,
-    /// Number of check constraints.
     pub relchecks: i64,
     /// Whether it has, or had, indexes.
     pub relhasindex: bool,
@@ -109,7 +108,6 @@ pub(crate) struct Relation {
     pub partition_bound: Option<String>,
     /// For views: the query, as deparsed by the server, without the semicolon.
     pub view_definition: Option<String>,
-    /// For sequences: the parameters.
     pub sequence: Option<super::Sequence>,
     /// Extensions that a materialised view depends on (`ALTER … DEPENDS ON EXTENSION`).
     pub depends_on_extensions: Vec<String>,

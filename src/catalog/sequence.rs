@@ -22,9 +22,7 @@ pub(crate) struct Sequence {
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SequenceValue {
-    /// `last_value`
     pub last_value: i64,
-    /// `is_called`
     pub is_called: bool,
 }
 

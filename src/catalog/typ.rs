@@ -124,7 +124,7 @@ fn add_shell(catalog: &mut Catalog, id: DumpId) {
     let object = catalog.object(id);
     let (name, namespace) = (object.name.clone(), object.namespace);
     let shell = catalog.add(CatalogId::default(), name, namespace, ObjectKind::ShellType(id));
-    // Only dumped if a function turns out to need it (order.rs).
+    // Only dumped if a function turns out to need it (order/repair.rs).
     catalog.object_mut(shell).dump = Components::empty();
     if let Some(typ) = catalog.typ_mut(id) {
         typ.shell = Some(shell);

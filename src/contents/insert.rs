@@ -18,9 +18,7 @@ enum Spelling {
     Number,
     /// `B'…'`
     Bits,
-    /// true or false
     Bool,
-    /// A string literal.
     Literal,
 }
 

@@ -151,7 +151,6 @@ fn free_aside<T: Send + 'static>(value: T) {
     let _ = std::thread::Builder::new().spawn(move || drop(value));
 }
 
-/// What a segment contains.
 enum SegmentContents {
     /// Text without rows.
     Text,

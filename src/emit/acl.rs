@@ -14,7 +14,6 @@ pub(super) struct AclTarget<'a> {
     pub(super) namespace: Option<&'a str>,
     /// The owner. Grants by other roles are printed with these roles as grantors.
     pub(super) owner: &'a str,
-    /// A prefix for each command.
     pub(super) prefix: &'a str,
 }
 

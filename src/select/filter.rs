@@ -152,8 +152,8 @@ impl<'a> Scanner<'a> {
     }
 
     /// Copies a quoted name with its quotes. It may contain line ends. A backslash followed by `n` stands for
-    /// a line feed, and two backslashes for one backslash. Any other backslash is dropped, together with the character
-    /// after it.
+    /// a line feed, and two backslashes for one backslash. Any other backslash is dropped, together with the
+    /// character after it.
     fn quoted(&mut self, pattern: &mut String) -> Result<(), String> {
         pattern.extend(self.advance());
         loop {

@@ -424,7 +424,6 @@ fn default_endpoint(port: u16, env: &dyn Environment) -> Endpoint {
     }
 }
 
-/// Where passwords come from.
 struct Passwords {
     given: Option<Secret>,
     file: PassFile,
