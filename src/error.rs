@@ -1,8 +1,8 @@
-//! The one error type of the library: what was attempted, why it failed, what to do.
+//! The library's error type: what was attempted, why it failed, and what to do.
 //!
 //! An error is printed as one line: `attempted: cause: cause's cause (hint: what to do)`.
 //!
-//! * **What was attempted** is a phrase of verb and object, in lower case and without a full stop: "read
+//! * **What was attempted** is a verb and its object, in lower case and without a full stop: "read
 //!   pg_index", "upload part 17 of s3://b/k". Whoever calls the operation says it, with the object's name,
 //!   once: [`Error::new`] where a foreign error becomes ours, [`Error::context`] where our own error is part
 //!   of something larger that the user asked for.
@@ -12,52 +12,52 @@
 //!   ([`Error::hint`]). A caller that knows more adds to it ([`Error::and_hint`]): what is left behind, and
 //!   the command that removes it. Hints are never lost on the way up: [`Error::hints`] collects those of
 //!   all errors in the chain.
-//! * **The kind** is the class that users see as the exit code. It is chosen where the error is made; context
-//!   does not change it.
+//! * **The kind** is the class of failure that the exit code shows to users. It is chosen where the error is
+//!   made; context does not change it.
 //!
 //! Errors are returned, not logged. They are logged once, where they are handled: by `main`, which prints the
-//! one that ends the program; by the scheduler, for a run; and as a warning by whoever goes on without what
-//! failed. Rows, passwords and connection strings are in none of them.
+//! one that ends the program; by the scheduler, for a run; and as a warning by code that continues without
+//! the part that failed. They never contain rows, passwords or connection strings.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-/// The result of anything here that can fail.
+/// The result of every fallible function of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The classes of failure that users can tell apart by exit code.
+/// Classes of failure that users can tell apart by the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// Anything without a class of its own.
+    /// Any failure without a class of its own.
     Other,
     /// The command line or the configuration is wrong.
     Usage,
-    /// The source cannot be reached, or does not let us log in.
+    /// The source cannot be reached, or rejects the login.
     SourceUnreachable,
-    /// The source failed, refused a statement, or changed under us.
+    /// The source failed, refused a statement, or changed during the run.
     SourceFailed,
-    /// The storage cannot be reached, or does not let us in.
+    /// The storage cannot be reached, or denies access.
     StorageUnreachable,
     /// The storage failed while we were writing.
     StorageFailed,
-    /// There is an object at the key already.
+    /// The key already has an object.
     KeyExists,
     /// A backup is damaged.
     Damaged,
     /// Another run of the job holds its lock.
     JobLocked,
-    /// The storage's answer was lost, and nothing proves whether the object is there.
+    /// The storage's answer was lost, and it is unknown whether the object exists.
     OutcomeUnknown,
     /// A restore failed.
     RestoreFailed,
     /// A prune was refused.
     PruneRefused,
-    /// The run was told to stop. Which signal did that is known to the program alone.
+    /// The run was told to stop. Only the program knows which signal caused it.
     Interrupted,
 }
 
 impl ErrorKind {
-    /// The process's exit code, a contract with users (see `docs/exit-codes.md`).
+    /// The process's exit code, which users rely on (see `docs/exit-codes.md`).
     pub fn exit_code(self) -> u8 {
         match self {
             ErrorKind::Other => 1,
@@ -72,14 +72,14 @@ impl ErrorKind {
             ErrorKind::OutcomeUnknown => 10,
             ErrorKind::RestoreFailed => 11,
             ErrorKind::PruneRefused => 12,
-            // SIGINT's: `main` knows better if it was another signal.
+            // SIGINT's exit code; `main` replaces it if it was another signal.
             ErrorKind::Interrupted => 130,
         }
     }
 }
 
-/// A failure. `Display` says only what was attempted; [`StdError::source`] says why; [`Error::hints`] says
-/// what to do. [`Error::report`] joins the three for a person to read.
+/// A failure. `Display` gives only what was attempted, [`StdError::source`] gives the reason, and
+/// [`Error::hints`] gives the remedy. [`Error::report`] joins the three into a message for users.
 pub struct Error {
     kind: ErrorKind,
     attempted: String,
@@ -88,13 +88,13 @@ pub struct Error {
 }
 
 impl Error {
-    /// `attempted` is a phrase of verb and object, lower-case, without a full stop:
-    /// "read pg_index", "upload part 17 of s3://b/k".
+    /// `attempted` is a verb and its object, in lower case and without a full stop: "read pg_index", "upload
+    /// part 17 of s3://b/k".
     pub fn new(kind: ErrorKind, attempted: impl Into<String>) -> Self {
         Error { kind, attempted: attempted.into(), source: None, hint: None }
     }
 
-    /// The run was told to stop while it did this.
+    /// The run was told to stop during this step.
     pub fn interrupted(attempted: impl Into<String>) -> Self {
         Error::new(ErrorKind::Interrupted, attempted).because("interrupted")
     }
@@ -106,26 +106,26 @@ impl Error {
         self
     }
 
-    /// Makes this error the cause of a larger attempt that failed. Kind and hints stay.
+    /// Makes this error the cause of a larger attempt that failed. Keeps its kind and hints.
     #[must_use]
     pub fn context(self, attempted: impl Into<String>) -> Self {
         Error::new(self.kind, attempted).because(self)
     }
 
-    /// Gives the error another kind, where what it means is known only by the caller.
+    /// Replaces the kind, where only the caller knows how to classify the error.
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;
         self
     }
 
-    /// Says what to do, in place of what this error said before. Hints of its causes stay.
+    /// Sets the hint, replacing any hint of this error. Hints of its causes stay.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         self.hint_if(Some(hint))
     }
 
-    /// [`Error::hint`], if there is one.
+    /// Sets the hint as [`Error::hint`] does, if there is one.
     #[must_use]
     pub fn hint_if(mut self, hint: Option<impl Into<String>>) -> Self {
         if let Some(hint) = hint {
@@ -134,7 +134,7 @@ impl Error {
         self
     }
 
-    /// Says what else to do.
+    /// Adds a hint to those that the error already has.
     #[must_use]
     pub fn and_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(match self.hint {
@@ -149,7 +149,7 @@ impl Error {
         self.kind
     }
 
-    /// What to do, as all errors of the chain say it: the innermost first.
+    /// The hints of all errors in the chain, innermost first.
     pub fn hints(&self) -> Option<String> {
         let mut hints = Vec::new();
         let mut cause: Option<&(dyn StdError + 'static)> = Some(self);
@@ -162,7 +162,7 @@ impl Error {
         (!hints.is_empty()).then(|| hints.join("; "))
     }
 
-    /// One line for a person: `attempted: cause: cause's cause (hint: …)`.
+    /// The error as one line for users: `attempted: cause: cause's cause (hint: …)`.
     pub fn report(&self) -> String {
         match self.hints() {
             Some(hints) => format!("{} (hint: {})", self.line(), one_line(&hints)),
@@ -170,13 +170,13 @@ impl Error {
         }
     }
 
-    /// The same without the hints: `attempted: cause: cause's cause`.
+    /// The same line without the hints: `attempted: cause: cause's cause`.
     pub fn line(&self) -> String {
         let mut line = self.attempted.clone();
         let mut cause = self.source();
         while let Some(error) = cause {
             let text = error.to_string();
-            // Some libraries print their source as part of themselves.
+            // Some libraries include their source in their own text.
             if !line.ends_with(&text) {
                 line.push_str(": ");
                 line.push_str(&text);
@@ -187,7 +187,7 @@ impl Error {
     }
 }
 
-/// Server messages may hold anything: keeps the line one line, and the terminal safe.
+/// Server messages can contain anything: keeps the message on one line, and safe for the terminal.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

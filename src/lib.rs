@@ -1,30 +1,31 @@
 //! pgsiphon: a native PostgreSQL dumper.
 //!
-//! The modules follow a dump's way through the program:
+//! The modules follow the path of a dump through the program:
 //!
 //! ```text
 //! pg ─► snapshot ─► catalog ─► order ─► emit ─► plan ─► contents ─► pipeline ─► codec ─► storage
 //! ```
 //!
-//! * [`select`] says what is dumped: options, patterns, filter files;
-//! * [`pg`] connects, and speaks the wire protocol and COPY;
-//! * `snapshot` locks what is dumped, and holds one view of it for any number of sessions;
+//! * [`select`] defines what is dumped: options, patterns and filter files;
+//! * [`pg`] connects, and implements the wire protocol and COPY;
+//! * `snapshot` locks what is dumped, and holds one snapshot of it for any number of sessions;
 //! * `catalog` reads the system catalogs, one file per kind of object;
 //! * `order` sorts the objects as pg_dump does, and breaks the legal dependency loops;
 //! * `emit` turns objects into SQL text, again one file per kind;
-//! * `plan` makes an ordered list of segments from that;
+//! * `plan` turns them into an ordered list of segments;
 //! * `contents` produces the contents of segments;
-//! * `pipeline` lets workers produce the segments and one writer join them in order;
-//! * [`codec`] compresses, [`storage`] stores, and reads back.
+//! * `pipeline` runs the workers that produce the segments, and the one writer that joins them in order;
+//! * [`codec`] compresses, and [`storage`] stores the dump and reads it back.
 //!
-//! [`dump`] is the one place that wires a dump together. [`restore`] runs a stored dump, and [`verify`]
-//! proves that it can be read and restored.
+//! [`dump`] is the one place that connects these steps. [`restore`] runs a stored dump, and [`verify`] checks
+//! that it can be read and restored.
 //!
-//! Around single dumps there are jobs: [`config`] says what they are, [`backups`] which keys their backups
-//! get and which are kept, and [`ops`] runs them. [`schedule`] does so at set times, and [`web`] shows the
-//! results.
+//! Jobs are built on single dumps: [`config`] defines them, [`backups`] decides which keys their backups get
+//! and which backups are kept, and [`ops`] runs them. [`schedule`] runs them at set times, and [`web`] shows
+//! the results.
 //!
-//! `docs/architecture.md` has the whole picture. Imports run one way, in the order in `tests/it/layers.rs`.
+//! `docs/architecture.md` has the whole picture. Modules may only import in one direction, in the order given
+//! in `tests/it/layers.rs`.
 
 pub mod backups;
 mod catalog;

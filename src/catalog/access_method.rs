@@ -4,12 +4,10 @@ use super::reader::Reader;
 use super::{Catalog, CatalogId, Components, ObjectKind, class};
 use crate::error::Result;
 
-/// An access method.
 #[derive(Debug)]
 pub(crate) struct AccessMethod {
     /// `amtype`: i (index) or t (table).
     pub amtype: char,
-    /// Its handler function.
     pub handler: String,
 }
 

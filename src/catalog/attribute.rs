@@ -1,5 +1,5 @@
-//! `pg_attribute` and `pg_attrdef`: columns, their defaults and NOT NULLs, and what of that a
-//! table has from its parents.
+//! `pg_attribute` and `pg_attrdef`: columns, their defaults and NOT NULLs, and which of these a table
+//! inherits from its parents.
 
 use super::reader::{Reader, only_if};
 use super::row::CatalogRow;
@@ -8,32 +8,27 @@ use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, Oid, RelKind, Re
 use crate::error::{Error, ErrorKind, Result};
 use crate::select::options::RowFormat;
 
-/// A column.
 #[derive(Debug, Clone)]
 pub(crate) struct Attribute {
-    /// Number, from 1.
+    /// The column's number, from 1.
     pub attnum: i64,
-    /// Name.
     pub attname: String,
-    /// Type with its modifier.
+    /// The type with its modifier.
     pub type_name: String,
-    /// Type.
     pub atttypid: Oid,
-    /// Type; of a domain, what it is over in the end. Only for INSERT.
+    /// The type, or a domain's underlying base type. Only used for INSERT.
     pub base_type: Oid,
     /// Statistics target, if set.
     pub attstattarget: Option<i64>,
-    /// `attstorage`
     pub attstorage: char,
-    /// The type's `typstorage`.
     pub typstorage: char,
-    /// Dropped: there is nothing left but its number.
+    /// Whether the column was dropped: only its number remains.
     pub attisdropped: bool,
-    /// Defined by the table itself, whether or not inherited too.
+    /// Whether the table itself defines the column; it may be inherited as well.
     pub attislocal: bool,
-    /// Collation, or 0.
+    /// The collation, or 0.
     pub attcollation: Oid,
-    /// Collation, if it isn't the type's, or 0.
+    /// The collation if it differs from the type's, or 0.
     pub collation: Oid,
     /// `attcompression`: p, l or NUL.
     pub attcompression: char,
@@ -47,40 +42,36 @@ pub(crate) struct Attribute {
     pub fdw_options: String,
     /// The default or generation expression.
     pub default: Option<DumpId>,
-    /// The NOT NULL constraint.
+    /// A valid NOT NULL constraint.
     pub not_null: Option<NotNull>,
-    /// There is one that is NOT VALID, a constraint object of its own.
+    /// Whether there is a NOT VALID one, which is a separate constraint object.
     pub has_invalid_not_null: bool,
 }
 
 /// A valid NOT NULL constraint of a column.
 #[derive(Debug, Clone)]
 pub(crate) struct NotNull {
-    /// Its name, where that must be said: from version 18 on, if it isn't the default one.
+    /// The name, if it must be printed: from version 18 on, if it differs from the default name.
     pub name: Option<String>,
-    /// NO INHERIT
     pub no_inherit: bool,
-    /// Not only inherited.
+    /// Whether it is defined here, rather than only inherited.
     pub is_local: bool,
-    /// Comment on it.
     pub comment: Option<String>,
 }
 
-/// A column's default.
 #[derive(Debug)]
 pub(crate) struct AttrDef {
-    /// The table.
     pub table: DumpId,
     /// The column's number, from 1.
     pub adnum: i64,
-    /// The expression, as the server deparses it.
+    /// The expression, as deparsed by the server.
     pub expression: String,
-    /// Printed by its own `ALTER TABLE`, not within `CREATE TABLE`.
+    /// Whether it is printed by a separate `ALTER TABLE`, not within `CREATE TABLE`.
     pub separate: bool,
 }
 
 impl Relation {
-    /// Is the column part of `CREATE TABLE`? Inherited ones are not, except for partitions, which
+    /// Whether the column is part of `CREATE TABLE`. Inherited columns are not, except in partitions, which
     /// are created as tables and then attached.
     pub(crate) fn prints(&self, attribute: &Attribute) -> bool {
         !attribute.attisdropped && (attribute.attislocal || self.relispartition)
@@ -90,7 +81,6 @@ impl Relation {
         self.attributes.get_mut(usize::try_from(attnum - 1).ok()?)
     }
 
-    /// The column with this number.
     pub(crate) fn attribute(&self, attnum: i64) -> Option<&Attribute> {
         self.attributes.get(usize::try_from(attnum - 1).ok()?)
     }
@@ -111,7 +101,7 @@ pub(crate) fn attribute_name(relation: &Relation, attnum: i64) -> &str {
 
 fn columns_sql(r: &Reader<'_>) -> String {
     let compression = if r.major >= 14 { "a.attcompression" } else { "''::\"char\"" };
-    // Before 17 an unset target was -1.
+    // Before 17, -1 meant that no target was set.
     let target = if r.major >= 17 { "a.attstattarget" } else { "NULLIF(a.attstattarget, -1)" };
     let not_null = if r.major >= 18 {
         "co.conname AS notnull_name, co.conname IS NOT NULL AS has_notnull, co.connoinherit AS notnull_noinherit,
@@ -121,7 +111,7 @@ fn columns_sql(r: &Reader<'_>) -> String {
         "NULL::text AS notnull_name, a.attnotnull AS has_notnull, false AS notnull_noinherit,
          true AS notnull_islocal, true AS notnull_valid, NULL::text AS notnull_comment"
     };
-    // How a value is spelled in INSERT depends on what a domain is over.
+    // How INSERT writes a value depends on the domain's base type.
     let base_type = if r.options.rows == RowFormat::Copy {
         "a.atttypid"
     } else {
@@ -189,8 +179,8 @@ fn attribute_from(row: &CatalogRow) -> Result<Attribute> {
     })
 }
 
-/// Defaults and generation expressions. Only the latter can mention columns; naming the table makes the
-/// server open it, at a multiple of the cost.
+/// Reads defaults and generation expressions. Only the latter can refer to columns; passing the table makes
+/// the server open it, which costs several times as much.
 fn defaults_sql(r: &Reader<'_>) -> String {
     let expression = only_if(
         r.prints_definitions(),
@@ -202,15 +192,15 @@ fn defaults_sql(r: &Reader<'_>) -> String {
     )
 }
 
-/// The queries about the columns of all interesting relations, under way.
+/// The running queries about the columns of all interesting relations.
 pub(super) struct Started {
     columns: StartedQuery,
-    /// Without definitions nothing needs them.
+    /// Only definitions need the defaults.
     defaults: Option<StartedQuery>,
 }
 
 pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Started {
-    // Only definitions name the columns of views.
+    // The columns of views are only needed for definitions.
     let interesting = catalog.relation_oids(|_, rel| {
         rel.interesting
             && match rel.relkind {
@@ -272,8 +262,8 @@ async fn read_defaults(catalog: &mut Catalog, defaults: StartedQuery) -> Result<
         let id =
             add_default(catalog, CatalogId { classoid: class::PG_ATTRDEF, oid: row.oid("oid")? }, attr_def);
         if !separate {
-            // Generated columns too, although `separate` makes little sense for them: the
-            // table needs what the expression needs.
+            // This includes generated columns, although `separate` has little meaning for them: the table
+            // needs everything that the expression needs.
             catalog.add_dependency(table, id);
         }
     }
@@ -292,7 +282,7 @@ fn add_default(catalog: &mut Catalog, catalog_id: CatalogId, attr_def: AttrDef) 
     id
 }
 
-/// What the parents of a table have for a column of the same name.
+/// What the parents of a table define for a column with the same name.
 #[derive(Default)]
 struct FromParents {
     not_null: bool,
@@ -302,8 +292,8 @@ struct FromParents {
     other_expression: bool,
 }
 
-/// Finds what columns have from their parents: such NOT NULLs and generation expressions are not
-/// printed again, and a default that the child lacks must be taken away explicitly.
+/// Finds out what columns inherit: inherited NOT NULLs and generation expressions are not printed again, and
+/// a default that only the parent has must be dropped explicitly.
 pub(super) fn flag_inherited(r: &Reader<'_>, catalog: &mut Catalog) {
     for id in catalog.relations.clone() {
         let Some(relation) = catalog.relation(id) else { continue };
@@ -326,8 +316,8 @@ fn flag_inherited_column(r: &Reader<'_>, catalog: &mut Catalog, id: DumpId, posi
     let found = from_parents(r, catalog, relation, attribute);
     let (attnum, has_default) = (attribute.attnum, attribute.default.is_some());
     let (printed, is_partition) = (relation.prints(attribute), relation.relispartition);
-    // From 18 on the catalog says which constraints are local; but one that is valid here and in
-    // no parent must be said here.
+    // From 18 on the catalog tells which constraints are local; but a constraint that is valid here and in no
+    // parent must be printed here.
     let is_local = match r.major {
         18.. => (found.invalid_not_null && !found.not_null).then_some(true),
         _ => found.not_null.then_some(false),
@@ -340,12 +330,12 @@ fn flag_inherited_column(r: &Reader<'_>, catalog: &mut Catalog, id: DumpId, posi
         let attr_def =
             AttrDef { table: id, adnum: attnum, expression: "NULL".to_owned(), separate: !printed };
         let attr_def = add_default(catalog, CatalogId::default(), attr_def);
-        // pg_dump from 17 on lets the table depend on it like on other inline defaults.
+        // From 17 on, pg_dump makes the table depend on it, as on other inline defaults.
         if !printed {
             catalog.add_dependency(attr_def, id);
         }
     }
-    // Up to 15 a child's expression is its parent's by necessity.
+    // Up to 15, a child's expression must be the same as its parent's.
     let inherited = if r.dialect >= 16 {
         found.same_expression && !found.other_expression
     } else {
@@ -427,7 +417,7 @@ pub(super) fn start_acls(r: &Reader<'_>) -> StartedQuery {
     )
 }
 
-/// Marks relations that have privileges on single columns, and reads those.
+/// Marks relations that have privileges on single columns, and reads these privileges.
 pub(super) async fn read_acls(catalog: &mut Catalog, acls: StartedQuery) -> Result<()> {
     for row in acls.rows().await? {
         let Some(id) = catalog.find(class::PG_CLASS, row.oid("attrelid")?) else { continue };

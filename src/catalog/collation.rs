@@ -4,7 +4,6 @@ use super::reader::Reader;
 use super::{Catalog, CatalogId, ObjectKind, class};
 use crate::error::Result;
 
-/// A collation.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_collation
 pub(crate) struct Collation {
@@ -14,7 +13,7 @@ pub(crate) struct Collation {
     pub collisdeterministic: bool,
     pub collcollate: Option<String>,
     pub collctype: Option<String>,
-    /// `colliculocale` in 15 and 16, `colllocale` from 17 on, `collcollate` of ICU before.
+    /// `colliculocale` in 15 and 16, `colllocale` from 17 on, and `collcollate` for ICU before 15.
     pub colllocale: Option<String>,
     pub collicurules: Option<String>,
 }

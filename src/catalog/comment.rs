@@ -1,4 +1,4 @@
-//! `pg_description`, `pg_seclabel`, `pg_init_privs`: what is attached to objects of any kind.
+//! `pg_description`, `pg_seclabel`, `pg_init_privs`: data that can be attached to objects of any kind.
 
 use super::reader::Reader;
 use super::started_query::StartedQuery;
@@ -8,11 +8,10 @@ use crate::error::Result;
 /// A comment or a security label.
 #[derive(Debug, Clone)]
 pub(crate) struct Label {
-    /// The column that it is on, or 0 for the object itself.
+    /// The column that it applies to, or 0 for the object itself.
     pub objsubid: i64,
     /// The label's provider; empty for comments.
     pub provider: String,
-    /// The text.
     pub text: String,
 }
 
@@ -50,7 +49,7 @@ fn labelled(
     let catalog_id = CatalogId { classoid: row.oid("classoid")?, oid: row.oid("objoid")? };
     let Some(id) = catalog.find(catalog_id.classoid, catalog_id.oid) else { return Ok(None) };
     let objsubid = row.int("objsubid")?;
-    // Labels on a composite type's columns are on its relation, but are dumped with the type.
+    // Labels on a composite type's columns belong to its relation, but are dumped with the type.
     let owner = match catalog.relation(id) {
         Some(relation) if objsubid != 0 && relation.relkind == RelKind::CompositeType => {
             catalog.find(class::PG_TYPE, relation.reltype)
@@ -64,7 +63,7 @@ fn labelled(
     Ok(Some((catalog_id, label)))
 }
 
-/// Reads the privileges that `initdb` and extensions gave, which dumps need not repeat.
+/// Reads the privileges that `initdb` and extensions granted, which dumps need not repeat.
 pub(super) async fn read_initial_privileges(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let sql = "SELECT classoid, objoid, initprivs::text[] AS initprivs
                  FROM pg_catalog.pg_init_privs WHERE objsubid = 0";
@@ -76,7 +75,7 @@ pub(super) async fn read_initial_privileges(r: &Reader<'_>, catalog: &mut Catalo
     Ok(())
 }
 
-/// From 15 on, what schema public starts with depends on its owner (namespace.rs).
+/// From 15 on, the initial privileges of schema public depend on its owner (namespace.rs).
 fn set_initial_privileges(catalog: &mut Catalog, id: DumpId, initial: Option<Vec<String>>, of_public: bool) {
     let object = catalog.object_mut(id);
     let is_public = object.name == "public";
@@ -90,7 +89,7 @@ fn set_initial_privileges(catalog: &mut Catalog, id: DumpId, initial: Option<Vec
         ObjectKind::Language(it) => &mut it.acl,
         ObjectKind::ForeignDataWrapper(it) => &mut it.acl,
         ObjectKind::ForeignServer(it) => &mut it.acl,
-        // These have no initial privileges, or are read with them.
+        // These have no initial privileges, or they are read elsewhere.
         ObjectKind::Extension(_)
         | ObjectKind::ShellType(_)
         | ObjectKind::DummyType(_)

@@ -1,4 +1,4 @@
-//! `pg_constraint`: checks, foreign keys, and the constraints that stand on an index.
+//! `pg_constraint`: checks, foreign keys, and constraints that are backed by an index.
 
 use rustc_hash::FxHashMap;
 
@@ -9,42 +9,34 @@ use super::started_query::StartedQuery;
 use super::{Catalog, CatalogId, DumpId, ObjectKind, Oid, RelKind, TypeDetail, class};
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a constraint constrains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConstraintOwner {
-    /// A table.
     Table(DumpId),
-    /// A domain.
     Domain(DumpId),
 }
 
-/// A constraint.
 #[derive(Debug)]
 pub(crate) struct Constraint {
-    /// What it constrains.
     pub owner: ConstraintOwner,
     /// `contype`: c, f, n, p, u or x.
     pub contype: char,
-    /// As the server deparses it; for p and u it is composed from the index.
+    /// As deparsed by the server; for p and u it is built from the index.
     pub definition: Option<String>,
     /// For a foreign key: the referenced table.
     pub confrelid: Oid,
     /// For p, u and x: the index.
     pub index: Option<DumpId>,
-    /// DEFERRABLE
     pub condeferrable: bool,
-    /// INITIALLY DEFERRED
     pub condeferred: bool,
-    /// WITHOUT OVERLAPS
     pub conperiod: bool,
-    /// Not only inherited.
+    /// Whether it is defined here, rather than only inherited.
     pub conislocal: bool,
-    /// Printed by its own command, not within CREATE TABLE or CREATE DOMAIN.
+    /// Whether it is printed by a separate command, not within CREATE TABLE or CREATE DOMAIN.
     pub separate: bool,
 }
 
 impl Constraint {
-    /// The table that it constrains, if it isn't a domain.
+    /// The table that it constrains; `None` for a domain.
     pub(crate) fn table(&self) -> Option<DumpId> {
         match self.owner {
             ConstraintOwner::Table(id) => Some(id),
@@ -85,27 +77,27 @@ fn add(catalog: &mut Catalog, row: &CatalogRow, constraint: Constraint) -> Resul
     Ok(id)
 }
 
-/// Definitions of check constraints, under way.
+/// The running query for the definitions of check constraints.
 pub(super) struct Definitions {
     pending: StartedQuery,
-    /// Each constraint, and the one whose definition is its own too.
+    /// Each constraint, and another one that has the same definition.
     alike: Vec<(DumpId, Oid)>,
 }
 
-/// What the definition of a check constraint is made of: its expression and flags, as a hash of 128
-/// bits, and the names of the columns in it. (A whole row is of its table's own type.)
+/// What determines the definition of a check constraint: its expression and flags, as a hash of 128 bits, and
+/// the names of its columns. (A whole-row reference has the table's own type.)
 #[derive(PartialEq, Eq, Hash)]
 struct Ingredients {
     hashes: (i64, i64),
     columns: Vec<String>,
 }
 
-/// Asks for the check constraints of interesting tables and, from version 18 on, NOT NULL
-/// constraints that are not validated.
+/// Queries the check constraints of interesting tables and, from version 18 on, NOT NULL constraints that are
+/// not validated.
 ///
-/// To deparse one, the server opens its table, which was a fifth of all that it did for a large catalog.
-/// Where each tenant has tables of its own, most constraints are like others; so those are asked for
-/// once.
+/// To deparse a constraint, the server opens its table; for a large catalog that was a fifth of the server's
+/// work. In a database where each tenant has separate tables, most constraints are alike, so each distinct
+/// definition is only queried once.
 pub(super) fn start_of_tables(r: &Reader<'_>, catalog: &Catalog) -> StartedQuery {
     let not_null = r.major >= 18;
     let tables = catalog.relation_oids(|_, rel| {
@@ -113,7 +105,7 @@ pub(super) fn start_of_tables(r: &Reader<'_>, catalog: &Catalog) -> StartedQuery
     });
     let enforced = if r.major >= 18 { "conenforced" } else { "true" };
     let not_null = if not_null { "OR contype = 'n' AND NOT convalidated" } else { "" };
-    // Up to 16 an expression has the places in the statement that it came from.
+    // Up to 16, an expression contains the positions in its original statement.
     let expression = match r.major {
         17.. => "conbin::text",
         _ => "pg_catalog.regexp_replace(conbin::text, ':location -?[0-9]+', '', 'g')",
@@ -131,7 +123,7 @@ pub(super) fn start_of_tables(r: &Reader<'_>, catalog: &Catalog) -> StartedQuery
     r.start_oids("pg_constraint", &sql, tables)
 }
 
-/// Reads the constraints, and asks for the definitions. The columns are known.
+/// Reads the constraints, and queries their definitions. The columns must be known.
 pub(super) async fn read_of_tables(
     r: &Reader<'_>,
     catalog: &mut Catalog,
@@ -190,8 +182,7 @@ fn expect_all_checks(catalog: &Catalog) -> Result<()> {
     Ok(())
 }
 
-/// Reads the constraints of domains; those that hold for all values already are part of the
-/// domain's definition.
+/// Reads the constraints of domains. Validated constraints are part of the domain's definition.
 pub(super) async fn read_of_domains(r: &Reader<'_>, catalog: &mut Catalog, domains: Vec<Oid>) -> Result<()> {
     let contypes = if r.dialect >= 17 { "'c', 'n'" } else { "'c'" };
     let definition = only_if(r.prints_definitions(), "pg_catalog.pg_get_constraintdef(oid)");
@@ -226,7 +217,7 @@ pub(super) async fn read_of_domains(r: &Reader<'_>, catalog: &mut Catalog, domai
     Ok(())
 }
 
-/// Reads foreign keys, after the indexes: a key that references a partitioned table needs the
+/// Reads foreign keys. This comes after the indexes: a key that references a partitioned table needs the
 /// attachments of the partitions' indexes.
 pub(super) async fn read_foreign_keys(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let tables = catalog.relation_oids(|object, rel| {

@@ -4,7 +4,6 @@ use super::reader::Reader;
 use super::{Catalog, CatalogId, ObjectKind, class};
 use crate::error::Result;
 
-/// An encoding conversion.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_conversion
 pub(crate) struct Conversion {

@@ -13,7 +13,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pg::text::EncodedText;
 use crate::select::pattern::parse;
 
-/// The database.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_database
 pub(crate) struct Database {
@@ -32,9 +31,9 @@ pub(crate) struct Database {
     pub tablespace: String,
     pub comment: Option<String>,
     pub security_labels: Vec<Label>,
-    /// Settings of the database, `name=value`.
+    /// Settings of the database, as `name=value`.
     pub settings: Vec<String>,
-    /// Settings of roles in the database.
+    /// Settings of roles in the database, as role and `name=value`.
     pub role_settings: Vec<(String, String)>,
 }
 
@@ -58,7 +57,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let rows = r.query("pg_database", &sql).await?;
     let Some(row) = rows.first() else {
         return Err(Error::new(ErrorKind::SourceFailed, "read pg_database")
-            .because("the database that we are connected to is not in it: it was renamed or dropped"));
+            .because("the connected database is not listed there: it was renamed or dropped"));
     };
     let oid = row.oid("oid")?;
     let mut database = Database {
@@ -104,23 +103,21 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
 /// A database of the cluster that can be connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ClusterDatabase {
-    /// Its name.
     pub datname: String,
-    /// Does it match a pattern that excludes it?
+    /// Whether it matches a pattern that excludes it.
     pub is_excluded: bool,
 }
 
 impl ClusterDatabase {
-    /// Is it one that every cluster has? Those are not dropped before a restore, which needs a
-    /// database to begin in.
+    /// Whether every cluster has this database. Such databases are not dropped before a restore, which needs
+    /// a database to connect to.
     pub(crate) fn is_there_from_the_start(&self) -> bool {
         matches!(self.datname.as_str(), "postgres" | "template1")
     }
 }
 
-/// Lists the databases of the cluster by name, inside the caller's transaction. Left out are
-/// `template0`, those that allow no connections, and the remains of a DROP DATABASE that was
-/// interrupted.
+/// Lists the databases of the cluster by name, inside the caller's transaction. It leaves out `template0`,
+/// databases that allow no connections, and the remains of an interrupted DROP DATABASE.
 pub(crate) async fn list_databases(client: &Client, exclude: &[String]) -> Result<Vec<ClusterDatabase>> {
     let mut excluded = HashSet::new();
     for pattern in exclude {
@@ -136,13 +133,13 @@ pub(crate) async fn list_databases(client: &Client, exclude: &[String]) -> Resul
     Ok(databases)
 }
 
-/// The names of databases that match a pattern, which has one part only.
+/// The names of the databases that match a pattern, which may only have one part.
 pub(crate) async fn databases_matching(client: &Client, pattern: &str) -> Result<Vec<String>> {
     let parsed = parse(pattern, false, 0);
     if parsed.dots > 0 {
         return Err(Error::new(ErrorKind::Usage, "improper qualified name (too many dotted names)")
             .because(pattern.to_owned())
-            .hint("the name of a database that holds dots needs double quotes inside of the pattern"));
+            .hint("a database name that contains dots needs double quotes within the pattern"));
     }
     let sql = "SELECT datname FROM pg_catalog.pg_database
                 WHERE datname OPERATOR(pg_catalog.~) $1 COLLATE pg_catalog.default";

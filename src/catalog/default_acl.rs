@@ -4,14 +4,13 @@ use super::reader::Reader;
 use super::{Acl, Catalog, CatalogId, Components, ObjectKind, class};
 use crate::error::Result;
 
-/// Default privileges of one role, for one kind of object, in one schema or everywhere.
+/// Default privileges of one role, for one kind of object, in one schema or in all.
 #[derive(Debug)]
 pub(crate) struct DefaultAcl {
-    /// The role whose objects get them.
+    /// The role whose new objects get them.
     pub role: String,
     /// `defaclobjtype`: r, S, f, T, n or L.
     pub defaclobjtype: char,
-    /// The privileges.
     pub acl: Acl,
 }
 

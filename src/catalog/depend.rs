@@ -1,14 +1,14 @@
-//! `pg_depend`: what must come before what.
+//! `pg_depend`: dependencies, which decide the order of objects.
 
 use super::reader::Reader;
 use super::started_query::StartedQuery;
 use super::{Catalog, DumpId, ObjectKind};
 use crate::error::Result;
 
-/// Asks for all edges, as columns rather than rows: there are many, and each is small.
+/// Queries all edges, as arrays rather than rows: there are many, and each is small.
 pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
-    // Membership in extensions was dealt with; members of operator classes stand for their
-    // families. Which loop is found first, and is repaired, follows from the order, which is pg_dump's.
+    // Membership in extensions was handled before; members of operator classes stand for their families. The
+    // order is pg_dump's, since it decides which loop is found and repaired first.
     r.start(
         "pg_depend",
         "SELECT pg_catalog.array_agg(classid) AS classid, pg_catalog.array_agg(objid) AS objid,
@@ -56,19 +56,19 @@ fn add_edge(catalog: &mut Catalog, dependent: DumpId, referenced: DumpId, deptyp
     let row_type = matches!(catalog.object(dependent).kind, ObjectKind::Relation(_))
         && matches!(catalog.object(referenced).kind, ObjectKind::Type(_));
     if deptype == 'i' && row_type {
-        // A composite type's relation depends on the type; for us it is the other way round.
+        // A composite type's relation depends on the type in the catalog; here it is the other way round.
         catalog.add_dependency(referenced, dependent);
     } else {
         catalog.add_dependency(dependent, referenced);
     }
 }
 
-/// Reads what `ALTER … DEPENDS ON EXTENSION` recorded.
+/// Reads the dependencies recorded by `ALTER … DEPENDS ON EXTENSION`.
 async fn read_extensions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     if !catalog.ids().any(|id| catalog.object(id).depends_on_extension) {
         return Ok(());
     }
-    // pg_dump asks for no order, and gets the one in which the index on the dependent finds them.
+    // pg_dump requests no order, and gets the one in which the index on the dependent returns them.
     let rows = r
         .query(
             "pg_depend",
@@ -90,7 +90,7 @@ async fn read_extensions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             ObjectKind::Trigger(it) => it.depends_on_extensions.push(extension),
             ObjectKind::Index(it) => it.depends_on_extensions.push(extension),
             ObjectKind::Relation(it) => it.depends_on_extensions.push(extension),
-            // ALTER … DEPENDS ON EXTENSION is not for these.
+            // ALTER … DEPENDS ON EXTENSION does not apply to these.
             ObjectKind::Namespace(_)
             | ObjectKind::Extension(_)
             | ObjectKind::Type(_)
@@ -139,7 +139,7 @@ async fn read_extensions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     Ok(())
 }
 
-/// Puts every object on its side of the section boundaries.
+/// Makes every object depend on the section boundary before it, and the boundary after it on the object.
 pub(super) fn add_boundaries(catalog: &mut Catalog, dialect: u32) {
     let ids: Vec<_> = catalog.ids().collect();
     let boundary = |catalog: &mut Catalog, name: &str, kind| {
@@ -151,7 +151,7 @@ pub(super) fn add_boundaries(catalog: &mut Catalog, dialect: u32) {
     catalog.post_data_boundary = Some(post);
     for id in ids {
         match &catalog.object(id).kind {
-            // Large objects are created in the pre-data section until 16.
+            // Up to 16, large objects are created in the pre-data section.
             ObjectKind::LargeObjects(_) if dialect < 17 => catalog.add_dependency(pre, id),
             ObjectKind::TableData(_)
             | ObjectKind::SequenceSet(_)

@@ -4,16 +4,12 @@ use super::reader::Reader;
 use super::{Catalog, CatalogId, ObjectKind, class};
 use crate::error::Result;
 
-/// An event trigger.
 #[derive(Debug)]
 pub(crate) struct EventTrigger {
-    /// The owner's name.
     pub owner: String,
-    /// The event.
     pub evtevent: String,
-    /// The filter's tags, ready to be printed, or empty.
+    /// The tags of the filter, ready to be printed, or empty.
     pub tags: String,
-    /// The function.
     pub function: String,
     /// `evtenabled`: O, D, R or A.
     pub evtenabled: char,

@@ -1,17 +1,16 @@
-//! `pg_extension`: extensions, their members, and the tables of theirs that hold users' rows.
+//! `pg_extension`: extensions, their members, and those of their tables that hold users' rows.
 
 use super::reader::Reader;
 use super::{Catalog, CatalogId, Components, ObjectKind, Oid, class};
 use crate::error::{Error, ErrorKind, Result};
 
-/// An extension.
 #[derive(Debug)]
 pub(crate) struct Extension {
-    /// The schema that it is installed into.
+    /// The schema in which it is installed.
     pub schema: String,
     /// Tables whose rows belong to the user, each with a condition (`pg_extension_config_dump`).
     pub config: Vec<(Oid, String)>,
-    /// What its members are selected for.
+    /// The components that its members are selected for.
     pub dump_contents: Components,
 }
 
@@ -32,7 +31,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
                 ErrorKind::SourceFailed,
                 format!("read extension {}", row.text("extname")?),
             )
-            .because("its configuration tables and their conditions differ in number"));
+            .because("the number of its configuration tables differs from the number of their conditions"));
         }
         let dump = r.selection.extension(oid);
         let extension = Extension {
@@ -68,7 +67,7 @@ async fn read_members(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     Ok(())
 }
 
-/// Gives data objects to the extensions' configuration tables, after all relations are known.
+/// Adds data objects for the extensions' configuration tables, after all relations are known.
 pub(super) async fn add_config_data(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let mut wanted = Vec::new();
     for id in catalog.ids() {
@@ -100,8 +99,8 @@ pub(super) async fn add_config_data(r: &Reader<'_>, catalog: &mut Catalog) -> Re
     order_config_data(r, catalog).await
 }
 
-/// Rows of configuration tables are loaded into tables that have their foreign keys already, so
-/// referenced tables come first.
+/// Rows of configuration tables are loaded into tables that already have their foreign keys, so referenced
+/// tables come first.
 async fn order_config_data(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let rows = r
         .query(

@@ -1,5 +1,5 @@
-//! Catalogs made by hand, for tests that need no server: plain objects, of which a test changes what
-//! it is about.
+//! Catalogs built by hand, for tests without a server: plain objects, in which each test changes the details
+//! that it needs.
 
 use super::{
     Acl, AttrDef, Attribute, Catalog, CatalogId, Components, Constraint, ConstraintOwner, DumpId,
@@ -7,7 +7,7 @@ use super::{
     RoutineDetail, Sequence, Type, TypeDetail, class, depend,
 };
 
-/// Who owns all objects here.
+/// The owner of all objects.
 pub(crate) const OWNER: &str = "o";
 
 /// A catalog with the schema `s`.
@@ -25,13 +25,13 @@ impl Fixture {
         Fixture { catalog, schema }
     }
 
-    /// The catalog with its objects on their sides of the section boundaries.
+    /// The catalog, with the dependencies on the section boundaries added.
     pub(crate) fn with_boundaries(mut self) -> Catalog {
         depend::add_boundaries(&mut self.catalog, 18);
         self.catalog
     }
 
-    /// Adds an object of the schema `s`, of which everything is dumped.
+    /// Adds an object to the schema `s`, with everything dumped.
     pub(crate) fn add(&mut self, name: &str, kind: ObjectKind) -> DumpId {
         self.add_to(Some(self.schema), name, kind)
     }
@@ -67,7 +67,7 @@ impl Fixture {
         self.catalog.object(id).catalog_id.oid
     }
 
-    /// Says how the server spells the type with this OID.
+    /// Sets the server's name for the type with this OID.
     pub(crate) fn name_type(&mut self, oid: Oid, name: &str) {
         self.catalog.type_names.insert(oid, name.into());
     }
@@ -89,7 +89,7 @@ impl Fixture {
     }
 }
 
-/// The system catalog that such an object is a row of.
+/// The system catalog that stores objects of this kind.
 fn class_of(kind: &ObjectKind) -> Oid {
     match kind {
         ObjectKind::Namespace(_) => class::PG_NAMESPACE,
@@ -125,7 +125,7 @@ fn class_of(kind: &ObjectKind) -> Oid {
         ObjectKind::PublicationRel(_) => class::PG_PUBLICATION_REL,
         ObjectKind::PublicationNamespace(_) => class::PG_PUBLICATION_NAMESPACE,
         ObjectKind::Subscription(_) => class::PG_SUBSCRIPTION,
-        // Only we make objects of these.
+        // These objects do not exist in the server's catalogs.
         ObjectKind::ShellType(_)
         | ObjectKind::TableAttach(_)
         | ObjectKind::IndexAttach(_)
@@ -139,7 +139,7 @@ fn class_of(kind: &ObjectKind) -> Oid {
     }
 }
 
-/// Privileges that differ from what the server grants by itself.
+/// Privileges that differ from the server's defaults.
 pub(crate) fn acl(now: &[&str], default: &[&str]) -> Acl {
     let owned = |items: &[&str]| items.iter().map(|&item| item.to_owned()).collect();
     Acl { acl: Some(owned(now)), default: owned(default), initial: None }
@@ -227,7 +227,7 @@ pub(crate) fn attribute(attnum: i64, attname: &str, type_name: &str) -> Attribut
     }
 }
 
-/// A sequence as `CREATE SEQUENCE` makes it.
+/// A sequence as created by `CREATE SEQUENCE` without options.
 pub(crate) fn sequence() -> Sequence {
     Sequence {
         data_type: "bigint".into(),
@@ -245,7 +245,7 @@ pub(crate) fn attr_def(table: DumpId, adnum: i64, expression: &str) -> AttrDef {
     AttrDef { table, adnum, expression: expression.into(), separate: false }
 }
 
-/// A B-tree over these columns, all of them key columns.
+/// A B-tree index over these columns, all of them key columns.
 pub(crate) fn index(table: DumpId, columns: &[i64]) -> Index {
     Index {
         table,
@@ -268,7 +268,7 @@ pub(crate) fn index(table: DumpId, columns: &[i64]) -> Index {
     }
 }
 
-/// A constraint without a definition, as keys are.
+/// A constraint without a definition, as for keys.
 pub(crate) fn constraint(owner: ConstraintOwner, contype: char) -> Constraint {
     Constraint {
         owner,
@@ -288,12 +288,12 @@ pub(crate) fn check(owner: ConstraintOwner, definition: &str) -> Constraint {
     Constraint { definition: Some(definition.into()), ..constraint(owner, 'c') }
 }
 
-/// The rule that makes a view a view.
+/// The ON SELECT rule of a view.
 pub(crate) fn view_rule(relation: DumpId) -> RewriteRule {
     RewriteRule { relation, ev_enabled: 'O', is_view_rule: true, definition: None, separate: false }
 }
 
-/// A function of the language SQL with no arguments.
+/// An SQL function without arguments.
 pub(crate) fn routine() -> Routine {
     let detail = RoutineDetail {
         prokind: 'f',

@@ -4,7 +4,7 @@ use super::reader::Reader;
 use super::{Acl, Catalog, CatalogId, Components, ObjectKind, class};
 use crate::error::Result;
 
-/// A foreign-data wrapper; functions are `-` for none.
+/// A foreign-data wrapper. `-` means that there is no such function.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_foreign_data_wrapper
 pub(crate) struct ForeignDataWrapper {
@@ -12,12 +12,11 @@ pub(crate) struct ForeignDataWrapper {
     pub acl: Acl,
     pub fdwhandler: String,
     pub fdwvalidator: String,
-    /// What makes a server's connection string for subscriptions, from version 19 on.
+    /// The function that builds a server's connection string for subscriptions, from version 19 on.
     pub fdwconnection: String,
     pub options: String,
 }
 
-/// A foreign server.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_foreign_server
 pub(crate) struct ForeignServer {
@@ -30,7 +29,6 @@ pub(crate) struct ForeignServer {
     pub user_mappings: Vec<UserMapping>,
 }
 
-/// A user mapping of a foreign server.
 #[derive(Debug)]
 pub(crate) struct UserMapping {
     /// The user's name, or `public`.
@@ -102,7 +100,7 @@ async fn read_servers(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         object.components |= Components::USER_MAPPING;
         object.components.set(Components::ACL, has_acl);
     }
-    // The view hides options that the user may not see, where the table refuses outright.
+    // The view hides options that the user may not see, whereas reading the table fails.
     let sql = format!(
         "SELECT srvid, usename, {} AS options FROM pg_catalog.pg_user_mappings ORDER BY srvid, usename",
         super::reader::options_sql("umoptions")

@@ -1,4 +1,4 @@
-//! What belongs to the whole cluster rather than to one database.
+//! Objects that belong to the whole cluster rather than to one database.
 
 use tokio_postgres::Client;
 
@@ -11,22 +11,22 @@ use crate::pg::server::Server;
 use crate::progress::Warnings;
 use crate::select::options::{ClusterOptions, DumpOptions};
 
-/// Everything that a dump of the cluster's globals shows
-/// (<https://www.postgresql.org/docs/current/app-pg-dumpall.html>). What the options leave out is
-/// not read, and empty.
+/// Everything in a dump of the cluster's globals
+/// (<https://www.postgresql.org/docs/current/app-pg-dumpall.html>). Parts that the options leave out are not
+/// read, and stay empty.
 #[derive(Debug, Default)]
 pub(crate) struct Globals {
-    /// Roles that users made, by name.
+    /// Roles that users created, by name.
     pub roles: Vec<Role>,
-    /// Who is a member of which role, by role, member and grantor.
+    /// Role memberships, by role, member and grantor.
     pub memberships: Vec<Membership>,
-    /// Privileges on configuration parameters, by parameter; none before PostgreSQL 15.
+    /// Privileges on configuration parameters, by parameter; empty before PostgreSQL 15.
     pub parameter_acls: Vec<ParameterAcl>,
-    /// Tablespaces that users made, in the order of their creation.
+    /// Tablespaces that users created, in the order of their creation.
     pub tablespaces: Vec<Tablespace>,
 }
 
-/// Reads the globals that are wanted, inside the caller's transaction.
+/// Reads the selected globals, inside the caller's transaction.
 pub(crate) async fn read_globals(
     client: &Client,
     server: &Server,

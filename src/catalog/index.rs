@@ -1,4 +1,4 @@
-//! `pg_index`: indexes, and the constraints that stand on them.
+//! `pg_index`: indexes, and the constraints that they back.
 
 use super::reader::{Reader, only_if};
 use super::row::CatalogRow;
@@ -8,44 +8,37 @@ use super::{
 };
 use crate::error::Result;
 
-/// An index.
 #[derive(Debug)]
 pub(crate) struct Index {
-    /// The table.
     pub table: DumpId,
-    /// Its access method.
     pub amname: String,
-    /// UNIQUE
     pub indisunique: bool,
-    /// As the server deparses it; none where a constraint stands for the index, and where it is so plain
-    /// that columns and `indoption` tell all: finding out whether an operator class is the default
-    /// one takes the server most of the time that it has for such catalogs.
+    /// As deparsed by the server. `None` if a constraint represents the index, or if the index is so simple
+    /// that its columns and `indoption` suffice: for large catalogs the server spends most of the deparsing
+    /// time on finding out whether operator classes are the default ones.
     pub definition: Option<String>,
-    /// For each key column, whether it is DESC (1) and has NULLS FIRST (2).
+    /// For each key column, the sum of 1 for DESC and 2 for NULLS FIRST.
     pub indoption: Vec<i64>,
-    /// Its tablespace's name, empty for the database's.
+    /// The tablespace's name, empty for the database's default.
     pub tablespace: String,
-    /// Storage parameters.
     pub reloptions: Vec<String>,
-    /// Number of key columns; the rest are included ones.
+    /// Number of key columns; the rest are included columns.
     pub indnkeyatts: i64,
-    /// Columns by number; 0 is an expression.
+    /// Column numbers; 0 is an expression.
     pub indkey: Vec<i64>,
-    /// The table is clustered on it.
+    /// Whether the table is clustered on it.
     pub indisclustered: bool,
-    /// It is the replica identity.
+    /// Whether it is the replica identity.
     pub indisreplident: bool,
-    /// NULLS NOT DISTINCT
     pub indnullsnotdistinct: bool,
-    /// The partitioned index that it is attached to, or 0.
+    /// The partitioned index to which it is attached, or 0.
     pub parent_oid: Oid,
-    /// Attachments of partitions' indexes to this one.
+    /// Attachments of partitions' indexes to this index.
     pub attachments: Vec<DumpId>,
-    /// The constraint that stands on it.
+    /// The constraint that it backs.
     pub constraint: Option<DumpId>,
-    /// Statistics targets, (column number, target).
+    /// Statistics targets, as (column number, target).
     pub statistics: Vec<(i64, i64)>,
-    /// Extensions that it depends on.
     pub depends_on_extensions: Vec<String>,
 }
 
@@ -57,7 +50,8 @@ pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> StartedQuery {
     let targets = format!("FROM pg_catalog.pg_attribute WHERE attrelid = i.indexrelid AND {set}");
     let constraint_definition =
         only_if(r.prints_post_data(), "pg_catalog.pg_get_constraintdef(c.oid, false)");
-    // The server quotes as its own setting says, which need not come from our options. Only expressions take a statistics target of their own.
+    // The server quotes according to its own setting, which need not match our options. Only expressions have
+    // their own statistics target.
     let sql = format!(
         "SELECT t.oid, i.indrelid, t.relname, am.amname, i.indisunique,
                 i.indexprs IS NULL AND i.indpred IS NULL AND t.reloptions IS NULL
@@ -157,8 +151,8 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, indexes: Started
     deparse(r, catalog, to_deparse).await
 }
 
-/// Whether each key column has the operator class and the collation that it has if none is named.
-/// A "no" is always safe: then the server spells the index.
+/// Whether each key column has the default operator class and collation. `false` is always safe: then the
+/// server deparses the index.
 fn has_defaults_only(catalog: &Catalog, index: &Index, row: &CatalogRow) -> Result<bool> {
     let Some(table) = catalog.relation(index.table) else { return Ok(false) };
     let classes = row.oids("indclass")?.into_iter().zip(row.oids("indcollation")?);
@@ -169,12 +163,12 @@ fn has_defaults_only(catalog: &Catalog, index: &Index, row: &CatalogRow) -> Resu
     }))
 }
 
-/// Whether this is the default operator class for the type. Only the server's own classes for B-tree and
-/// hash count: none of them takes parameters.
+/// Whether this is the default operator class for the type. Only true for the server's built-in classes for
+/// B-tree and hash, none of which takes parameters.
 fn is_default_opclass(catalog: &Catalog, opclass: Oid, atttypid: Oid) -> bool {
     let Some(id) = catalog.find(class::PG_OPCLASS, opclass) else { return false };
     let ObjectKind::Opclass(it) = &catalog.object(id).kind else { return false };
-    // varchar has no class of its own, and text is the preferred type that it is coercible to.
+    // varchar has no operator class, and text is the preferred type to which it can be coerced.
     let input_type = if atttypid == typoid::VARCHAR { typoid::TEXT } else { atttypid };
     it.opcdefault
         && it.opcintype == input_type
@@ -182,7 +176,7 @@ fn is_default_opclass(catalog: &Catalog, opclass: Oid, atttypid: Oid) -> bool {
         && catalog.namespace_name(id) == Some("pg_catalog")
 }
 
-/// Lets the server spell the others.
+/// Has the server deparse the other indexes.
 async fn deparse(r: &Reader<'_>, catalog: &mut Catalog, indexes: Vec<Oid>) -> Result<()> {
     let sql = "SELECT oid, pg_catalog.pg_get_indexdef(oid) AS definition
                  FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS oid";

@@ -1,28 +1,24 @@
-//! `pg_inherits`: which tables are whose children and partitions, and what follows from that.
+//! `pg_inherits`: the parents of tables and partitions, and what follows from them.
 
 use super::reader::Reader;
 use super::{Catalog, CatalogId, DumpId, ObjectKind, RelKind, class};
 use crate::error::Result;
 
-/// The attachment of a partition to its partitioned table, a command of its own.
+/// The attachment of a partition to its partitioned table, which is a separate command.
 #[derive(Debug)]
 pub(crate) struct TableAttach {
-    /// The partitioned table.
     pub parent: DumpId,
-    /// The partition.
     pub partition: DumpId,
 }
 
 /// The attachment of a partition's index to the partitioned table's index.
 #[derive(Debug)]
 pub(crate) struct IndexAttach {
-    /// The partitioned table's index.
     pub parent: DumpId,
-    /// The partition's index.
     pub partition: DumpId,
 }
 
-/// Finds parents, and makes attachment objects for partitions.
+/// Reads parents, and creates attachment objects for partitions.
 pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let rows = r
         .query(
@@ -36,7 +32,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         let (Some(child), Some(parent)) = (child, parent) else { continue };
         let dumped = !catalog.object(child).dump.is_empty();
         let Some(relation) = catalog.relation_mut(child) else { continue };
-        // Sub-partitioned tables lead to the root even when they are not dumped themselves.
+        // Sub-partitioned tables lead to the root even if they are not dumped themselves.
         let leads_to_root = relation.relkind == RelKind::PartitionedTable && relation.relispartition;
         if !dumped && !leads_to_root {
             continue;
@@ -63,7 +59,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     Ok(())
 }
 
-/// Makes attachment objects for partitions' indexes, after all indexes are known.
+/// Creates attachment objects for partitions' indexes, after all indexes are known.
 pub(super) fn attach_indexes(catalog: &mut Catalog) {
     for id in catalog.relations.clone() {
         let Some(relation) = catalog.relation(id) else { continue };

@@ -1,11 +1,11 @@
-//! What this program knows of each version's system catalogs: their columns, and the codes in those
-//! that hold one letter. [`super::unknown`] compares newer servers with it.
+//! What this program knows about each version's system catalogs: their columns, and the codes in columns that
+//! hold one letter. [`super::unknown`] compares newer servers with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 const COLUMNS: &str = include_str!("known_columns.txt");
 
-/// The catalogs of version `major`, each with its columns, as far as this program knows.
+/// The known catalogs of version `major`, each with its columns.
 pub(super) fn columns(major: u32) -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut known: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for line in COLUMNS.lines().filter(|line| !line.starts_with('#')) {
@@ -26,17 +26,17 @@ pub(super) fn columns(major: u32) -> BTreeMap<&'static str, BTreeSet<&'static st
     known
 }
 
-/// Of which dump a catalog's rows are.
+/// Which dump a catalog's rows belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CatalogScope {
-    /// Of one database's.
+    /// A dump of one database.
     Database,
-    /// Of a dump of roles and tablespaces.
+    /// A dump of roles and tablespaces.
     Globals,
 }
 
-/// Catalogs of which no dump prints anything that they alone know: what the server measured, large
-/// objects' bytes, and what goes with other objects.
+/// Catalogs that are not compared, since nothing in a dump comes from them alone: they hold measurements, the
+/// bytes of large objects, or data that accompanies other objects.
 const NOT_DUMPED: &[&str] = &[
     "pg_depend",
     "pg_description",
@@ -55,7 +55,7 @@ const NOT_DUMPED: &[&str] = &[
 const GLOBAL: &[&str] =
     &["pg_auth_members", "pg_authid", "pg_db_role_setting", "pg_parameter_acl", "pg_tablespace"];
 
-/// Whether a dump of that scope reads that catalog.
+/// Whether a dump of that scope reads the catalog.
 pub(super) fn is_read(catalog: &str, scope: CatalogScope) -> bool {
     match scope {
         CatalogScope::Database => !NOT_DUMPED.contains(&catalog) && !GLOBAL.contains(&catalog),
@@ -63,11 +63,11 @@ pub(super) fn is_read(catalog: &str, scope: CatalogScope) -> bool {
     }
 }
 
-/// The codes that a column may hold. An empty text is the zero byte.
+/// The codes that a column may hold. An empty string stands for the zero byte.
 pub(super) struct Codes {
     pub(super) catalog: &'static str,
     pub(super) column: &'static str,
-    /// The known codes, each as one letter, with the first version that has it (0 for all).
+    /// The known codes, each a single letter, with the first version that has it (0 for all).
     codes: &'static [(&'static str, u32)],
 }
 
@@ -76,7 +76,7 @@ impl Codes {
     pub(super) fn known(&self, major: u32) -> Vec<&'static str> {
         let there = |(codes, since): &&(&'static str, u32)| *since <= major && !codes.is_empty();
         let letters = self.codes.iter().filter(there).flat_map(|(codes, _)| codes.split(""));
-        // Splitting at nothing gives an empty text at both ends, which stands for the zero byte.
+        // Splitting at the empty string gives an empty string at both ends, which stands for the zero byte.
         letters.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
@@ -85,8 +85,8 @@ const fn codes(catalog: &'static str, column: &'static str, codes: &'static [(&'
     Codes { catalog, column, codes }
 }
 
-/// All columns that hold codes, but for those in which users may put any letter. From the manual's
-/// chapter on the system catalogs.
+/// All columns that hold codes, except those in which users may store any letter. From the manual's chapter
+/// on the system catalogs.
 pub(super) const CODES: &[Codes] = &[
     codes("pg_aggregate", "aggfinalmodify", &[("rsw", 0)]),
     codes("pg_aggregate", "aggkind", &[("noh", 0)]),
@@ -129,24 +129,24 @@ pub(super) const CODES: &[Codes] = &[
     codes("pg_type", "typtype", &[("bcdeprm", 0)]),
 ];
 
-/// Rows that mean more from some version on than their code says.
+/// Rows that, from some version on, mean more than their code tells.
 pub(super) struct Extended {
     pub(super) catalog: &'static str,
     /// The first version that has such rows.
     pub(super) since: u32,
-    /// What they are, for people.
+    /// A description for messages.
     pub(super) what: &'static str,
     /// The condition that finds them, on the catalog's columns.
     pub(super) condition: &'static str,
 }
 
 pub(super) const EXTENDED: &[Extended] = &[
-    // From 18 on a column's NOT NULL is a constraint too. One with the name that the server gives by
-    // itself, valid, inherited and without a comment, says no more than attnotnull does.
+    // From 18 on, a column's NOT NULL is also a constraint. If it has the server's default name, is valid and
+    // inherited, and has no comment, it says no more than attnotnull does.
     Extended {
         catalog: "pg_constraint",
         since: 18,
-        what: "a NOT NULL constraint with a name, state or comment of its own",
+        what: "a NOT NULL constraint with its own name, state or comment",
         condition: "contype = 'n' AND conrelid <> 0
             AND (NOT convalidated OR connoinherit
                  OR pg_catalog.obj_description(oid, 'pg_constraint') IS NOT NULL
@@ -155,7 +155,7 @@ pub(super) const EXTENDED: &[Extended] = &[
                                  WHERE c.oid = conrelid AND a.attnum = conkey[1])
                  OR conislocal IS DISTINCT FROM (coninhcount = 0))",
     },
-    // Before 19 no command could make a list empty, so there was no text for it.
+    // Before 19 no command could make a list empty, so it had no textual form.
     Extended { catalog: "pg_proc", since: 19, what: "a setting that is an empty list", condition: EMPTY_LISTS_OF_ROUTINES },
     Extended { catalog: "pg_db_role_setting", since: 19, what: "a setting that is an empty list", condition: EMPTY_LISTS },
 ];

@@ -1,31 +1,24 @@
-//! `pg_language`, `pg_cast`, `pg_transform`: languages, and how values cross between types and
-//! into languages.
+//! `pg_language`, `pg_cast`, `pg_transform`: languages, and conversions between types and between types and
+//! languages.
 
 use super::reader::Reader;
 use super::{Acl, Catalog, CatalogId, Components, ObjectKind, Oid, class};
 use crate::error::Result;
 
-/// A procedural language.
 #[derive(Debug)]
 pub(crate) struct Language {
-    /// The owner's name.
     pub owner: String,
-    /// Its privileges.
     pub acl: Acl,
-    /// TRUSTED
     pub lanpltrusted: bool,
-    /// Handler, inline handler and validator, each a function's OID or 0.
+    /// Handler, inline handler and validator, each as a function's OID or 0.
     pub functions: [Oid; 3],
 }
 
-/// A cast.
 #[derive(Debug)]
 pub(crate) struct Cast {
-    /// Source type.
     pub castsource: Oid,
-    /// Target type.
     pub casttarget: Oid,
-    /// Function, or 0.
+    /// The function, or 0.
     pub castfunc: Oid,
     /// `castcontext`: e, a or i.
     pub castcontext: char,
@@ -33,16 +26,13 @@ pub(crate) struct Cast {
     pub castmethod: char,
 }
 
-/// A transform.
 #[derive(Debug)]
 pub(crate) struct Transform {
-    /// The type.
     pub trftype: Oid,
-    /// The language's name.
     pub lanname: String,
-    /// FROM SQL function, or 0.
+    /// The FROM SQL function, or 0.
     pub trffromsql: Oid,
-    /// TO SQL function, or 0.
+    /// The TO SQL function, or 0.
     pub trftosql: Oid,
 }
 
@@ -72,7 +62,7 @@ pub(super) async fn read_languages(r: &Reader<'_>, catalog: &mut Catalog) -> Res
 }
 
 pub(super) async fn read_casts(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    // A range type brings the cast to its multirange with it.
+    // Creating a range type also creates the cast to its multirange type.
     let own = if r.major >= 14 {
         "WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_range r
                             WHERE r.rngtypid = c.castsource AND r.rngmultitypid = c.casttarget)"

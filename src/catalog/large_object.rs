@@ -1,19 +1,17 @@
-//! `pg_largeobject_metadata`: large objects, one by one or in groups.
+//! `pg_largeobject_metadata`: large objects, individually or in groups.
 
 use super::reader::Reader;
 use super::{Acl, Catalog, CatalogId, Components, ObjectKind, Oid, class};
 use crate::error::Result;
 
-/// From version 17 on, large objects of equal owner and privileges are dumped in groups of at
-/// most this many.
+/// From version 17 on, large objects with the same owner and privileges are dumped in groups of at most this
+/// size.
 const GROUP_SIZE: usize = 1000;
 
-/// A large object, or a group of them with equal owner and privileges.
+/// A large object, or a group of them with the same owner and privileges.
 #[derive(Debug)]
 pub(crate) struct LargeObjects {
-    /// The owner's name.
     pub owner: String,
-    /// Their privileges.
     pub acl: Acl,
     /// Their OIDs, ascending.
     pub oids: Vec<Oid>,
@@ -21,7 +19,7 @@ pub(crate) struct LargeObjects {
 
 pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let grouped = r.dialect >= 17;
-    // Groups are runs of equal owner and privileges in this order.
+    // In this order, consecutive rows with the same owner and privileges form a group.
     let order = if grouped { "ORDER BY lomowner, lomacl::pg_catalog.text, oid" } else { "ORDER BY oid" };
     let sql = format!(
         "SELECT oid, lomowner, lomacl::text[] AS acl,

@@ -6,9 +6,8 @@ use crate::pg::quote::Quoter;
 /// A table that must be locked before it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct TableToLock {
-    /// Its OID.
     pub oid: Oid,
-    /// Its name, qualified and quoted.
+    /// The name, qualified and quoted.
     pub name: String,
 }
 

@@ -12,33 +12,33 @@ use crate::progress::Warnings;
 pub(crate) struct Membership {
     /// The role that is granted.
     pub role: String,
-    /// To whom.
+    /// The role that receives it.
     pub member: String,
-    /// By whom; `None` if that role is gone, which the server allowed until 15.
+    /// The role that granted it; `None` if that role was dropped, which the server allowed until 15.
     pub grantor: Option<String>,
-    /// Is the grantor the superuser that `initdb` made? Nobody has to grant anything to that one.
+    /// Whether the grantor is the superuser that `initdb` created, who needs no grants.
     pub by_bootstrap_superuser: bool,
-    /// May the member grant the role to others?
+    /// Whether the member may grant the role to others.
     pub admin_option: bool,
-    /// What grants have of their own from 16 on.
+    /// Options that each grant has from 16 on.
     pub options: Option<MembershipOptions>,
 }
 
-/// The options of a membership that came with 16
+/// The membership options that were added in 16
 /// (<https://www.postgresql.org/docs/current/sql-grant.html#SQL-GRANT-DESCRIPTION-ROLES>).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MembershipOptions {
-    /// Has the member the role's privileges without SET ROLE?
+    /// Whether the member has the role's privileges without SET ROLE.
     pub inherit: bool,
-    /// May the member SET ROLE to it?
+    /// Whether the member may SET ROLE to it.
     pub set: bool,
 }
 
-/// Reads the memberships, but for those of the server's own roles in each other.
+/// Reads the memberships, except those between the server's predefined roles.
 pub(super) async fn read(client: &Client, major: u32, warnings: &Warnings) -> Result<Vec<Membership>> {
     let has_options = major >= 16;
     let options = if has_options { "m.inherit_option, m.set_option" } else { "NULL, NULL" };
-    // pg_roles, since names are all that is wanted, and anybody may read it.
+    // pg_roles suffices, since only names are needed, and anybody may read it.
     let sql = format!(
         "SELECT r.rolname AS role, u.rolname AS member, g.rolname AS grantor, m.roleid, m.member AS memberid,
                 m.grantor = {} AS by_bootstrap_superuser, m.admin_option, {options}
@@ -54,7 +54,7 @@ pub(super) async fn read(client: &Client, major: u32, warnings: &Warnings) -> Re
     for row in query(client, "pg_auth_members", &sql, &[]).await? {
         let (Some(role), Some(member)) = (row.opt_text("role")?, row.opt_text("member")?) else {
             warnings.warn(format_args!(
-                "role {} or its member {} does not exist: the membership is left out",
+                "role {} or its member {} does not exist, so this membership is left out",
                 row.oid("roleid")?,
                 row.oid("memberid")?
             ));

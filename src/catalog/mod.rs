@@ -1,12 +1,12 @@
-//! What the system catalogs say: the objects of one database, as one snapshot sees them.
+//! The contents of the system catalogs: the objects of one database, as one snapshot sees them.
 //!
-//! Each kind of object has a file here with its query and its struct beside each other. All
-//! objects live in one arena, [`Catalog`], and refer to each other by [`DumpId`], because a
-//! dependency may lead from any kind to any other. What the server calls an object is its
-//! [`CatalogId`]; what we print may be more than that (a table, its data and its attachment to a
-//! partitioned table are three objects with one `CatalogId`).
+//! Each kind of object has a file here that contains both its query and its struct. All objects are stored in
+//! one arena, [`Catalog`], and refer to each other by [`DumpId`], because an object of any kind may depend on
+//! an object of any other. The server identifies an object by its [`CatalogId`]; we may print several objects
+//! for it (a table, its data and its attachment to a partitioned table are three objects with one
+//! `CatalogId`).
 
-// A new kind of object must not slip through: the compiler leads to each place that has to know it.
+// A new kind of object must not be forgotten: the compiler points to each place that must handle it.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod access_method;
@@ -114,16 +114,16 @@ pub(crate) use {
 /// An object identifier, unique within one system catalog.
 pub(crate) type Oid = u32;
 
-/// The first OID that `initdb` leaves to users: smaller ones are built in
+/// The first OID that `initdb` leaves to users: objects with smaller ones are built in
 /// (`FirstNormalObjectId`, <https://www.postgresql.org/docs/current/system-catalog-initial-data.html>).
 pub(crate) const FIRST_NORMAL_OID: Oid = 16384;
 
-/// The superuser that `initdb` made, whatever it is called now (`BOOTSTRAP_SUPERUSERID`,
+/// The superuser that `initdb` created, whatever its current name (`BOOTSTRAP_SUPERUSERID`,
 /// <https://www.postgresql.org/docs/current/app-initdb.html>).
 const BOOTSTRAP_SUPERUSER: Oid = 10;
 
-/// OIDs of the system catalogs themselves, as `pg_depend.classid` and others name them; they are
-/// fixed for all versions.
+/// OIDs of the system catalogs themselves, as used in `pg_depend.classid` and similar columns; they are the
+/// same in all versions.
 pub(crate) mod class {
     #![allow(missing_docs)]
     use super::Oid;
@@ -163,7 +163,7 @@ pub(crate) mod class {
     pub(crate) const PG_PUBLICATION_NAMESPACE: Oid = 6237;
 }
 
-/// OIDs of types; they are fixed, too.
+/// OIDs of types; they are the same in all versions too.
 pub(crate) mod typoid {
     #![allow(missing_docs)]
     use super::Oid;
@@ -171,16 +171,15 @@ pub(crate) mod typoid {
     pub(crate) const VARCHAR: Oid = 1043;
 }
 
-/// How the server names an object: the catalog that it is a row of, and its OID there.
+/// How the server identifies an object: by the catalog that contains its row, and by its OID there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct CatalogId {
-    /// OID of the system catalog, or 0 for what only we make an object of.
+    /// OID of the system catalog, or 0 for objects that only exist in this program.
     pub classoid: Oid,
-    /// OID of the row.
     pub oid: Oid,
 }
 
-/// Index of an object in its [`Catalog`].
+/// The index of an object in its [`Catalog`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct DumpId(u32);
 
@@ -192,66 +191,59 @@ impl DumpId {
 }
 
 bitflags::bitflags! {
-    /// The parts of an object that a dump may contain, each by itself.
+    /// The parts of an object that a dump can contain independently.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub struct Components: u8 {
-        /// The command that creates it.
+        /// The command that creates the object.
         const DEFINITION = 1;
         /// Rows, or a sequence's value.
         const DATA = 1 << 1;
-        /// COMMENT ON.
         const COMMENT = 1 << 2;
-        /// SECURITY LABEL.
         const SECURITY_LABEL = 1 << 3;
-        /// Privileges.
         const ACL = 1 << 4;
-        /// Row security policies.
         const POLICY = 1 << 5;
         /// A foreign server's user mappings.
         const USER_MAPPING = 1 << 6;
-        /// Optimizer statistics.
         const STATISTICS = 1 << 7;
     }
 }
 
 impl Components {
-    /// What can't be dumped without a lock on the relation.
+    /// The components that can't be dumped without a lock on the relation.
     pub(crate) const REQUIRING_LOCK: Components =
         Components::DEFINITION.union(Components::DATA).union(Components::POLICY);
 }
 
-/// One object: what all kinds have in common, and what its kind adds.
+/// One object: the fields that all kinds share, and those of its kind.
 #[derive(Debug)]
 pub(crate) struct Object {
-    /// The server's name for it.
     pub catalog_id: CatalogId,
-    /// The name that it sorts by; mostly the catalog's name column.
+    /// The name by which it is sorted; usually the catalog's name column.
     pub name: String,
-    /// The namespace that it sorts by and is qualified with.
+    /// The namespace by which it is sorted, and with which its name is qualified.
     pub namespace: Option<DumpId>,
-    /// What of it was selected to be dumped.
+    /// The components that were selected.
     pub dump: Components,
-    /// What there is to dump of it.
+    /// The components that the object has.
     pub components: Components,
-    /// Is it a member of an extension?
+    /// Whether it is a member of an extension.
     pub extension_member: bool,
-    /// Does it depend on an extension without being its member (`deptype` x)?
+    /// Whether it depends on an extension without being a member of it (`deptype` x).
     pub depends_on_extension: bool,
-    /// What must come before it.
+    /// The objects that must come before it.
     pub dependencies: Vec<DumpId>,
-    /// The kind and what only that kind has.
     pub kind: ObjectKind,
 }
 
 impl Object {
-    /// What will be dumped: what was selected of what there is.
+    /// The components to dump: those that were selected and that the object has.
     pub(crate) fn dumped(&self) -> Components {
         self.dump & self.components
     }
 }
 
-/// The kinds of object, each with its own struct. Only small ones are kept in place: large catalogs
-/// have millions of them.
+/// The kinds of object, each with its own struct. Only small structs are stored inline: large catalogs have
+/// millions of objects.
 #[derive(Debug)]
 #[allow(missing_docs)]
 pub(crate) enum ObjectKind {
@@ -260,7 +252,7 @@ pub(crate) enum ObjectKind {
     Type(Box<Type>),
     /// The shell of a base or range type, created before the functions that the type needs.
     ShellType(DumpId),
-    /// A row type, array type or multirange: it comes and goes with another object.
+    /// A row type, array type or multirange type, which is created and dropped with another object.
     DummyType(Box<Type>),
     Routine(Box<Routine>),
     Aggregate(Box<Aggregate>),
@@ -295,7 +287,7 @@ pub(crate) enum ObjectKind {
     ForeignServer(Box<ForeignServer>),
     DefaultAcl(Box<DefaultAcl>),
     LargeObjects(Box<LargeObjects>),
-    /// The contents of a group of large objects, or (`None`) of all of them.
+    /// The contents of a group of large objects, or (`None`) of all large objects.
     LargeObjectData(Option<DumpId>),
     EventTrigger(Box<EventTrigger>),
     Policy(Box<Policy>),
@@ -303,16 +295,16 @@ pub(crate) enum ObjectKind {
     PublicationRel(PublicationRel),
     PublicationNamespace(PublicationNamespace),
     Subscription(Box<Subscription>),
-    /// Everything of the pre-data section comes before this.
+    /// Everything in the pre-data section comes before this.
     PreDataBoundary,
-    /// Everything of the post-data section comes after this.
+    /// Everything in the post-data section comes after this.
     PostDataBoundary,
 }
 
 macro_rules! accessors {
     ($($get:ident $(, $get_mut:ident)?: $($variant:ident)|+ => $ty:ty;)*) => {
         $(
-            // A kind has the pair, whether or not both are used.
+            // Each kind has both accessors, whether or not both are used.
             #[allow(dead_code)]
             pub(crate) fn $get(&self, id: DumpId) -> Option<&$ty> {
                 match &self.objects[id.index()].kind { $(ObjectKind::$variant(it) )|+ => Some(it), _ => None }
@@ -334,23 +326,20 @@ macro_rules! accessors {
 pub(crate) struct Catalog {
     objects: Vec<Object>,
     by_catalog_id: FxHashMap<CatalogId, DumpId>,
-    /// The extension that each member belongs to.
+    /// The extension to which each member belongs.
     members: FxHashMap<CatalogId, DumpId>,
-    /// Role names by OID.
     pub roles: HashMap<Oid, String>,
-    /// Relations that are not of kind index, in OID order.
+    /// All relations except indexes, in OID order.
     pub relations: Vec<DumpId>,
-    /// Comments of all objects that we know.
     pub comments: HashMap<CatalogId, Vec<Label>>,
-    /// Security labels of all objects that we know.
     pub security_labels: HashMap<CatalogId, Vec<Label>>,
-    /// `format_type` of the types that signatures mention.
+    /// `format_type` of the types that appear in signatures.
     pub type_names: HashMap<Oid, String>,
-    /// The statistics of each relation and index, if they are dumped.
+    /// The statistics object of each relation and index, if it is dumped.
     pub statistics: HashMap<DumpId, DumpId>,
     /// The server's version as a number, such as 180006.
     pub version_num: i32,
-    /// The database itself; read only when it is to be created.
+    /// The database itself; only read if it is to be created.
     pub database: Option<Database>,
     /// The boundary between the pre-data section and the data.
     pub pre_data_boundary: Option<DumpId>,
@@ -359,7 +348,7 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    /// Adds an object with everything selected and, for a start, only a definition to dump.
+    /// Adds an object. Everything is selected, and at first it only has a definition.
     pub(crate) fn add(
         &mut self,
         catalog_id: CatalogId,
@@ -390,61 +379,56 @@ impl Catalog {
         (0..self.objects.len() as u32).map(DumpId)
     }
 
-    /// One object.
     pub(crate) fn object(&self, id: DumpId) -> &Object {
         &self.objects[id.index()]
     }
 
-    /// One object, to be changed.
     pub(crate) fn object_mut(&mut self, id: DumpId) -> &mut Object {
         &mut self.objects[id.index()]
     }
 
-    /// The object that the server calls `classoid`, `oid`.
+    /// The object with this OID in the system catalog `classoid`.
     pub(crate) fn find(&self, classoid: Oid, oid: Oid) -> Option<DumpId> {
         self.by_catalog_id.get(&CatalogId { classoid, oid }).copied()
     }
 
-    /// The namespace with this OID.
     pub(crate) fn namespace_by_oid(&self, oid: Oid) -> Option<DumpId> {
         self.find(class::PG_NAMESPACE, oid)
     }
 
-    /// The relation with this OID.
     pub(crate) fn relation_by_oid_mut(&mut self, oid: Oid) -> Option<&mut Relation> {
         let id = self.find(class::PG_CLASS, oid)?;
         self.relation_mut(id)
     }
 
-    /// OIDs of the relations that `wanted` picks.
+    /// The OIDs of the relations for which `wanted` is true.
     pub(crate) fn relation_oids(&self, wanted: impl Fn(&Object, &Relation) -> bool) -> Vec<Oid> {
         let is_wanted = |id: DumpId| self.relation(id).is_some_and(|it| wanted(self.object(id), it));
         let oids = self.relations.iter().filter(|id| is_wanted(**id));
         oids.map(|id| self.object(*id).catalog_id.oid).collect()
     }
 
-    /// Says that `dependent` must come after `on`.
+    /// Records that `dependent` must come after `on`.
     pub(crate) fn add_dependency(&mut self, dependent: DumpId, on: DumpId) {
         self.objects[dependent.index()].dependencies.push(on);
     }
 
-    /// Takes back that `dependent` must come after `on`.
+    /// Removes the dependency of `dependent` on `on`.
     pub(crate) fn remove_dependency(&mut self, dependent: DumpId, on: DumpId) {
         self.objects[dependent.index()].dependencies.retain(|&d| d != on);
     }
 
-    /// The name of the object's namespace.
     pub(crate) fn namespace_name(&self, id: DumpId) -> Option<&str> {
         self.object(id).namespace.map(|n| self.object(n).name.as_str())
     }
 
-    /// A role's name. Roles are few and read first, so an unknown one means that it was created
-    /// after our snapshot or that the catalogs are damaged; pg_dump gives up, we print the OID.
+    /// A role's name. Roles are few and are read first, so an unknown role was created after our snapshot, or
+    /// the catalogs are damaged. pg_dump fails then; we print the OID.
     pub(crate) fn role(&self, oid: Oid) -> String {
         self.roles.get(&oid).cloned().unwrap_or_else(|| oid.to_string())
     }
 
-    // The object as one of its kind, if it is that.
+    // Returns the object's data if it is of that kind.
     accessors! {
         namespace, namespace_mut: Namespace => Namespace;
         extension: Extension => Extension;

@@ -4,16 +4,13 @@ use super::reader::Reader;
 use super::{Acl, Catalog, CatalogId, Components, ObjectKind, class};
 use crate::error::Result;
 
-/// A schema.
 #[derive(Debug)]
 pub(crate) struct Namespace {
-    /// The owner's name.
     pub owner: String,
-    /// Its privileges.
     pub acl: Acl,
-    /// False for `public`, which every new database has, unless it was asked for by name.
+    /// False for `public`, which every new database has, unless it was selected by name.
     pub create: bool,
-    /// What its objects are selected for.
+    /// The components that its objects are selected for.
     pub dump_contents: Components,
 }
 
@@ -34,7 +31,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         let mut acl = Acl::from_row(&row)?;
         let has_acl = acl.acl.is_some();
         let public = name == "public";
-        // Until 14 only its privileges were dumped, as a difference from pg_init_privs.
+        // Until 14 only its privileges were dumped, as the difference from pg_init_privs.
         let public_is_dumped = public && r.dialect >= 15;
         if public_is_dumped {
             acl.initial = Some(initial_privileges_of_public(&owner));
@@ -61,8 +58,8 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     Ok(())
 }
 
-/// What `initdb` grants on `public`, spelled for its present owner: the dump then says how the
-/// privileges differ from those of a new database.
+/// The privileges that `initdb` grants on `public`, for its current owner: the dump prints the difference
+/// from the privileges in a new database.
 fn initial_privileges_of_public(owner: &str) -> Vec<String> {
     let owner = super::acl::quote_role(owner);
     vec![format!("{owner}=UC/{owner}"), format!("=U/{owner}")]

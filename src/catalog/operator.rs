@@ -6,7 +6,7 @@ use super::reader::Reader;
 use super::{Catalog, CatalogId, Components, ObjectKind, Oid, class};
 use crate::error::Result;
 
-/// An operator. What only a definition needs is read for all: there are few of the user's.
+/// An operator. The details are read for all, since users create few operators.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_operator
 pub(crate) struct Operator {
@@ -18,7 +18,7 @@ pub(crate) struct Operator {
     pub detail: Option<OperatorDetail>,
 }
 
-/// The definition of an operator; functions and types as the server spells them.
+/// The definition of an operator, with functions and types in the server's notation.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_operator
 pub(crate) struct OperatorDetail {
@@ -36,28 +36,23 @@ pub(crate) struct OperatorDetail {
 /// A member operator of a class or family.
 #[derive(Debug)]
 pub(crate) struct OpMember {
-    /// Strategy number.
     pub strategy: i64,
-    /// The operator with its types.
+    /// The operator with its argument types.
     pub operator: String,
-    /// Sort family, (schema, name), for an ordering operator.
+    /// For an ordering operator, its sort family as (schema, name).
     pub sort_family: Option<(String, String)>,
 }
 
 /// A member function of a class or family.
 #[derive(Debug)]
 pub(crate) struct ProcMember {
-    /// Support function number.
     pub number: i64,
-    /// Left type.
     pub left_type: String,
-    /// Right type.
     pub right_type: String,
-    /// The function with its types.
+    /// The function with its argument types.
     pub function: String,
 }
 
-/// An operator class.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_opclass
 pub(crate) struct Opclass {
@@ -72,7 +67,6 @@ pub(crate) struct Opclass {
     pub functions: Vec<ProcMember>,
 }
 
-/// An operator family.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_opfamily
 pub(crate) struct Opfamily {
@@ -211,8 +205,7 @@ async fn read_member_operators(r: &Reader<'_>, catalog: &mut Catalog) -> Result<
     if classes.is_empty() && families.is_empty() {
         return Ok(());
     }
-    // Who a member belongs to is told by pg_depend: to a class if it came with it, else to the
-    // family.
+    // pg_depend tells which object owns a member: the class, if it was created with it, otherwise the family.
     let sql = "SELECT d.refclassid, d.refobjid, ao.amopstrategy, ao.amopopr::pg_catalog.regoperator::text AS operator,
                       f.opfname, n.nspname AS opfnsp
                  FROM pg_catalog.pg_amop ao

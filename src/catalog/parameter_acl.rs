@@ -1,4 +1,4 @@
-//! `pg_parameter_acl`: who may set which configuration parameter, from 15 on
+//! `pg_parameter_acl`: privileges on configuration parameters, from 15 on
 //! (<https://www.postgresql.org/docs/current/catalog-pg-parameter-acl.html>).
 
 use tokio_postgres::Client;
@@ -7,14 +7,12 @@ use super::row::query;
 use super::{Acl, BOOTSTRAP_SUPERUSER};
 use crate::error::Result;
 
-/// The privileges on one parameter.
 #[derive(Debug)]
 pub(crate) struct ParameterAcl {
     /// The parameter, in lower case.
     pub parname: String,
-    /// Parameters have no owner; grants by this role are made in nobody's name.
+    /// Parameters have no owner; grants by this role are printed without a grantor.
     pub owner: String,
-    /// The privileges.
     pub acl: Acl,
 }
 

@@ -1,30 +1,26 @@
-//! `pg_policy`: row security, whether it is enabled and its policies.
+//! `pg_policy`: row security policies, and whether row security is enabled.
 
 use super::reader::{Reader, only_if};
 use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, RelKind, class};
 use crate::error::Result;
 
-/// A policy, or that row security is enabled at all.
+/// A policy, or the fact that row security is enabled.
 #[derive(Debug)]
 pub(crate) struct Policy {
-    /// The table.
     pub table: DumpId,
-    /// `None`: ENABLE ROW LEVEL SECURITY.
+    /// `None` stands for ENABLE ROW LEVEL SECURITY.
     pub rule: Option<PolicyRule>,
 }
 
-/// What a policy says.
 #[derive(Debug)]
 pub(crate) struct PolicyRule {
     /// `polcmd`: r, a, w, d or *.
     pub polcmd: char,
-    /// PERMISSIVE, not RESTRICTIVE.
+    /// PERMISSIVE if true, otherwise RESTRICTIVE.
     pub polpermissive: bool,
     /// Roles, ready to be printed; `None` for PUBLIC.
     pub roles: Option<String>,
-    /// USING
     pub using: Option<String>,
-    /// WITH CHECK
     pub check: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Says what the role may not read, all of it at once and before anything is stored: else one
+//! Reports everything that the role may not read, in one error and before anything is stored. Otherwise one
 //! object after the other would fail, each after hours of copying.
 
 use std::collections::HashSet;
@@ -7,21 +7,21 @@ use super::reader::Reader;
 use super::{Catalog, Oid, RelKind};
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a role can't read of what a dump is to hold.
+/// Which of the objects to be dumped the role can't read.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Unreadable {
     /// How many tables the dump locks.
     pub tables: usize,
-    /// Schemas whose objects can't even be named, for want of USAGE.
+    /// Schemas without the USAGE privilege, whose objects can't even be named.
     pub schemas: Vec<String>,
     /// Tables, sequences and large objects without the SELECT privilege.
     pub objects: Vec<String>,
-    /// Tables of which row security would hide rows.
+    /// Tables with rows that row security would hide.
     pub hidden: Vec<String>,
 }
 
-/// Fails with the names of all tables, sequences and large objects that are to be dumped with their
-/// contents and can't be read whole by this role.
+/// Fails with the names of all tables, sequences and large objects whose contents are to be dumped, but which
+/// this role can't read completely.
 pub(super) async fn check(r: &Reader<'_>, catalog: &Catalog) -> Result<()> {
     if r.superuser {
         return Ok(());
@@ -39,7 +39,7 @@ pub(super) async fn check(r: &Reader<'_>, catalog: &Catalog) -> Result<()> {
     if !hidden.is_empty() {
         causes.push(format!("row security would hide rows of {}", hidden.join(", ")));
         hints.push(
-            "dump as the owner or a role with BYPASSRLS, or with --enable-row-security what is visible",
+            "dump as the owner or a role with BYPASSRLS, or dump only the visible rows with --enable-row-security",
         );
     }
     Err(Error::new(ErrorKind::SourceFailed, "read all that is to be dumped")
@@ -47,7 +47,7 @@ pub(super) async fn check(r: &Reader<'_>, catalog: &Catalog) -> Result<()> {
         .hint(hints.join("; ")))
 }
 
-/// The same before anything is locked, for those who only ask; and what LOCK TABLE needs beyond it.
+/// The same check without locks or an error, for reports; it also covers what LOCK TABLE needs.
 pub(super) async fn look(r: &Reader<'_>, catalog: &Catalog) -> Result<Unreadable> {
     let to_lock = super::locked_tables::to_lock(catalog, r.quoter);
     let mut found = match r.superuser {
@@ -58,7 +58,7 @@ pub(super) async fn look(r: &Reader<'_>, catalog: &Catalog) -> Result<Unreadable
     if r.superuser {
         return Ok(found);
     }
-    // LOCK TABLE looks tables up by name, and is not content with columns.
+    // LOCK TABLE looks up tables by name, and column privileges are not enough for it.
     let sql = "SELECT c.oid::pg_catalog.regclass::text AS name,
                       c.relnamespace::pg_catalog.regnamespace::text AS schema,
                       pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') AS usable,
@@ -78,7 +78,7 @@ pub(super) async fn look(r: &Reader<'_>, catalog: &Catalog) -> Result<Unreadable
     Ok(found)
 }
 
-/// Looks at everything whose contents are to be dumped.
+/// Checks everything whose contents are to be dumped.
 async fn contents(r: &Reader<'_>, catalog: &Catalog) -> Result<Unreadable> {
     let mut found = Unreadable::default();
     let read = |kind| matches!(kind, RelKind::Table | RelKind::Sequence | RelKind::ForeignTable);
@@ -111,8 +111,8 @@ async fn contents(r: &Reader<'_>, catalog: &Catalog) -> Result<Unreadable> {
     Ok(found)
 }
 
-/// From 19 on the members of pg_read_all_data read large objects too, as the server's own function
-/// knows, which is there from 18 on.
+/// From 19 on, members of pg_read_all_data can read large objects too. The server's own function, which
+/// exists from 18 on, takes this into account.
 async fn unreadable_large_objects(r: &Reader<'_>) -> Result<Vec<String>> {
     let by_function = "SELECT oid::text AS oid FROM pg_catalog.pg_largeobject_metadata
                         WHERE NOT pg_catalog.has_largeobject_privilege(oid, 'SELECT')

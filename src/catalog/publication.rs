@@ -4,44 +4,33 @@ use super::reader::{Reader, only_if};
 use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, class};
 use crate::error::Result;
 
-/// A publication.
 #[derive(Debug)]
 pub(crate) struct Publication {
-    /// The owner's name.
     pub owner: String,
-    /// FOR ALL TABLES
     pub puballtables: bool,
     /// FOR ALL SEQUENCES, from version 19 on.
     pub puballsequences: bool,
-    /// The tables that FOR ALL TABLES leaves out, from version 19 on.
+    /// The tables that FOR ALL TABLES excludes, from version 19 on.
     pub except_tables: Vec<DumpId>,
-    /// What it publishes: insert, update, delete, truncate.
+    /// The published operations: insert, update, delete, truncate.
     pub publish: Vec<&'static str>,
-    /// publish_via_partition_root
     pub pubviaroot: bool,
     /// `pubgencols`: n or s, from version 18 on.
     pub pubgencols: char,
 }
 
-/// A table of a publication.
 #[derive(Debug)]
 pub(crate) struct PublicationRel {
-    /// The publication.
     pub publication: DumpId,
-    /// The table.
     pub table: DumpId,
     /// Names of the published columns, if not all.
     pub columns: Option<Vec<String>>,
-    /// Row filter.
     pub filter: Option<String>,
 }
 
-/// A schema of a publication.
 #[derive(Debug)]
 pub(crate) struct PublicationNamespace {
-    /// The publication.
     pub publication: DumpId,
-    /// The schema.
     pub schema: DumpId,
 }
 
@@ -91,8 +80,8 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     read_namespaces(r, catalog).await
 }
 
-/// Reads what FOR ALL TABLES leaves out, in the order in which it is stored. The tables are named
-/// even if they are left out of the dump: without them more would be published.
+/// Reads the tables that FOR ALL TABLES excludes, in the order in which they are stored. They are named even
+/// if the dump leaves them out: otherwise more would be published.
 async fn read_exceptions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     if r.major < 19 {
         return Ok(());
@@ -120,7 +109,7 @@ async fn read_relations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         "NULL::text[] AS columns"
     };
     let published = if r.major >= 19 { "WHERE NOT prexcept" } else { "" };
-    // Publications belong to no schema, so they are dumped with the whole database only.
+    // Publications belong to no schema, so they are only dumped with the whole database.
     let printed = r.major >= 15 && r.prints_post_data() && r.options.include_everything();
     let filter = only_if(printed, "pg_catalog.pg_get_expr(prqual, prrelid)");
     let sql = format!(
@@ -132,7 +121,7 @@ async fn read_relations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         let table = catalog.find(class::PG_CLASS, row.oid("prrelid")?);
         let (Some(publication), Some(table)) = (publication, table) else { continue };
         let object = catalog.object(table);
-        // From 18 on a publication keeps the tables that are left out of the dump.
+        // From 18 on, a publication keeps tables that are not in the dump.
         if r.dialect < 18 && !object.dump.contains(Components::DEFINITION) {
             continue;
         }

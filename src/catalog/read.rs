@@ -1,4 +1,4 @@
-//! Reads everything, each kind after those that it refers to.
+//! Reads all kinds of objects, each after those that it refers to.
 
 use std::sync::Arc;
 
@@ -22,15 +22,15 @@ use crate::select::options::DumpOptions;
 
 use crate::pg::quote::Quoter;
 
-/// Lists the tables that a dump with these options locks: those of which it reads definitions,
-/// rows or policies. Views, sequences and foreign tables can't be locked, or need not be.
+/// Lists the tables that a dump with these options locks: those whose definitions, rows or policies it reads.
+/// Views, sequences and foreign tables can't be locked, or need not be.
 pub(crate) async fn tables_to_lock(
     client: &Arc<Client>,
     server: &Server,
     options: &DumpOptions,
     quoter: &Quoter,
 ) -> Result<Vec<TableToLock>> {
-    // What is warned of is warned of when it is read to be dumped.
+    // Warnings are given later, when the objects are read for the dump.
     let warnings = Warnings::default();
     let selection = Selection::resolve(client, options).await?;
     let r = Reader::new(client, &[], server, options, &selection, quoter, &warnings).only_to_list();
@@ -41,14 +41,14 @@ pub(crate) async fn tables_to_lock(
     Ok(to_lock(&catalog, quoter))
 }
 
-/// Finds out what the role can't read of what a dump with these options would hold. Nothing is locked.
+/// Finds out which objects of a dump with these options the role can't read. Nothing is locked.
 pub(crate) async fn unreadable(
     client: &Arc<Client>,
     server: &Server,
     options: &DumpOptions,
     quoter: &Quoter,
 ) -> Result<Unreadable> {
-    // What is warned of is warned of when it is read to be dumped.
+    // Warnings are given later, when the objects are read for the dump.
     let warnings = Warnings::default();
     let selection = Selection::resolve(client, options).await?;
     let r = Reader::new(client, &[], server, options, &selection, quoter, &warnings);
@@ -61,9 +61,9 @@ pub(crate) async fn unreadable(
     privileges::look(&r, &catalog).await
 }
 
-/// Reads the catalogs inside the caller's transaction. The relations that are dumped must be
-/// locked already: the server deparses definitions from the newest catalog, not the snapshot's.
-/// `helpers`, if any, see the same snapshot and take their share of the work.
+/// Reads the catalogs inside the caller's transaction. The relations to dump must already be locked: the
+/// server deparses definitions from the newest catalog contents, not from the snapshot. `helpers`, if any,
+/// see the same snapshot and share the work.
 pub(crate) async fn read_catalog(
     client: &Arc<Client>,
     helpers: &[Session],
@@ -76,7 +76,7 @@ pub(crate) async fn read_catalog(
     let r = Reader::new(client, helpers, server, options, &selection, quoter, warnings);
     let mut catalog = Catalog::default();
     let c = &mut catalog;
-    // What needs nothing of what is read before it, and takes long in large catalogs.
+    // These queries depend on no earlier results, and take long in large catalogs.
     let types = typ::start(&r);
     let edges = depend::start(&r);
     let column_acls = (!options.no_privileges).then(|| attribute::start_acls(&r));
@@ -168,8 +168,8 @@ async fn read_roles(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     Ok(())
 }
 
-/// Hash partitioning by an enum depends on OIDs, so rows may belong elsewhere after a reload and
-/// must go in through the root.
+/// Hash partitioning by an enum depends on OIDs, so rows may belong to other partitions after a restore, and
+/// must be loaded through the root.
 async fn read_unsafe_partitions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     if r.options.schema_only() {
         return Ok(());
@@ -186,7 +186,7 @@ async fn read_unsafe_partitions(r: &Reader<'_>, catalog: &mut Catalog) -> Result
     Ok(())
 }
 
-/// Reads how the server spells the types that signatures mention.
+/// Reads the server's names of the types that appear in signatures.
 async fn read_type_names(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let mut wanted: Vec<Oid> = Vec::new();
     for id in catalog.ids() {
@@ -201,7 +201,7 @@ async fn read_type_names(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             ObjectKind::Cast(it) => wanted.extend([it.castsource, it.casttarget]),
             ObjectKind::Transform(it) => wanted.push(it.trftype),
             ObjectKind::Relation(it) => wanted.push(it.reloftype),
-            // No types are named by these, or the server names them in the definition.
+            // These have no types, or the server names the types in the definition.
             ObjectKind::Namespace(_)
             | ObjectKind::Extension(_)
             | ObjectKind::Type(_)

@@ -1,4 +1,4 @@
-//! What each kind is read with: sessions, options, and what they select.
+//! What reading each kind of object needs: sessions, options and the selection.
 
 use std::sync::Arc;
 
@@ -16,7 +16,6 @@ use crate::pg::server::Server;
 use crate::progress::Warnings;
 use crate::select::options::{DumpOptions, Sections};
 
-/// What reading needs to know.
 pub(super) struct Reader<'a> {
     client: &'a Arc<Client>,
     /// More sessions in the same snapshot.
@@ -25,14 +24,14 @@ pub(super) struct Reader<'a> {
     pub(super) selection: &'a Selection,
     pub(super) quoter: &'a Quoter,
     pub(super) warnings: &'a Warnings,
-    /// The major version, its own or the newest that we know: which columns there are.
+    /// The major version, or the newest known one if that is lower: it decides which columns exist.
     pub(super) major: u32,
-    /// The major version of pg_dump whose text we write.
+    /// The major version of pg_dump whose output we reproduce.
     pub(super) dialect: u32,
     pub(super) superuser: bool,
-    /// Only to find out what has to be locked, not to dump it.
+    /// Whether this only finds out what has to be locked.
     pub(super) listing: bool,
-    /// Asked for, or it is a standby, where unlogged tables can't be read.
+    /// Whether it was requested, or the server is a standby, where unlogged tables can't be read.
     pub(super) no_unlogged_table_data: bool,
 }
 
@@ -61,19 +60,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads only what has to be locked.
+    /// Limits reading to what has to be locked.
     pub(super) fn only_to_list(self) -> Self {
         Reader { listing: true, ..self }
     }
 
-    /// Are any definitions printed? If not, no text of theirs is asked for: to deparse takes the
-    /// server time, and fails on what is broken. Which objects there are, and what depends on what,
-    /// must be known all the same, as the order of the rows follows from it.
+    /// Whether any definitions are printed. If not, their text is not queried: deparsing costs the server
+    /// time, and fails for broken objects. The objects and their dependencies must still be known, as the
+    /// order of the rows follows from them.
     pub(super) fn prints_definitions(&self) -> bool {
         self.options.prints_definitions()
     }
 
-    /// Are definitions printed that never stand before the rows?
+    /// Whether definitions are printed that always come after the rows.
     pub(super) fn prints_post_data(&self) -> bool {
         self.options.schema && self.options.sections.contains(Sections::POST_DATA)
     }
@@ -91,21 +90,21 @@ impl<'a> Reader<'a> {
         row::query(self.client, what, sql, params).await
     }
 
-    /// Starts a query beside others: in a helper's session, if there is one.
+    /// Starts a query in parallel with others: in a helper's session, if there is one.
     pub(super) fn start(&self, what: &str, sql: &str) -> StartedQuery {
         let client = self.helpers.first().map_or(self.client, |helper| &helper.client);
         StartedQuery::none(what).and_ask(client, sql, None)
     }
 
-    /// Runs a query about the objects `oids`, its only parameter; not at all for none.
+    /// Runs a query about the objects `oids`, its only parameter; does nothing if there are none.
     ///
-    /// For many objects all sessions take a share. The shares follow each other by OID, so a query
-    /// that orders its rows must do so by that OID first.
+    /// For many objects, all sessions share the work. The shares are concatenated in OID order, so a query
+    /// with an ORDER BY must use that OID as its first key.
     pub(super) async fn query_oids(&self, what: &str, sql: &str, oids: Vec<Oid>) -> Result<Vec<CatalogRow>> {
         self.start_oids(what, sql, oids).rows().await
     }
 
-    /// Starts what [`Reader::query_oids`] does, to be awaited later.
+    /// Starts the query of [`Reader::query_oids`], to be awaited later.
     pub(super) fn start_oids(&self, what: &str, sql: &str, mut oids: Vec<Oid>) -> StartedQuery {
         oids.sort_unstable();
         let sessions = if oids.len() < WORTH_SHARING { 1 } else { 1 + self.helpers.len() };
@@ -117,15 +116,15 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A column of a query whose text only definitions need: `expression` if they are printed.
+/// A query column that is only needed for definitions: `expression` if they are printed.
 pub(super) fn only_if(printed: bool, expression: &str) -> &str {
     if printed { expression } else { "NULL::pg_catalog.text" }
 }
 
-/// The number of objects from which on sharing a query pays.
+/// The number of objects from which sharing a query pays off.
 const WORTH_SHARING: usize = 1000;
 
-/// SQL that spells an options array for printing between `OPTIONS (` and `)`.
+/// SQL that formats an options array for printing between `OPTIONS (` and `)`.
 pub(super) fn options_sql(column: &str) -> String {
     format!(
         "CASE WHEN {column} IS NULL THEN '' ELSE pg_catalog.array_to_string(ARRAY(

@@ -7,7 +7,7 @@ use super::reader::Reader;
 use super::{Acl, Catalog, CatalogId, Components, DumpId, ObjectKind, Oid, class};
 use crate::error::{Error, ErrorKind, Result};
 
-/// `pg_class.relkind`, as far as dumps know it.
+/// The values of `pg_class.relkind` that dumps handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RelKind {
     /// `r`
@@ -55,102 +55,88 @@ impl RelKind {
     }
 }
 
-/// What a foreign table has beside a table's things.
+/// The parts of a foreign table that other tables do not have.
 #[derive(Debug)]
 pub(crate) struct ForeignTable {
-    /// The server's OID.
     pub server_oid: Oid,
-    /// The server's name.
     pub server: String,
-    /// Its options, ready to be printed between `OPTIONS (` and `)`.
+    /// Options, ready to be printed between `OPTIONS (` and `)`.
     pub options: String,
 }
 
 /// A relation other than an index.
 #[derive(Debug)]
 pub(crate) struct Relation {
-    /// What it is.
     pub relkind: RelKind,
-    /// The owner's name.
     pub owner: String,
-    /// Its privileges.
     pub acl: Acl,
-    /// Privileges on single columns, by column number.
+    /// Privileges on single columns, by column name.
     pub column_acls: Vec<(String, Acl)>,
     /// The OID of its row type.
     pub reltype: Oid,
-    /// The type that a typed table is of, or 0.
+    /// The type of a typed table, or 0.
     pub reloftype: Oid,
-    /// UNLOGGED?
     pub unlogged: bool,
-    /// Has a materialised view been filled?
+    /// Whether a materialised view has been filled.
     pub relispopulated: bool,
     /// `relreplident`: d, n, f or i.
     pub relreplident: char,
-    /// Row security is enabled.
     pub relrowsecurity: bool,
-    /// Row security is forced on the owner.
+    /// Whether row security also applies to the owner.
     pub relforcerowsecurity: bool,
-    /// Is it a partition?
     pub relispartition: bool,
-    /// Number of check constraints.
     pub relchecks: i64,
-    /// It has, or had, indexes.
+    /// Whether it has, or had, indexes.
     pub relhasindex: bool,
-    /// It has, or had, triggers.
+    /// Whether it has, or had, triggers.
     pub relhastriggers: bool,
-    /// Its tablespace's name, empty for the database's.
+    /// The tablespace's name, empty for the database's default.
     pub tablespace: String,
-    /// Its access method.
     pub amname: Option<String>,
     /// Storage parameters, without a view's check option.
     pub reloptions: Vec<String>,
-    /// Storage parameters of its TOAST table.
+    /// Storage parameters of the TOAST table.
     pub toast_reloptions: Vec<String>,
     /// A view's check option: LOCAL or CASCADED.
     pub check_option: Option<String>,
     /// For a sequence: the owning table and column number.
     pub owned_by: Option<(Oid, i64)>,
-    /// It belongs to an identity column.
+    /// Whether it belongs to an identity column.
     pub is_identity_sequence: bool,
-    /// For a foreign table.
     pub foreign: Option<ForeignTable>,
-    /// For a partitioned table: its key.
     pub partition_key: Option<String>,
-    /// For a partition: its bound.
     pub partition_bound: Option<String>,
-    /// For views: the query, as the server deparses it, without the semicolon.
+    /// For views: the query, as deparsed by the server, without the semicolon.
     pub view_definition: Option<String>,
-    /// For sequences: the parameters.
     pub sequence: Option<super::Sequence>,
     /// Extensions that a materialised view depends on (`ALTER … DEPENDS ON EXTENSION`).
     pub depends_on_extensions: Vec<String>,
 
-    /// Its columns are of interest: for itself, for its children or for what depends on it.
+    /// Whether its columns are needed: for itself, its children or objects that depend on it.
     pub interesting: bool,
-    /// Its direct parents, in `inhseqno` order.
+    /// The direct parents, in `inhseqno` order.
     pub parents: Vec<DumpId>,
-    /// Its columns, by attribute number.
+    /// The columns, by attribute number.
     pub attributes: Vec<Attribute>,
-    /// Its check constraints, by name.
+    /// The check constraints, by name.
     pub checks: Vec<DumpId>,
-    /// Its indexes, by name.
+    /// The indexes, by name.
     pub indexes: Vec<DumpId>,
-    /// Its rows (or value, or refresh), if they are to be dumped.
+    /// The data object (rows, value or refresh), if it is to be dumped.
     pub data: Option<DumpId>,
-    /// Rows can't be loaded into the partition that they come from, because hashing of its key
-    /// gives other results elsewhere.
+    /// Whether rows must not be loaded directly into their original partition, because its key's hash values
+    /// differ elsewhere.
     pub unsafe_partitions: bool,
-    /// A view in a dependency loop: it is created with NULL columns first, its rule later.
+    /// A view in a dependency loop: it is created with NULL columns first, and its rule later.
     pub dummy_view: bool,
     /// A materialised view that must wait for the post-data section.
     pub postponed: bool,
-    /// Some column is `GENERATED ALWAYS AS IDENTITY`.
+    /// Whether a column is `GENERATED ALWAYS AS IDENTITY`.
     pub needs_override: bool,
 }
 
 pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    // Left joins that nothing needs cost nothing.
+    // Left joins whose columns are not used cost nothing.
     let detail = |of_type: &str, sql: &str| {
         if r.listing { format!("NULL::pg_catalog.{of_type}") } else { sql.to_owned() }
     };
@@ -164,7 +150,8 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         (
             "d.refobjid AS owning_table, d.refobjsubid AS owning_column,
              (d.deptype = 'i') IS TRUE AS is_identity_sequence",
-            // OFFSET keeps it what it is: a look-up for each sequence, not a join of two large tables.
+            // OFFSET keeps the planner from turning these look-ups, one per sequence, into a join of two
+            // large tables.
             "LEFT JOIN LATERAL (
                 SELECT refobjid, refobjsubid, deptype FROM pg_catalog.pg_depend
                  WHERE c.relkind = 'S' AND classid = 'pg_catalog.pg_class'::pg_catalog.regclass
@@ -214,7 +201,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             ),
         )
         .await?;
-    // Until 14 privileges that are as they were at first take no part in what is selected.
+    // Until 14, unchanged privileges do not count in the selection.
     let changed = if r.dialect < 15 && !r.listing { Some(with_changed_privileges(r).await?) } else { None };
     for row in rows {
         let relkind = RelKind::from_char(row.char("relkind")?)?;
@@ -291,7 +278,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     Ok(())
 }
 
-/// The relations whose privileges, or those of a column, differ from what they had when they were made.
+/// The relations whose privileges, or those of a column, differ from their initial ones.
 async fn with_changed_privileges(r: &Reader<'_>) -> Result<HashSet<Oid>> {
     let sql = "SELECT oid FROM (
         SELECT c.oid, coalesce(c.relacl, acldefault) AS acl, coalesce(pip.initprivs, acldefault) AS at_first
@@ -322,7 +309,7 @@ fn select(r: &Reader<'_>, catalog: &mut Catalog, id: DumpId, relkind: RelKind) {
     }
 }
 
-/// A sequence that a column owns is dumped if its table is; an identity column's only then.
+/// A sequence that a column owns is dumped if its table is; an identity column's sequence only then.
 fn follow_owners_of_sequences(catalog: &mut Catalog) {
     for id in catalog.relations.clone() {
         let Some(sequence) = catalog.relation(id) else { continue };
@@ -342,7 +329,7 @@ fn follow_owners_of_sequences(catalog: &mut Catalog) {
     }
 }
 
-/// Reads what only the server can spell, for relations whose definitions will be dumped.
+/// Reads the parts that only the server can deparse, for relations whose definitions will be dumped.
 pub(super) async fn read_definitions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     use RelKind::{ForeignTable as F, MatView, PartitionedTable, View};
     let printed = r.prints_definitions();
@@ -404,6 +391,6 @@ pub(super) async fn read_definitions(r: &Reader<'_>, catalog: &mut Catalog) -> R
 fn view_vanished(catalog: &Catalog, oid: Oid) -> Error {
     let name = catalog.find(class::PG_CLASS, oid).map(|id| catalog.object(id).name.clone());
     Error::new(ErrorKind::SourceFailed, format!("read the definition of view {}", name.unwrap_or_default()))
-        .because("the server returned none: the view was dropped or replaced while we were reading")
+        .because("the server returned no definition: the view was dropped or replaced during the dump")
         .hint("run the dump again")
 }

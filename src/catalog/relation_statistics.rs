@@ -1,5 +1,5 @@
-//! `pg_class` and `pg_stats`: what ANALYZE found out about relations and their columns. Version 18
-//! has the functions that put it back
+//! `pg_class` and `pg_stats`: what ANALYZE collected about relations and their columns. Version 18 has
+//! functions to restore it
 //! (<https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-STATSMOD>).
 
 use super::reader::Reader;
@@ -9,14 +9,13 @@ use crate::error::{Error, ErrorKind, Result};
 /// The first version that can restore statistics.
 const FIRST_MAJOR: u32 = 18;
 
-/// An argument of a function that puts statistics back.
+/// An argument of a function that restores statistics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StatisticsArgument {
-    /// Its name.
     pub name: &'static str,
-    /// The type that it is cast to.
+    /// The type to which it is cast.
     pub of_type: &'static str,
-    /// Its value, as text.
+    /// The value, as text.
     pub value: String,
 }
 
@@ -38,40 +37,36 @@ const ATTRIBUTE_ARGUMENTS: [(&str, &str); 14] = [
     ("range_bounds_histogram", "text"),
 ];
 
-/// The statistics of one relation.
 #[derive(Debug)]
 pub(crate) struct RelationStatistics {
-    /// Do they come after the rows? Those of indexes do, and of materialised views that are refreshed.
+    /// Whether they come after the rows, as for indexes and for materialised views that are refreshed.
     pub post_data: bool,
-    /// Pages, as estimated.
+    /// The estimated number of pages.
     pub relpages: i64,
-    /// Rows, as estimated, and as the server prints them.
+    /// The estimated number of rows, as printed by the server.
     pub reltuples: String,
-    /// Pages that are all visible.
+    /// The number of pages that are all-visible.
     pub relallvisible: i64,
-    /// Pages that are all frozen.
+    /// The number of pages that are all-frozen.
     pub relallfrozen: i64,
-    /// Per column.
     pub attributes: Vec<AttributeStatistics>,
 }
 
-/// The statistics of one column.
 #[derive(Debug)]
 pub(crate) struct AttributeStatistics {
-    /// The column's name.
     pub attname: String,
-    /// Its number, for an index with expressions: there names are made up.
+    /// The column's number, for an index with expressions, whose column names are made up.
     pub attnum: Option<i64>,
     /// Name, type and value of each argument that is not null.
     pub arguments: Vec<StatisticsArgument>,
 }
 
-/// Reads the statistics of all selected relations and of their indexes.
+/// Reads the statistics of all selected relations and their indexes.
 pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     if r.major < FIRST_MAJOR {
         return Err(Error::new(ErrorKind::SourceFailed, "dump statistics")
-            .because(format!("the server's version is {}, which could not restore them", r.major))
-            .hint(format!("--statistics is for {FIRST_MAJOR} and newer")));
+            .because(format!("the server's version is {}, which cannot restore them", r.major))
+            .hint(format!("--statistics requires version {FIRST_MAJOR} or later")));
     }
     let mut relations = Vec::new();
     for &id in &catalog.relations {
@@ -119,7 +114,7 @@ fn add(catalog: &mut Catalog, relation: DumpId, statistics: RelationStatistics) 
     catalog.statistics.insert(relation, id);
 }
 
-/// Puts the statistics of a materialised view after its refresh.
+/// Places the statistics of a materialised view after its refresh.
 pub(super) fn follow_refresh(catalog: &mut Catalog, relation: DumpId, data: DumpId) {
     let Some(&statistics) = catalog.statistics.get(&relation) else { return };
     if matches!(catalog.object(data).kind, ObjectKind::RefreshMatView(_))

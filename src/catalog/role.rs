@@ -10,7 +10,6 @@ use crate::pg::error::sqlstate;
 use crate::pg::secret::Secret;
 use crate::progress::Warnings;
 
-/// A role.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_authid
 pub(crate) struct Role {
@@ -24,18 +23,18 @@ pub(crate) struct Role {
     pub rolbypassrls: bool,
     /// -1 for no limit.
     pub rolconnlimit: i64,
-    /// The verifier, not the password itself; `None` too if passwords are not wanted.
+    /// The verifier, not the password itself; also `None` if passwords are not dumped.
     pub rolpassword: Option<Secret>,
-    /// As the server spells it.
+    /// The timestamp, as printed by the server.
     pub rolvaliduntil: Option<String>,
     pub comment: Option<String>,
     pub security_labels: Vec<Label>,
-    /// Settings of the role in all databases, `name=value`.
+    /// Settings of the role in all databases, as `name=value`.
     pub settings: Vec<String>,
 }
 
-/// Reads the roles that are not the server's own. `pg_roles`, where passwords are masked, may be
-/// read by everybody.
+/// Reads all roles except the server's predefined ones. Anybody may read `pg_roles`, where passwords are
+/// masked.
 pub(super) async fn read(client: &Client, no_passwords: bool, warnings: &Warnings) -> Result<Vec<Role>> {
     let (from, password) =
         if no_passwords { ("pg_roles", "NULL::text") } else { ("pg_authid", "r.rolpassword") };
@@ -55,9 +54,8 @@ pub(super) async fn read(client: &Client, no_passwords: bool, warnings: &Warning
     let rows = query(client, from, &sql, &[]).await.map_err(|error| {
         let refused = sqlstate(&error) == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
         match refused && !no_passwords {
-            true => {
-                error.hint("only superusers may read password hashes: --no-role-passwords leaves them out")
-            }
+            true => error
+                .hint("only superusers may read password hashes: use --no-role-passwords to leave them out"),
             false => error,
         }
     })?;
@@ -66,8 +64,8 @@ pub(super) async fn read(client: &Client, no_passwords: bool, warnings: &Warning
     Ok(roles)
 }
 
-/// pg_dumpall writes dates in the session's style, and so do we; which of two numbers is the month
-/// depends on the style of the session that restores them.
+/// Like pg_dumpall, we write dates in the session's style. The order of day and month is then read according
+/// to the style of the session that restores them.
 async fn warn_of_dates(client: &Client, roles: &[Role], warnings: &Warnings) -> Result<()> {
     let is_finite = |role: &Role| role.rolvaliduntil.as_ref().is_some_and(|date| !date.ends_with("infinity"));
     if !roles.iter().any(is_finite) {
@@ -79,7 +77,7 @@ async fn warn_of_dates(client: &Client, roles: &[Role], warnings: &Warnings) -> 
         if !style.starts_with("ISO") {
             warnings.warn(format_args!(
                 "VALID UNTIL is written in DateStyle {style:?}, as pg_dumpall does: \
-                 restore it in a session with the same, or dump with PGOPTIONS='-c DateStyle=ISO'"
+                 restore it in a session with the same DateStyle, or dump with PGOPTIONS='-c DateStyle=ISO'"
             ));
         }
     }
@@ -105,7 +103,7 @@ fn role(row: &CatalogRow) -> Result<Role> {
     })
 }
 
-/// Columns with the security labels of a shared object: the providers, and what they say.
+/// Columns with the security labels of a shared object: the providers and the label texts.
 pub(super) fn label_columns(catalog: &str, oid: &str) -> String {
     let column = |name: &str| {
         format!(

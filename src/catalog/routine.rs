@@ -4,80 +4,68 @@ use super::reader::Reader;
 use super::{Acl, Catalog, CatalogId, Components, ObjectKind, Oid, class};
 use crate::error::Result;
 
-/// A function or procedure.
 #[derive(Debug)]
 pub(crate) struct Routine {
-    /// The owner's name.
     pub owner: String,
-    /// Its privileges.
     pub acl: Acl,
     /// Input argument types.
     pub arg_types: Vec<Oid>,
-    /// What only a definition needs.
+    /// Only read if the definition is printed.
     pub detail: Option<RoutineDetail>,
-    /// It must wait for the post-data section.
+    /// Whether it must wait for the post-data section.
     pub postponed: bool,
 }
 
-/// The definition of a function or procedure, as far as the server spells it for us.
+/// The definition of a function or procedure, where the server can format it.
 #[derive(Debug)]
 pub(crate) struct RoutineDetail {
     /// `prokind`: f, p or w.
     pub prokind: char,
     /// Arguments with names and defaults.
     pub arguments: String,
-    /// Arguments as they identify the function.
+    /// Arguments in the form that identifies the function.
     pub identity_arguments: String,
-    /// The result type; procedures have none.
+    /// The result type; `None` for procedures.
     pub result: Option<String>,
-    /// Returns a set.
     pub proretset: bool,
-    /// Source text, or symbol.
+    /// The source text, or the link symbol.
     pub prosrc: String,
-    /// Library file, or empty.
+    /// The library file, or empty.
     pub probin: String,
-    /// Body in SQL-standard form.
+    /// The body in SQL-standard form.
     pub sql_body: Option<String>,
-    /// Language.
     pub lanname: String,
-    /// Types that it uses a transform for.
+    /// Types for which it uses a transform.
     pub transform_types: Vec<Oid>,
-    /// i, s or v.
+    /// `provolatile`: i, s or v.
     pub provolatile: char,
-    /// STRICT
     pub proisstrict: bool,
-    /// SECURITY DEFINER
     pub prosecdef: bool,
-    /// LEAKPROOF
     pub proleakproof: bool,
-    /// s, r or u.
+    /// `proparallel`: s, r or u.
     pub proparallel: char,
-    /// COST, as the server prints it.
+    /// COST, as printed by the server.
     pub procost: String,
-    /// ROWS, as the server prints it.
+    /// ROWS, as printed by the server.
     pub prorows: String,
-    /// SUPPORT function, or `-`.
+    /// The SUPPORT function, or `-`.
     pub prosupport: String,
-    /// Settings, `name=value`.
+    /// Settings, as `name=value`.
     pub proconfig: Vec<String>,
-    /// Extensions that it depends on.
     pub depends_on_extensions: Vec<String>,
 }
 
-/// An aggregate function.
 #[derive(Debug)]
 pub(crate) struct Aggregate {
-    /// The owner's name.
     pub owner: String,
-    /// Its privileges.
     pub acl: Acl,
     /// Input argument types.
     pub arg_types: Vec<Oid>,
-    /// What only a definition needs.
+    /// Only read if the definition is printed.
     pub detail: Option<AggregateDetail>,
 }
 
-/// The definition of an aggregate; functions and types as the server spells them, `-` for none.
+/// The definition of an aggregate, with functions and types in the server's notation; `-` means none.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_aggregate
 pub(crate) struct AggregateDetail {
@@ -106,8 +94,8 @@ pub(crate) struct AggregateDetail {
     pub proparallel: char,
 }
 
-/// Reads which routines there are. Built-in ones are left out unless their privileges were
-/// changed or a cast or transform of the user's uses them.
+/// Reads which routines exist. Built-in ones are left out, unless their privileges were changed or a user's
+/// cast or transform uses them.
 pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let rows = r
         .query(
@@ -153,7 +141,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     Ok(())
 }
 
-/// Reads the definitions of those that will be dumped.
+/// Reads the definitions of the routines that will be dumped.
 pub(super) async fn read_details(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     if !r.prints_definitions() {
         return Ok(());

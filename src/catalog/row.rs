@@ -1,4 +1,4 @@
-//! Rows of a catalog query, read by column name and without trust in their encoding.
+//! Rows of a catalog query, read by column name, without assuming an encoding.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::pg::error::source_failed;
 use crate::pg::text::EncodedText;
 
-/// Runs one of our catalog queries; `what` names it in errors ("read pg_index"). Each parameter comes
-/// with its type, which saves asking the server for it.
+/// Runs one of our catalog queries; `what` names it in errors ("read pg_index"). Each parameter has its type,
+/// which saves asking the server for it.
 pub(super) async fn query(
     client: &Client,
     what: &str,
@@ -24,7 +24,7 @@ pub(super) async fn query(
     Ok(rows(what, answer.map_err(|e| source_failed(format!("read {what}"), e))?))
 }
 
-/// Makes the rows of an answer readable by column name.
+/// Makes the rows of a result accessible by column name.
 pub(super) fn rows(what: &str, rows: Vec<Row>) -> Vec<CatalogRow> {
     let Some(first) = rows.first() else { return Vec::new() };
     let columns = first.columns().iter().enumerate().map(|(i, c)| (c.name().to_owned(), i)).collect();
@@ -37,7 +37,6 @@ struct Columns {
     columns: FxHashMap<String, usize>,
 }
 
-/// One row.
 pub(super) struct CatalogRow {
     row: Row,
     shared: Arc<Columns>,
@@ -59,7 +58,7 @@ impl CatalogRow {
         Ok(self.get::<Option<EncodedText>>(column)?.map(|t| t.0))
     }
 
-    /// A text that is worth nothing when empty.
+    /// A text; `None` if it is empty.
     pub(super) fn nonempty(&self, column: &str) -> Result<Option<String>> {
         Ok(self.opt_text(column)?.filter(|t| !t.is_empty()))
     }
@@ -96,7 +95,7 @@ impl CatalogRow {
         Ok(self.get::<Option<Vec<Int>>>(column)?.unwrap_or_default().into_iter().map(|i| i.0).collect())
     }
 
-    /// A `"char"`; NUL for NULL and for the empty one.
+    /// A `"char"`; NUL for NULL and for an empty value.
     pub(super) fn char(&self, column: &str) -> Result<char> {
         Ok(self.get::<Option<i8>>(column)?.map_or('\0', |c| char::from(c as u8)))
     }

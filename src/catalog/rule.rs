@@ -1,21 +1,19 @@
-//! `pg_rewrite`: rules, the views' own among them.
+//! `pg_rewrite`: rules, including those of views.
 
 use super::reader::Reader;
 use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, RelKind, class};
 use crate::error::Result;
 
-/// A rewrite rule.
 #[derive(Debug)]
 pub(crate) struct RewriteRule {
-    /// The relation that it rewrites.
     pub relation: DumpId,
     /// `ev_enabled`: O, D, R or A.
     pub ev_enabled: char,
-    /// The rule that makes a view a view: ON SELECT DO INSTEAD.
+    /// Whether it is the ON SELECT DO INSTEAD rule that defines a view.
     pub is_view_rule: bool,
-    /// As the server deparses it; not read for views' rules.
+    /// As deparsed by the server; not read for the rules of views.
     pub definition: Option<String>,
-    /// Printed by its own command, not as part of CREATE VIEW.
+    /// Whether it is printed by a separate command, not as part of CREATE VIEW.
     pub separate: bool,
 }
 

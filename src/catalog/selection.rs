@@ -1,4 +1,4 @@
-//! Which objects, and which components of them, the options ask for.
+//! Which objects, and which of their components, the options select.
 
 use std::collections::HashSet;
 use std::error::Error as StdError;
@@ -77,7 +77,7 @@ const FOREIGN_SERVERS: PatternTarget = PatternTarget {
     most_dots: 0,
 };
 
-/// Resolves patterns of one kind; `strict` demands a match of each.
+/// Resolves patterns of one kind; if `strict`, each must match something.
 async fn resolve(
     client: &Client,
     target: &PatternTarget,
@@ -119,7 +119,7 @@ async fn resolve(
         }
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
             params.iter().map(|p| (p as &(dyn ToSql + Sync), Type::TEXT)).collect();
-        // Unqualified patterns match what the user's search_path shows, as in psql.
+        // Unqualified patterns match objects that are visible in the user's search_path, as in psql.
         if target.visible.is_some() {
             batch(client, "RESET search_path").await?;
         }
@@ -137,7 +137,7 @@ async fn resolve(
     Ok(found)
 }
 
-/// Names the pattern if the server says that it makes no regular expression.
+/// Adds the pattern to the error, if the server rejects it as a regular expression.
 fn name_pattern(error: Error, pattern: &str) -> Error {
     let failure = StdError::source(&error).and_then(|source| source.downcast_ref::<PgFailure>());
     if failure.is_some_and(|failure| failure.sqlstate == SqlState::INVALID_REGULAR_EXPRESSION) {
@@ -184,7 +184,7 @@ fn no_match(target: &PatternTarget, pattern: Option<&str>) -> Error {
     .hint("patterns follow psql's rules: unquoted names are folded to lower case, * and ? are wildcards")
 }
 
-/// Resolves an inclusion: `None` when nothing was asked for; an error when nothing matches.
+/// Resolves an inclusion: `None` if there are no patterns; an error if nothing matches.
 async fn included(
     client: &Client,
     target: &PatternTarget,
@@ -204,7 +204,7 @@ async fn included(
 }
 
 impl Selection {
-    /// Asks the server which objects the patterns name, inside the caller's transaction.
+    /// Queries the objects that the patterns match, inside the caller's transaction.
     pub(crate) async fn resolve(client: &Client, options: &DumpOptions) -> Result<Selection> {
         let p: &Patterns = &options.patterns;
         let mut exclude_tables = resolve(client, &TABLES, &p.exclude_tables, false, false).await?;
@@ -225,38 +225,38 @@ impl Selection {
         })
     }
 
-    /// The components of an object that is dumped only with the whole database.
+    /// The components of an object that is only dumped with the whole database.
     pub(super) fn everything(&self) -> Components {
         if self.include_everything { Components::all() } else { Components::empty() }
     }
 
-    /// Were the rows of this relation excluded (`--exclude-table-data`)?
+    /// Whether the rows of this relation were excluded (`--exclude-table-data`).
     pub(super) fn data_excluded(&self, relation: Oid) -> bool {
         self.exclude_table_data.contains(&relation)
     }
 
-    /// Were rows behind this foreign server asked for (`--include-foreign-data`)?
+    /// Whether the rows of this foreign server's tables were included (`--include-foreign-data`).
     pub(super) fn foreign_data_included(&self, server: Oid) -> bool {
         self.foreign_servers.contains(&server)
     }
 
-    /// Was this relation named by `-t`?
+    /// Whether this relation was selected by `-t`.
     pub(super) fn table_named(&self, relation: Oid) -> bool {
         self.tables.as_ref().is_some_and(|t| t.contains(&relation))
     }
 
-    /// Was this relation, or its namespace, excluded?
+    /// Whether this relation or its namespace was excluded.
     pub(super) fn table_or_schema_excluded(&self, relation: Oid, namespace: Oid) -> bool {
         self.exclude_tables.contains(&relation) || self.exclude_schemas.contains(&namespace)
     }
 
-    /// Was this extension left out of `-e`, or excluded?
+    /// Whether this extension was not selected by `-e`, or was excluded.
     pub(super) fn extension_skipped(&self, extension: Oid) -> bool {
         self.extensions.as_ref().is_some_and(|e| !e.contains(&extension))
             || self.exclude_extensions.contains(&extension)
     }
 
-    /// Selects an extension: built-in ones for their members' changed privileges only.
+    /// Selects an extension; a built-in one only for its members' changed privileges.
     pub(super) fn extension(&self, oid: Oid) -> Components {
         if oid < FIRST_NORMAL_OID {
             return Components::ACL;
@@ -271,12 +271,12 @@ impl Selection {
         }
     }
 
-    /// Is this schema one that every new database has? Not if it was asked for by name.
+    /// Whether every new database has this schema. False if it was selected by name.
     pub(super) fn comes_with_database(&self, name: &str) -> bool {
         name == "public" && self.tables.is_none() && self.schemas.is_none()
     }
 
-    /// Selects a namespace; the second value is what its objects inherit.
+    /// Selects a namespace; the second value is the components that its objects inherit.
     pub(super) fn namespace(&self, oid: Oid, name: &str, owner: Oid) -> (Components, Components) {
         let both = |c| (c, c);
         let selected = if self.tables.is_some() {
@@ -298,7 +298,7 @@ impl Selection {
         selected
     }
 
-    /// Selects a relation that is no extension's member.
+    /// Selects a relation that is not a member of an extension.
     pub(super) fn relation(&self, oid: Oid, from_namespace: Components) -> Components {
         let selected = match &self.tables {
             Some(wanted) if wanted.contains(&oid) => Components::all(),
@@ -308,7 +308,7 @@ impl Selection {
         if self.exclude_tables.contains(&oid) { Components::empty() } else { selected }
     }
 
-    /// Selects an object by its namespace or, if it has none, by whether everything is wanted.
+    /// Selects an object by its namespace or, if it has none, by whether the whole database is dumped.
     pub(super) fn object(&self, catalog: &mut Catalog, id: DumpId) {
         if member_of_extension(catalog, id) {
             return;
@@ -317,8 +317,8 @@ impl Selection {
         catalog.object_mut(id).dump = inherited.unwrap_or_else(|| self.everything());
     }
 
-    /// Selects an object that belongs to no namespace, and never a built-in one except for the
-    /// components in `built_in`.
+    /// Selects an object that belongs to no namespace. Of built-in objects, only the components in `built_in`
+    /// are selected.
     pub(super) fn global_object(&self, catalog: &mut Catalog, id: DumpId, built_in: Components) {
         if member_of_extension(catalog, id) {
             return;
@@ -329,14 +329,14 @@ impl Selection {
     }
 }
 
-/// What the namespace of an object hands down to it.
+/// The components that an object inherits from its namespace.
 pub(super) fn contents_of_namespace(catalog: &Catalog, id: DumpId) -> Option<Components> {
     let namespace = catalog.object(id).namespace?;
     catalog.namespace(namespace).map(|n| n.dump_contents)
 }
 
-/// If the object is a member of an extension, makes it come after that and leaves of it only
-/// changed privileges to dump.
+/// If the object is a member of an extension, makes it come after the extension and only dumps its changed
+/// privileges.
 pub(super) fn member_of_extension(catalog: &mut Catalog, id: DumpId) -> bool {
     let Some(&extension) = catalog.members.get(&catalog.object(id).catalog_id) else { return false };
     let contents = catalog.extension(extension).map_or(Components::empty(), |e| e.dump_contents);

@@ -6,7 +6,6 @@ use super::reader::Reader;
 use super::{Catalog, RelKind};
 use crate::error::Result;
 
-/// A sequence's parameters.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_sequence
 pub(crate) struct Sequence {
@@ -17,21 +16,18 @@ pub(crate) struct Sequence {
     pub seqmin: i64,
     pub seqcache: i64,
     pub seqcycle: bool,
-    /// Its value, if that is to be dumped.
+    /// The value, if it is to be dumped.
     pub value: Option<SequenceValue>,
 }
 
-/// A sequence's value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SequenceValue {
-    /// `last_value`
     pub last_value: i64,
-    /// `is_called`
     pub is_called: bool,
 }
 
 impl Sequence {
-    /// The smallest and largest value of the type, for this direction: the parameters' defaults.
+    /// The smallest and largest value of the type, in this direction, which are the parameters' defaults.
     pub(crate) fn default_bounds(&self) -> (i64, i64) {
         let (smallest, largest) = match self.data_type.as_str() {
             "smallint" => (i64::from(i16::MIN), i64::from(i16::MAX)),
@@ -43,14 +39,14 @@ impl Sequence {
 }
 
 pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    // Of an extension's configuration only the value may be dumped.
+    // For an extension's configuration sequence, possibly only the value is dumped.
     let sequences = catalog.relation_oids(|object, rel| {
         rel.relkind == RelKind::Sequence && (!object.dump.is_empty() || rel.data.is_some())
     });
     let sql = "SELECT seqrelid AS oid, pg_catalog.format_type(seqtypid, NULL) AS data_type,
                       seqstart, seqincrement, seqmax, seqmin, seqcache, seqcycle
                  FROM pg_catalog.pg_sequence WHERE seqrelid = ANY ($1)";
-    // Not shared: it is done here before a helper would come to it.
+    // Not shared: it would be finished here before a helper could start.
     for row in r.query_params("pg_sequence", sql, &[(&sequences, Type::OID_ARRAY)]).await? {
         let sequence = Sequence {
             data_type: row.text("data_type")?,
@@ -69,11 +65,11 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     Ok(())
 }
 
-/// Sequences asked for their values in one query: round trips must not grow with the sequences,
-/// nor one query without bounds.
+/// How many sequences are read in one query: the number of round trips must not grow with each sequence, and
+/// the size of a query must be limited.
 const SEQUENCES_PER_QUERY: usize = 500;
 
-/// Reads the values of those that have a data object.
+/// Reads the values of the sequences that have a data object.
 pub(super) async fn read_values(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let with_value: Vec<_> = catalog
         .relations
@@ -85,8 +81,8 @@ pub(super) async fn read_values(r: &Reader<'_>, catalog: &mut Catalog) -> Result
         })
         .collect();
     for chunk in with_value.chunks(SEQUENCES_PER_QUERY) {
-        // Sequences can't be locked; `restrict_nonsystem_relation_kind` keeps a view that took a
-        // sequence's name from running anything here.
+        // Sequences can't be locked; `restrict_nonsystem_relation_kind` prevents a view that replaced a
+        // sequence of that name from running code here.
         let selects: Vec<String> = chunk
             .iter()
             .map(|&id| {

@@ -1,4 +1,4 @@
-//! Queries whose answers are awaited later, so that the server works while we do.
+//! Queries whose results are awaited later, so that the server works in parallel with us.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use super::row::{CatalogRow, rows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::error::source_failed;
 
-/// A query that is under way, perhaps in several sessions. Dropping it gives the answer up.
+/// A running query, possibly in several sessions. Dropping it discards the result.
 pub(super) struct StartedQuery {
     what: String,
     parts: Vec<AbortOnDropHandle<Result<Vec<Row>, tokio_postgres::Error>>>,
 }
 
 impl StartedQuery {
-    /// A query that is not asked, and has no rows.
+    /// A query that is never sent and returns no rows.
     pub(super) fn none(what: &str) -> Self {
         StartedQuery { what: what.to_owned(), parts: Vec::new() }
     }
 
-    /// Asks in one more session, about the objects `oids` if there are any. Its rows follow those of the
-    /// sessions before.
+    /// Sends the query in one more session, about the objects `oids` if given. Its rows follow those of the
+    /// earlier sessions.
     pub(super) fn and_ask(mut self, client: &Arc<Client>, sql: &str, oids: Option<&[Oid]>) -> Self {
         let (client, sql, oids) = (Arc::clone(client), sql.to_owned(), oids.map(<[Oid]>::to_vec));
         self.parts.push(AbortOnDropHandle::new(tokio::spawn(async move {
@@ -36,7 +36,7 @@ impl StartedQuery {
         self
     }
 
-    /// Waits for the answer.
+    /// Waits for the result.
     pub(super) async fn rows(self) -> Result<Vec<CatalogRow>> {
         let attempted = || format!("read {}", self.what);
         let mut all = Vec::new();

@@ -1,5 +1,5 @@
-//! `pg_statistic_ext`: extended statistics, and what ANALYZE found out for them, which version 19 has a
-//! function to put back (`pg_restore_extended_stats`).
+//! `pg_statistic_ext`: extended statistics, and the data that ANALYZE collected for them, which version 19
+//! can restore (`pg_restore_extended_stats`).
 
 use postgres_types::Type;
 
@@ -8,30 +8,27 @@ use super::relation_statistics::StatisticsArgument;
 use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, Oid, class};
 use crate::error::Result;
 
-/// An extended statistics object.
 #[derive(Debug)]
 pub(crate) struct ExtendedStatistics {
-    /// The owner's name.
     pub owner: String,
-    /// As the server deparses it.
+    /// As deparsed by the server.
     pub definition: String,
     /// Statistics target, if set.
     pub target: Option<i64>,
-    /// The relation that they are about.
     pub relation: Option<DumpId>,
-    /// What ANALYZE found out: of the relation alone, and with its children.
+    /// The data that ANALYZE collected: for the relation alone, and with its children.
     pub data: Vec<ExtendedStatisticsData>,
 }
 
-/// The arguments of one call of `pg_restore_extended_stats`: name, type and value of each that is not
-/// null.
+/// The arguments of one call of `pg_restore_extended_stats`: name, type and value of each argument that is
+/// not null.
 pub(crate) type ExtendedStatisticsData = Vec<StatisticsArgument>;
 
 /// The first version that can restore the data.
 const FIRST_MAJOR: u32 = 19;
 
-/// The arguments of `pg_restore_extended_stats`, which are columns of `pg_stats_ext` but for the
-/// last, with their types.
+/// The arguments of `pg_restore_extended_stats` with their types. All except the last are columns of
+/// `pg_stats_ext`.
 const ARGUMENTS: [(&str, &str); 7] = [
     ("inherited", "boolean"),
     ("n_distinct", "pg_ndistinct"),
@@ -94,7 +91,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         if crate::catalog::selection::member_of_extension(catalog, id) {
             continue;
         }
-        // They go with their table, whatever schema they are in.
+        // They are dumped with their table, whatever schema they are in.
         let without_table = table.is_none_or(|t| !catalog.object(t).dump.contains(Components::DEFINITION));
         if without_table {
             catalog.object_mut(id).dump = Components::empty();
@@ -118,7 +115,7 @@ async fn read_data(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> Res
         .collect();
     let pairs: Vec<_> =
         EXPRESSION_COLUMNS.iter().map(|name| format!("'{name}', x.{name}::pg_catalog.text")).collect();
-    // The view of expressions has no number to order them by, but lists them as they are stored.
+    // The view of expressions has no number to sort by, but returns them in their stored order.
     let sql = format!(
         "SELECT s.oid{columns},
                 (SELECT pg_catalog.jsonb_pretty(pg_catalog.jsonb_agg(NULLIF(j.pairs, '{{}}'::pg_catalog.jsonb)))

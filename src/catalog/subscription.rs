@@ -4,12 +4,11 @@ use super::reader::Reader;
 use super::{Catalog, CatalogId, ObjectKind, class};
 use crate::error::Result;
 
-/// A subscription.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_subscription
 pub(crate) struct Subscription {
     pub owner: String,
-    /// `None` where a foreign server says how to connect.
+    /// `None` if a foreign server defines the connection.
     pub subconninfo: Option<String>,
     /// The name of that server, from version 19 on.
     pub servername: Option<String>,
@@ -26,7 +25,7 @@ pub(crate) struct Subscription {
     /// In milliseconds; 0 is no limit.
     pub submaxretention: i64,
     pub subsynccommit: String,
-    /// `-1` is the server's own.
+    /// `-1` means the server's own setting.
     pub subwalrcvtimeout: String,
     pub suborigin: String,
 }
@@ -48,7 +47,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let since = |major: u32, column: &str, before: &str| {
         if r.major >= major { format!("s.{column}") } else { format!("{before} AS {column}") }
     };
-    // A boolean until 15.
+    // A Boolean until 15.
     let substream = match r.major {
         ..14 => "'f'::\"char\"",
         14..16 => "CASE WHEN s.substream THEN 't'::\"char\" ELSE 'f'::\"char\" END",

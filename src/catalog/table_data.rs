@@ -1,19 +1,17 @@
-//! What is to be dumped of relations' contents: rows, sequence values, refreshes.
+//! The contents of relations to dump: rows, sequence values and refreshes.
 
 use super::reader::Reader;
 use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, RelKind, class};
 use crate::error::Result;
 
-/// The rows of one table.
 #[derive(Debug)]
 pub(crate) struct TableData {
-    /// The table.
     pub table: DumpId,
     /// `WHERE …`, for an extension's configuration table.
     pub condition: Option<String>,
 }
 
-/// Makes data objects for all relations whose contents are selected.
+/// Creates data objects for all relations whose contents are selected.
 pub(super) fn add_all(r: &Reader<'_>, catalog: &mut Catalog, only: Option<RelKind>) {
     for id in catalog.relations.clone() {
         let kind = catalog.relation(id).map(|rel| rel.relkind);
@@ -23,7 +21,7 @@ pub(super) fn add_all(r: &Reader<'_>, catalog: &mut Catalog, only: Option<RelKin
     }
 }
 
-/// Makes the data object of one relation, unless it has none to dump.
+/// Creates the data object of one relation, unless it has no data to dump.
 pub(super) fn add(r: &Reader<'_>, catalog: &mut Catalog, id: DumpId) -> Option<DumpId> {
     let relation = catalog.relation(id)?;
     if relation.data.is_some() {
@@ -58,7 +56,7 @@ pub(super) fn add(r: &Reader<'_>, catalog: &mut Catalog, id: DumpId) -> Option<D
     Some(data)
 }
 
-/// A materialised view is refreshed after those that it reads, directly or through views; and not
+/// A materialised view is refreshed after those that it reads, directly or through views. It is not refreshed
 /// at all if one of them is not populated.
 pub(super) async fn order_refreshes(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let rows = r
@@ -100,8 +98,8 @@ pub(super) async fn order_refreshes(r: &Reader<'_>, catalog: &mut Catalog) -> Re
     Ok(())
 }
 
-/// Without definitions (`-a`) the target's foreign keys hold while rows are loaded, so
-/// referenced tables come first.
+/// Without definitions (`-a`), the target's foreign keys are in force while rows are loaded, so referenced
+/// tables come first.
 pub(super) fn order_by_foreign_keys(catalog: &mut Catalog) {
     for id in catalog.ids() {
         let ObjectKind::ForeignKey(key) = &catalog.object(id).kind else { continue };

@@ -8,22 +8,21 @@ use super::role::{label_columns, labels};
 use super::row::{CatalogRow, query};
 use crate::error::Result;
 
-/// A tablespace.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_tablespace
 pub(crate) struct Tablespace {
     pub spcname: String,
     pub owner: String,
-    /// The directory; a relative one if it is in place (`allow_in_place_tablespaces`).
+    /// The directory; relative for an in-place tablespace (`allow_in_place_tablespaces`).
     pub location: String,
     pub acl: Acl,
-    /// `name=value`
+    /// Options, as `name=value`.
     pub spcoptions: Vec<String>,
     pub comment: Option<String>,
     pub security_labels: Vec<Label>,
 }
 
-/// Reads the tablespaces that are not the server's own.
+/// Reads all tablespaces except the server's predefined ones.
 pub(super) async fn read(client: &Client) -> Result<Vec<Tablespace>> {
     let sql = format!(
         "SELECT t.spcname, pg_catalog.pg_get_userbyid(t.spcowner) AS owner,

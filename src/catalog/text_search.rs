@@ -23,25 +23,21 @@ pub(crate) struct TsTemplate {
     pub tmpllexize: String,
 }
 
-/// A dictionary.
 #[derive(Debug)]
 pub(crate) struct TsDict {
-    /// The owner's name.
     pub owner: String,
-    /// Its template, (schema, name).
+    /// The template, as (schema, name).
     pub template: (String, String),
     /// Options, ready to be printed.
     pub dictinitoption: Option<String>,
 }
 
-/// A configuration.
 #[derive(Debug)]
 pub(crate) struct TsConfig {
-    /// The owner's name.
     pub owner: String,
-    /// Its parser, (schema, name).
+    /// The parser, as (schema, name).
     pub parser: (String, String),
-    /// Token types and, in order, the dictionaries that each goes through.
+    /// Token types, each with its dictionaries in order.
     pub mappings: Vec<(String, Vec<String>)>,
 }
 

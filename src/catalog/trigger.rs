@@ -1,28 +1,27 @@
-//! `pg_trigger`: triggers that users made.
+//! `pg_trigger`: triggers that users created.
 
 use super::reader::{Reader, only_if};
 use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, class};
 use crate::error::Result;
 
-/// A trigger.
 #[derive(Debug)]
 pub(crate) struct Trigger {
     /// The table or view.
     pub table: DumpId,
     /// `tgenabled`: O, D, R or A.
     pub tgenabled: char,
-    /// Cloned from a partitioned table's trigger: only that it is enabled otherwise is printed.
+    /// Whether it was cloned from a partitioned table's trigger: then only a difference in `tgenabled` is
+    /// printed.
     pub is_clone: bool,
-    /// As the server deparses it.
+    /// As deparsed by the server.
     pub definition: String,
-    /// Extensions that it depends on.
     pub depends_on_extensions: Vec<String>,
 }
 
 pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let tables = catalog
         .relation_oids(|object, rel| rel.relhastriggers && object.dump.contains(Components::DEFINITION));
-    // Which column tells a clone changed with the versions.
+    // The column that identifies a clone depends on the version.
     let (is_clone, parent, wanted) = match r.major {
         ..13 => (
             "t.tgisinternal",

@@ -7,62 +7,54 @@ use super::started_query::StartedQuery;
 use super::{Acl, Catalog, CatalogId, Components, DumpId, ObjectKind, Oid, class};
 use crate::error::Result;
 
-/// A data type.
 #[derive(Debug)]
 pub(crate) struct Type {
-    /// The owner's name.
     pub owner: String,
-    /// Its privileges.
     pub acl: Acl,
     /// `typtype`: b, c, d, e, m, p or r.
     pub typtype: char,
-    /// False for a shell.
+    /// False for a shell type.
     pub typisdefined: bool,
-    /// Relation of a composite type, or 0.
+    /// The relation of a composite type, or 0.
     pub typrelid: Oid,
-    /// The shell type that stands for it while its functions are created.
+    /// The shell type that is used while its functions are created.
     pub shell: Option<DumpId>,
-    /// What only a definition needs.
     pub detail: TypeDetail,
 }
 
-/// What is special about each kind of type.
+/// The details of each kind of type.
 #[derive(Debug, Default)]
 pub(crate) enum TypeDetail {
-    /// Not read, or there is nothing.
+    /// Not read, or the type has none.
     #[default]
     None,
-    /// Labels, in their order.
+    /// The labels, in order.
     Enum(Vec<String>),
-    /// A domain.
     Domain(Box<Domain>),
-    /// A range.
     Range(Box<Range>),
-    /// The parameters of `CREATE TYPE`, each `NAME = value` as printed.
+    /// The parameters of `CREATE TYPE`, each as `NAME = value`.
     Base(Vec<String>),
     /// A composite type's columns.
     Composite(Vec<Attribute>),
 }
 
-/// A domain.
 #[derive(Debug)]
 pub(crate) struct Domain {
     /// The base type with its modifier.
     pub base: String,
-    /// Collation, if it isn't the base type's.
+    /// The collation, if it differs from the base type's.
     pub collation: Oid,
-    /// NOT NULL, and from version 18 on the constraint's definition if its name isn't the
-    /// default one.
+    /// NOT NULL; from version 18 on with the constraint's definition if its name is not the default one.
     pub not_null: Option<Option<String>>,
-    /// The default: an expression, or (true) a literal.
+    /// The default: an expression, or a literal if the flag is true.
     pub default: Option<(String, bool)>,
-    /// Its check constraints, by name.
+    /// The check constraints, by name.
     pub checks: Vec<DumpId>,
     /// The not-null constraint, from version 18 on.
     pub not_null_constraint: Option<DumpId>,
 }
 
-/// A range type; functions are `-` for none.
+/// A range type. `-` means that there is no such function.
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_range
 pub(crate) struct Range {
@@ -74,7 +66,7 @@ pub(crate) struct Range {
     pub rngsubdiff: String,
 }
 
-/// Asks which types there are.
+/// Queries which types exist.
 pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
     r.start(
         "pg_type",
@@ -89,7 +81,7 @@ pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
     )
 }
 
-/// Reads which types there are.
+/// Reads which types exist.
 pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, types: StartedQuery) -> Result<()> {
     for row in types.rows().await? {
         let acl = Acl::from_row(&row)?;
@@ -132,14 +124,14 @@ fn add_shell(catalog: &mut Catalog, id: DumpId) {
     let object = catalog.object(id);
     let (name, namespace) = (object.name.clone(), object.namespace);
     let shell = catalog.add(CatalogId::default(), name, namespace, ObjectKind::ShellType(id));
-    // Dumped only if a function turns out to need it (order.rs).
+    // Only dumped if a function turns out to need it (order/repair.rs).
     catalog.object_mut(shell).dump = Components::empty();
     if let Some(typ) = catalog.typ_mut(id) {
         typ.shell = Some(shell);
     }
 }
 
-/// Reads the definitions of those that will be dumped.
+/// Reads the definitions of the types that will be dumped.
 pub(super) async fn read_details(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     let of_type = |catalog: &Catalog, typtype: char| -> Vec<Oid> {
         let wanted = |id: &DumpId| {
@@ -184,7 +176,7 @@ async fn read_enums(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> Re
     Ok(())
 }
 
-/// The default of a type: an expression, or else a literal.
+/// The default of a type: an expression, or a literal if the flag is true.
 fn default_of(row: &CatalogRow) -> Result<Option<(String, bool)>> {
     Ok(match row.opt_text("default_expression")? {
         Some(expression) => Some((expression, false)),
@@ -215,8 +207,8 @@ async fn read_domains(r: &Reader<'_>, catalog: &mut Catalog, oids: Vec<Oid>) -> 
         };
         set(catalog, row.oid("oid")?, TypeDetail::Domain(Box::new(domain)));
     }
-    // pg_dump reads them only where it dumps the domain itself, which is not so for a member of an
-    // extension whose privileges were changed.
+    // pg_dump only reads them if it dumps the domain itself, which it does not for a member of an extension
+    // whose privileges were changed.
     let defined = |oid: &Oid| {
         catalog
             .find(class::PG_TYPE, *oid)

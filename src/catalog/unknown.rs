@@ -1,9 +1,8 @@
-//! What a server of a version newer than we know holds that we don't know.
+//! Finds features in use on a newer server that this program does not know.
 //!
-//! Its users upgraded yesterday, and want a backup tonight. The catalogs tell whether we can write
-//! one: of what a new version brings, everything that a dump must show is a catalog, a column or a
-//! code that was not there before. Where none of these is in use, the newest version that we know
-//! says all there is to say.
+//! After an upgrade of their server, users want a backup the same night. The catalogs show whether we can
+//! make one: every new feature that a dump must contain appears as a new catalog, column or code. If none of
+//! these is in use, the dump of the newest known version is complete.
 
 use std::fmt;
 
@@ -18,15 +17,15 @@ use crate::progress::Warnings;
 /// The first OID that a user's object can have (`FirstNormalObjectId`).
 const FIRST_USER_OID: u32 = 16_384;
 
-/// How many objects are named for each thing that is unknown.
+/// How many example objects are named for each unknown feature.
 const EXAMPLES: usize = 3;
 
-/// Something that is in use and not known.
+/// A feature that is in use but not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unknown {
     /// The catalog or its column, with the value or code.
     pub what: String,
-    /// Objects that have it, described by the server.
+    /// Objects that use it, as described by the server.
     pub objects: Vec<String>,
 }
 
@@ -40,11 +39,11 @@ impl fmt::Display for Unknown {
     }
 }
 
-/// Refuses a server that is newer than we know where something unknown is in use, unless that is
-/// `allowed`; says that it is newer in any case.
+/// Refuses a server that is newer than this program knows if an unknown feature is in use, unless that is
+/// `allowed`; always warns that the server is newer.
 ///
 /// # Errors
-/// `SourceFailed`, which names what is unknown; or if the catalogs can't be read.
+/// `SourceFailed`, which names the unknown features; or if the catalogs can't be read.
 pub(crate) async fn refuse_unknown(
     client: &Client,
     server: &Server,
@@ -57,31 +56,31 @@ pub(crate) async fn refuse_unknown(
     }
     let found = find_unknown(client, server, scope).await?;
     let newer = format!(
-        "the server's version {} is newer than pgsiphon knows: its dump is written like version {}'s",
+        "the server's version {} is newer than pgsiphon knows: the dump is written as for version {}",
         server.major,
         newest_major()
     );
     let list = || found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     if found.is_empty() {
-        warnings.warn(format_args!("{newer}, which has all that is used here"));
+        warnings.warn(format_args!("{newer}, which supports every feature in use here"));
         Ok(())
     } else if allowed {
-        warnings.warn(format_args!("{newer}, without what it does not know: {}", list()));
+        warnings.warn(format_args!("{newer}, without these unknown features: {}", list()));
         Ok(())
     } else {
         Err(unknown_is_refused(server, &found))
     }
 }
 
-/// The error that names what is unknown.
+/// The error that names the unknown features.
 pub(crate) fn unknown_is_refused(server: &Server, found: &[Unknown]) -> Error {
     let list: Vec<_> = found.iter().map(ToString::to_string).collect();
     Error::new(ErrorKind::SourceFailed, format!("dump a server of version {}", server.major))
-        .because(format!("it uses what this pgsiphon does not know: {}", list.join("; ")))
-        .hint("update pgsiphon; --allow-unknown (or dump.allow_unknown) dumps all but that")
+        .because(format!("it uses features that this version of pgsiphon does not know: {}", list.join("; ")))
+        .hint("update pgsiphon, or use --allow-unknown (dump.allow_unknown) to dump everything else")
 }
 
-/// Finds what is in use and not known, for dumps of that scope.
+/// Finds unknown features in use, for dumps of that scope.
 ///
 /// # Errors
 /// `SourceFailed`.
@@ -95,7 +94,7 @@ pub(crate) async fn find_unknown(
     for catalog in read_catalogs(client).await? {
         match known.get(catalog.name.as_str()) {
             None if scope == CatalogScope::Database => found.extend(catalog.rows_of_users(client).await?),
-            // Whoever is no superuser gets no subscriptions into a dump, with a warning.
+            // Users who are not superusers get no subscriptions in the dump, only a warning.
             Some(_) if catalog.name == "pg_subscription" && !server.superuser => {}
             Some(known) if known::is_read(&catalog.name, scope) => {
                 for column in catalog.columns.iter().filter(|column| !known.contains(column.name.as_str())) {
@@ -110,7 +109,6 @@ pub(crate) async fn find_unknown(
     Ok(found)
 }
 
-/// A system catalog of the server.
 struct SystemCatalog {
     name: String,
     columns: Vec<Column>,
@@ -154,17 +152,17 @@ async fn read_catalogs(client: &Client) -> Result<Vec<SystemCatalog>> {
     Ok(catalogs)
 }
 
-/// Values that say that a feature is not used: false, zero, no object, nothing.
+/// Values that mean that a feature is not used: false, zero, no object, empty.
 const NEUTRAL: &str = "('', 'false', '0', '-', '{}')";
 
 impl SystemCatalog {
-    /// The column that tells which object a row is about: by custom the first that holds an OID.
+    /// The column that identifies the object of a row: by convention the first that holds an OID.
     fn id(&self) -> Option<&str> {
         let oid = self.columns.iter().find(|column| column.name == "oid");
         oid.or_else(|| self.columns.iter().find(|column| column.is_oid)).map(|column| column.name.as_str())
     }
 
-    /// The catalog to which that OID belongs.
+    /// The catalog to which that OID refers.
     fn class(&self) -> &str {
         match (self.name.as_str(), self.id()) {
             (name, Some("oid")) => name,
@@ -176,8 +174,8 @@ impl SystemCatalog {
         }
     }
 
-    /// A query of the rows that a dump may be of: `id`, `part` (a column's number), whether they are
-    /// of `users`, and `value`, which is this expression over the catalog `t` and this join.
+    /// A query for the rows that a dump may contain: `id`, `part` (a column's number), whether they belong to
+    /// `users`, and `value`, which is this expression over the catalog `t` and this join.
     fn rows(&self, value: &str, join: &str) -> Option<String> {
         let id = self.id()?;
         let part = if self.name == "pg_attribute" { "t.attnum" } else { "0" };
@@ -207,7 +205,7 @@ impl SystemCatalog {
         ))
     }
 
-    /// Asks for the values that `query`, with the columns `id`, `part` and `value`, finds to be unknown.
+    /// Asks for unknown values: the rows of `query`, which has the columns `id`, `part` and `value`.
     async fn ask(&self, client: &Client, query: &str, of: impl Fn(&str) -> String) -> Result<Vec<Unknown>> {
         let sql = format!(
             "SELECT COALESCE(value, 'null') AS value,
@@ -229,7 +227,7 @@ impl SystemCatalog {
         Ok(found)
     }
 
-    /// Rows of users in a catalog that is not known.
+    /// Users' rows in an unknown catalog.
     async fn rows_of_users(&self, client: &Client) -> Result<Vec<Unknown>> {
         let oids: Vec<&Column> = self.columns.iter().filter(|column| column.is_oid).collect();
         if oids.iter().any(|column| !column.is_readable) {
@@ -244,10 +242,10 @@ impl SystemCatalog {
         self.ask(client, &query, |_| format!("catalog {}", self.name)).await
     }
 
-    /// Values of users' objects in a column that is not known, but for those that the server gives to
-    /// any object. Its own objects tell: the value that they have in common is what an object has
-    /// that does not use the new feature; a number in which they differ is measured, not set; and
-    /// where each of them refers to an object, the server makes that object by itself.
+    /// Values of users' objects in an unknown column, except those that the server gives to any object. Its
+    /// built-in objects show which these are: a value that they all share belongs to an object that does not
+    /// use the new feature; a number that varies among them is measured, not set; and if each of them refers
+    /// to an object, the server creates that object itself.
     async fn values_in(&self, client: &Client, column: &Column) -> Result<Vec<Unknown>> {
         let name = format!("{}.{}", self.name, column.name);
         if !column.is_readable {
@@ -273,7 +271,7 @@ impl SystemCatalog {
         self.ask(client, &query, |value| format!("column {name} = {value}")).await
     }
 
-    /// Codes of users' objects that are not known.
+    /// Unknown codes of users' objects.
     async fn codes(&self, client: &Client) -> Result<Vec<Unknown>> {
         let mut found = Vec::new();
         for codes in CODES.iter().filter(|codes| codes.catalog == self.name) {
@@ -298,7 +296,7 @@ impl SystemCatalog {
         Ok(found)
     }
 
-    /// Rows of users that mean more than we know.
+    /// Users' rows that mean more than this program knows.
     async fn extended(&self, client: &Client) -> Result<Vec<Unknown>> {
         let mut found = Vec::new();
         let since = |it: &&Extended| it.catalog == self.name && it.since > newest_major();
@@ -310,7 +308,7 @@ impl SystemCatalog {
         Ok(found)
     }
 
-    /// What can't be looked into may hold anything.
+    /// For a catalog or column that can't be read, which may therefore contain anything.
     fn closed(&self, kind: &str, name: &str) -> Unknown {
         Unknown { what: format!("{kind} {name}, which this role may not read"), objects: Vec::new() }
     }

@@ -1,18 +1,18 @@
-//! How to compress, as `-Z` and names say it.
+//! Compression methods and levels, as given by `-Z` and by file names.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The default level of gzip: with zlib-rs it gives files a little smaller than `gzip -6` at
-/// almost three times its speed.
+/// The default level of gzip: with zlib-rs its files are slightly smaller than those of `gzip -6`, at almost
+/// three times the speed.
 const GZIP_DEFAULT_LEVEL: i32 = 5;
 
-/// The level of zstd when none is given: zstd's own default, and pg_dump's.
+/// The default level of zstd, which is also zstd's own default and pg_dump's.
 const ZSTD_DEFAULT_LEVEL: i32 = 3;
 
-/// Which levels each method takes. zlib's 0 ("stored") is left out, as pg_dump leaves it out.
+/// Levels that each method accepts. zlib's 0 ("stored") is left out, as in pg_dump.
 const GZIP_LEVELS: std::ops::RangeInclusive<i32> = 1..=9;
 
 /// LZ4's fast mode.
@@ -28,24 +28,24 @@ pub enum Compression {
     Gzip(u32),
     /// lz4, level 0 (fast) to 12.
     Lz4(u32),
-    /// zstd, with a level of zstd's range, which includes negative ones.
+    /// zstd, with a level in zstd's range, which includes negative ones.
     Zstd {
-        /// Its level.
+        /// The level.
         level: i32,
         /// Long-distance matching, within a block.
         long: bool,
     },
-    /// The text as it is.
+    /// No compression.
     None,
 }
 
 impl Compression {
-    /// gzip at our default level.
+    /// gzip at the default level.
     pub const GZIP: Compression = Compression::Gzip(GZIP_DEFAULT_LEVEL as u32);
-    /// zstd at our default level.
+    /// zstd at the default level.
     pub const ZSTD: Compression = Compression::Zstd { level: ZSTD_DEFAULT_LEVEL, long: false };
 
-    /// The method that a file or key name asks for by its suffix: `.gz`, `.zst`, `.lz4`, or else none.
+    /// The method for the suffix of a file or key name: `.gz`, `.zst` or `.lz4`; otherwise none.
     pub fn for_name(name: &str) -> Compression {
         let suffix = name.rsplit_once('.').map(|(_, suffix)| suffix.to_ascii_lowercase());
         match suffix.as_deref() {
@@ -56,7 +56,7 @@ impl Compression {
         }
     }
 
-    /// The media type of what comes out.
+    /// The media type of the output.
     pub fn content_type(self) -> &'static str {
         match self {
             Compression::Gzip(_) => "application/gzip",
@@ -79,17 +79,16 @@ impl fmt::Display for Compression {
     }
 }
 
-/// Reads what pg_dump's `-Z` takes
-/// (<https://www.postgresql.org/docs/current/app-pgdump.html>): a number, which is gzip's level with
-/// 0 for none, or a method, alone, with a level, or with a list of options. Unlike pg_dump we
-/// take a level as the first of several options too.
+/// Parses the argument of pg_dump's `-Z` (<https://www.postgresql.org/docs/current/app-pgdump.html>): a
+/// number, which is gzip's level with 0 for no compression, or a method, optionally with a level or a list of
+/// options. Unlike pg_dump, this also accepts a level as the first of several options.
 impl FromStr for Compression {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         let bad = |reason: String| {
             Error::new(ErrorKind::Usage, format!("read compression \"{text}\"")).because(reason).hint(
-                "give gzip, lz4, zstd or none, with :LEVEL or :level=LEVEL if wanted, or 0 to 9 for gzip",
+                "use gzip, lz4, zstd or none, optionally with :LEVEL or :level=LEVEL, or a number from 0 to 9 for gzip",
             )
         };
         if let Ok(level) = text.parse::<i32>() {
@@ -112,7 +111,7 @@ impl FromStr for Compression {
     }
 }
 
-/// What follows the method's colon.
+/// The part after the method's colon.
 #[derive(Default)]
 struct Details {
     level: Option<i32>,
@@ -130,7 +129,7 @@ impl Details {
             match (keyword, value) {
                 ("level", Some(value)) => details.level = Some(number("level", value)?),
                 ("long", value) => details.long = boolean(value.unwrap_or("on"))?,
-                // As pg_dump: it is understood, and the threads are counted by -j.
+                // Accepted as in pg_dump, but the number of threads is set by -j.
                 ("workers", Some(value)) => {
                     number("workers", value)?;
                     tracing::warn!("compression option \"workers\" has no effect; use -j");
@@ -138,10 +137,10 @@ impl Details {
                 ("level" | "workers", None) => return Err(format!("option \"{keyword}\" requires a value")),
                 ("", _) => return Err("an option is empty".to_owned()),
                 (_, None) if position == 0 => {
-                    let level = option.parse().map_err(|_| format!("there is no option \"{option}\""))?;
+                    let level = option.parse().map_err(|_| format!("unknown option \"{option}\""))?;
                     details.level = Some(level);
                 }
-                _ => return Err(format!("there is no option \"{keyword}\"")),
+                _ => return Err(format!("unknown option \"{keyword}\"")),
             }
         }
         Ok(details)
@@ -160,13 +159,15 @@ fn boolean(value: &str) -> Result<bool, String> {
     }
 }
 
-/// The method of that name, at a level that it takes; -1 is "as if not given" but for zstd.
+/// The method with that name, at a level that it accepts. Level -1 selects the default, except for zstd.
 fn with_level(method: &str, level: Option<i32>) -> Result<Compression, String> {
     let given = |default, levels: std::ops::RangeInclusive<i32>| match level {
         None => Ok(default),
         Some(-1) if method != "zstd" => Ok(default),
         Some(level) if levels.contains(&level) => Ok(level),
-        Some(_) => Err(format!("{method} takes a level between {} and {}", levels.start(), levels.end())),
+        Some(_) => {
+            Err(format!("the level of {method} must be between {} and {}", levels.start(), levels.end()))
+        }
     };
     match method {
         "gzip" => Ok(Compression::Gzip(given(GZIP_DEFAULT_LEVEL, GZIP_LEVELS)?.unsigned_abs())),
@@ -176,8 +177,8 @@ fn with_level(method: &str, level: Option<i32>) -> Result<Compression, String> {
             Ok(Compression::Zstd { level, long: false })
         }
         "none" if level.unwrap_or(0) == 0 => Ok(Compression::None),
-        "none" => Err("none takes no level".to_owned()),
-        _ => Err("the method is not one of gzip, lz4, zstd and none".to_owned()),
+        "none" => Err("none does not accept a level".to_owned()),
+        _ => Err("the method must be gzip, lz4, zstd or none".to_owned()),
     }
 }
 

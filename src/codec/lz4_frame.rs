@@ -1,18 +1,17 @@
-//! The end of an LZ4 frame.
+//! Finds the end of an LZ4 frame.
 
 use std::io::{self, Cursor, Read};
 
-/// Serves the bytes of one LZ4 frame, and says then that there are no more.
+/// Returns the bytes of one LZ4 frame, and then reports the end of the input.
 ///
-/// The decoder that reads from it asks for more than the frame has, where its own caller gives it
-/// little room at a time; what it took of the next frame would be lost. Where a frame ends is in its
-/// descriptor and before each block
-/// (<https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md>).
+/// The decoder that reads from it may request more bytes than the frame has, when its caller provides small
+/// buffers; bytes of the next frame that it read would be lost. The frame's length follows from its
+/// descriptor and the header of each block (<https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md>).
 pub(crate) struct Lz4Frame<R> {
     reader: R,
-    /// What was read to be looked at, and is still to be served.
+    /// Bytes that were read for inspection, and are still to be returned.
     seen: Cursor<Vec<u8>>,
-    /// How much follows that need not be looked at.
+    /// How many bytes follow that need no inspection.
     unseen: u64,
     next: Next,
     block_checksum_bytes: u64,
@@ -42,7 +41,7 @@ impl<R: Read> Lz4Frame<R> {
         self.reader
     }
 
-    /// Reads so many bytes, to be served next; None if there are fewer.
+    /// Reads `N` bytes, to be returned next; `None` if there are fewer.
     fn look_at<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {
         let mut bytes = Vec::with_capacity(N);
         self.reader.by_ref().take(N as u64).read_to_end(&mut bytes)?;
@@ -67,7 +66,7 @@ impl<R: Read> Lz4Frame<R> {
             }
             Next::Block => {
                 let size = self.look_at::<4>()?.map(u32::from_le_bytes);
-                // The highest bit says that the block is not compressed.
+                // The highest bit means that the block is not compressed.
                 match size {
                     Some(0) | None => {
                         self.unseen = self.content_checksum_bytes;

@@ -1,7 +1,7 @@
-//! Compression: blocks that are made independently of each other, and the container that joins them.
+//! Compression: blocks that are compressed independently, and the container that joins them.
 //!
-//! Workers compress blocks of about [`BLOCK_BYTES`] of text, each on its own thread; one writer
-//! joins them in order. What comes out is what a single-threaded program could have written:
+//! Workers compress blocks of about [`BLOCK_BYTES`] of text, each on its own thread; one writer joins them in
+//! order. The output is what a single-threaded program could have written:
 //!
 //! * **gzip**: *one* member (RFC 1952). Each block is raw deflate ended by a full flush, which
 //!   leaves the stream on a byte boundary and refers to nothing before it; the trailer's CRC-32 is
@@ -11,9 +11,9 @@
 //!   read concatenated frames).
 //! * **lz4**: the same with LZ4 frames
 //!   (<https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md>).
-//! * **none**: the text.
+//! * **none**: the plain text.
 //!
-//! The bytes depend on the blocks and the level alone: no time, name or machine is in them.
+//! The output depends only on the blocks and the level; it contains no time, name or machine.
 
 mod compression;
 mod lz4_frame;
@@ -27,8 +27,8 @@ pub use self::compression::Compression;
 use crate::error::{Error, ErrorKind, Result};
 pub(crate) use lz4_frame::Lz4Frame;
 
-/// How many bytes of text a block holds at most. Independent blocks of this size cost about
-/// 0.3 % of compressed size against one long stream.
+/// The maximum size of a block of text in bytes. Compared with one long stream, independent blocks of this
+/// size increase the compressed size by about 0.3 %.
 pub const BLOCK_BYTES: usize = 1 << 20;
 
 /// ID1, ID2, CM = deflate, FLG = 0, MTIME = 0 (none), XFL = 0, OS = 255 (unknown). RFC 1952, 2.3.1.
@@ -37,31 +37,31 @@ const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 /// An empty final block with fixed Huffman codes, which ends a deflate stream. RFC 1951, 3.2.3.
 const DEFLATE_END: [u8; 2] = [0x03, 0x00];
 
-/// A frame without content: magic number, descriptor (single segment, checksum), content size 0, a
-/// last raw block of size 0, and the low half of XXH64 of nothing. RFC 8878, 3.1.1.
+/// A frame without content: magic number, descriptor (single segment, checksum), content size 0, a last raw
+/// block of size 0, and the low half of XXH64 of the empty string. RFC 8878, 3.1.1.
 const ZSTD_EMPTY_FRAME: [u8; 13] = [0x28, 0xb5, 0x2f, 0xfd, 0x24, 0, 1, 0, 0, 0x99, 0xe9, 0xd8, 0x51];
 
 /// A frame without content: magic number, FLG = version 1, independent blocks; BD = 64 KB blocks, the
 /// header's checksum, and the end mark.
 const LZ4_EMPTY_FRAME: [u8; 11] = [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82, 0, 0, 0, 0];
 
-/// A block of text, compressed so that it can stand anywhere in the stream.
+/// A block of text, compressed so that it can be placed anywhere in the stream.
 #[derive(Debug, Clone)]
 pub struct CompressedBlock {
-    /// What to write.
+    /// The compressed bytes.
     pub bytes: Bytes,
-    /// The CRC-32 of the text.
+    /// The CRC-32 of the uncompressed text.
     pub crc32: u32,
-    /// The length of the text in bytes.
+    /// The length of the uncompressed text in bytes.
     pub raw_len: u64,
 }
 
-/// Compresses blocks, one after another; its state is made once and used again.
-/// Each worker has its own. About 0.4 MB of heap for gzip, 1.4 to 15 MB for zstd.
+/// Compresses blocks, one after another, reusing its state. Each worker has one. It uses about 0.4 MB of heap
+/// for gzip, and 1.4 to 15 MB for zstd.
 pub struct BlockCompressor {
     method: Method,
-    /// Holds a block's output until its size is known, so that what is handed on is no larger
-    /// than it must be: the byte budget counts lengths, and they should be what memory holds.
+    /// Holds a block's output until its size is known, so that the block that is passed on is no larger than
+    /// needed: the byte budget counts lengths, which should match the memory used.
     scratch: Vec<u8>,
 }
 
@@ -73,7 +73,7 @@ enum Method {
 }
 
 impl BlockCompressor {
-    /// Makes the state for one method and level.
+    /// Creates the state for one method and level.
     pub fn new(compression: Compression) -> Result<Self> {
         let method = match compression {
             Compression::Gzip(level) => Method::Gzip(Compress::new(flate2::Compression::new(level), false)),
@@ -84,7 +84,7 @@ impl BlockCompressor {
         Ok(BlockCompressor { method, scratch: Vec::new() })
     }
 
-    /// Compresses one block. The result depends on `raw` and the level only.
+    /// Compresses one block. The result depends only on `raw` and the level.
     pub fn compress(&mut self, raw: &[u8]) -> Result<CompressedBlock> {
         let bytes = match &mut self.method {
             Method::None => Bytes::copy_from_slice(raw),
@@ -130,16 +130,16 @@ fn deflate_block(state: &mut Compress, raw: &[u8], out: &mut Vec<u8>) -> Result<
     out.clear();
     out.reserve(deflate_bound(raw.len()));
     state.compress_vec(raw, out, FlushCompress::Full).map_err(failed)?;
-    // One call must do. A second one might write the flush marker again, and the bytes would then
-    // depend on how large a buffer an earlier block happened to leave behind.
+    // One call must be enough. A second call might write the flush marker again, and the output would then
+    // depend on the size of the buffer that an earlier block left behind.
     if state.total_in() as usize != raw.len() || out.len() == out.capacity() {
         return Err(failed("the block outgrew its bound"));
     }
     Ok(())
 }
 
-/// No deflate is longer: level 1 may spend 9 bits on each literal; the rest covers block headers
-/// and the flush marker.
+/// Upper bound for the deflate output: level 1 may spend 9 bits on each literal; the rest covers block
+/// headers and the flush marker.
 fn deflate_bound(raw_len: usize) -> usize {
     raw_len + raw_len / 8 + raw_len / 64 + 64
 }
@@ -148,14 +148,14 @@ fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new(ErrorKind::Other, "compress a block").because(error)
 }
 
-/// What surrounds the blocks in the stream, and sums them up.
+/// The bytes around the blocks in the stream, and the totals over the blocks.
 pub struct Container {
     compression: Compression,
     crc: crc32fast::Hasher,
 }
 
 impl Container {
-    /// An empty container.
+    /// Creates an empty container.
     pub fn new(compression: Compression) -> Self {
         Container { compression, crc: crc32fast::Hasher::new() }
     }
@@ -168,17 +168,17 @@ impl Container {
         }
     }
 
-    /// Counts the next block in; the caller writes its bytes.
+    /// Adds the next block to the totals; the caller writes its bytes.
     pub fn append(&mut self, block: &CompressedBlock) {
         self.crc.combine(&crc32fast::Hasher::new_with_initial_len(block.crc32, block.raw_len));
     }
 
-    /// The CRC-32 of all the text so far.
+    /// The CRC-32 of the text so far.
     pub fn crc32(&self) -> u32 {
         self.crc.clone().finalize()
     }
 
-    /// The bytes that come after the last block, of a text of `raw_len` bytes in all.
+    /// The bytes after the last block, for a text of `raw_len` bytes in total.
     pub fn trailer(&self, raw_len: u64) -> Bytes {
         match self.compression {
             Compression::Gzip(_) => {
@@ -189,7 +189,7 @@ impl Container {
                 trailer.extend_from_slice(&(raw_len as u32).to_le_bytes());
                 trailer.into()
             }
-            // No frame at all would not be a file of that format.
+            // Without any frame it would not be a valid file of that format.
             Compression::Zstd { .. } if raw_len == 0 => Bytes::from_static(&ZSTD_EMPTY_FRAME),
             Compression::Lz4(_) if raw_len == 0 => Bytes::from_static(&LZ4_EMPTY_FRAME),
             Compression::Lz4(_) | Compression::Zstd { .. } | Compression::None => Bytes::new(),
@@ -205,7 +205,7 @@ mod tests {
 
     use super::*;
 
-    /// Joins blocks as the writer does.
+    /// Joins blocks as the pipeline's writer does.
     fn join(compression: Compression, blocks: &[Vec<u8>]) -> Vec<u8> {
         let mut compressor = BlockCompressor::new(compression).unwrap();
         let mut container = Container::new(compression);
@@ -224,13 +224,13 @@ mod tests {
     fn decode(compression: Compression, bytes: &[u8]) -> Vec<u8> {
         let mut text = Vec::new();
         match compression {
-            // GzDecoder reads the first member only: that there is no second is the point.
+            // GzDecoder only reads the first member, so this checks that there is no second one.
             Compression::Gzip(_) => {
                 let mut decoder = flate2::bufread::GzDecoder::new(bytes);
                 decoder.read_to_end(&mut text).unwrap();
                 assert!(decoder.into_inner().is_empty(), "bytes after the gzip member");
             }
-            // A decoder of lz4 ends with each frame.
+            // lz4's decoder stops after each frame.
             Compression::Lz4(_) => {
                 let mut rest = bytes;
                 while !rest.is_empty() {

@@ -1,5 +1,5 @@
-//! Rows as INSERT commands, made from COPY's text format: that is each value as its type prints
-//! it, which a cast to text need not be.
+//! Rows as INSERT commands, made from COPY's text format. It has each value in the form of its type's output
+//! function, which a cast to text may not give.
 
 use std::borrow::Cow;
 
@@ -9,23 +9,21 @@ use crate::pg::quote::Quoter;
 use crate::pipeline::BlockWriter;
 use crate::select::options::DumpOptions;
 
-/// How a value is spelled.
+/// How a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spelling {
-    /// Generated: the server computes it.
+    /// A generated column, which the server computes.
     Default,
-    /// Bare if it is a plain number, else (NaN, Infinity) quoted.
+    /// Unquoted if it is a plain number; quoted otherwise (NaN, Infinity).
     Number,
     /// `B'…'`
     Bits,
-    /// true or false
     Bool,
-    /// A string literal.
     Literal,
 }
 
 impl Spelling {
-    /// By the type's OID, a domain's being its base type's.
+    /// Chooses by the type's OID; for a domain, that is its base type's OID.
     fn of(typid: Oid) -> Spelling {
         match typid {
             20 | 21 | 23 | 26 | 700 | 701 | 1700 => Spelling::Number,
@@ -36,7 +34,7 @@ impl Spelling {
     }
 }
 
-/// Turns rows of COPY's text format into INSERT commands.
+/// Converts rows in COPY's text format to INSERT commands.
 pub(super) struct InsertWriter {
     /// `INSERT INTO … VALUES`
     head: Vec<u8>,
@@ -87,7 +85,7 @@ impl InsertWriter {
         }
     }
 
-    /// Takes a row, a line with its line feed.
+    /// Adds a row: a line with its line feed.
     pub(super) fn push(&mut self, row: &[u8], out: &mut BlockWriter) -> Result<()> {
         self.buffer.clear();
         if self.columns.is_empty() {

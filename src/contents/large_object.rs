@@ -1,4 +1,4 @@
-//! The contents of large objects, as commands that write them.
+//! The contents of large objects, as commands that restore them.
 
 use std::fmt::Write;
 
@@ -11,14 +11,14 @@ use crate::pipeline::BlockWriter;
 
 /// pg_dump writes them in pieces of this size.
 const PIECE: usize = 16 << 10;
-/// What is asked of the server at once.
+/// How many bytes each request reads.
 const READ: i32 = 1 << 20;
-/// Reads under way at once: most large objects are small, and the wait is for the round trip.
+/// How many requests are in flight: most large objects are small, so round trips take most of the time.
 const AHEAD: usize = 16;
-/// `INV_WRITE`, the mode that psql is to open them with.
+/// `INV_WRITE`, the mode in which psql opens them.
 const INV_WRITE: u32 = 0x20000;
 
-/// Writes the contents of the group, or of all large objects of the catalog.
+/// Writes the contents of the group, or of all large objects in the catalog.
 pub(super) async fn produce(
     session: &Session,
     catalog: &Catalog,

@@ -1,6 +1,6 @@
-//! Produces the contents of segments: rows by COPY, as they are or as INSERTs, and large objects.
+//! Produces the contents of segments: large objects, and rows from COPY, either unchanged or as INSERTs.
 
-// A new kind of object must not slip through: the compiler leads to each place that has to know it.
+// A new kind of object must not be forgotten: the compiler points to each place that must handle it.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod insert;
@@ -26,30 +26,27 @@ use insert::InsertWriter;
 
 /// What all producers of a dump share.
 pub(crate) struct DumpSource {
-    /// Where to connect.
     pub params: ConnectParams,
     /// The session that holds the locks and the snapshot.
     pub leader: Leader,
-    /// What was asked for.
     pub options: DumpOptions,
-    /// The sessions that read rows.
     pub readers: Readers,
 }
 
-/// In which sessions the rows are read.
+/// Which sessions read the rows.
 pub(crate) enum Readers {
-    /// In the leader's: there is one connection, and one producer.
+    /// The leader's: there is one connection, and one producer.
     Leader,
-    /// In one of each producer's own: these, as long as there are some, then new ones.
+    /// A separate session for each producer: one of these while any are left, then a new one.
     Own(Mutex<Vec<Session>>),
 }
 
 impl DumpSource {
-    /// Opens sessions for so many producers, at most, and says for how many there is room. Where the
-    /// server's limit of connections leaves none, the leader reads, too.
+    /// Opens sessions for at most `wanted` producers, and returns how many producers have one. If the
+    /// server's connection limit leaves room for none, the leader reads.
     ///
     /// # Errors
-    /// `SourceUnreachable`, if it is not the limit.
+    /// `SourceUnreachable`, unless the connection limit is the reason.
     pub(crate) async fn open_readers(&mut self, wanted: usize) -> Result<usize> {
         let Readers::Own(sessions) = &mut self.readers else { return Ok(1) };
         let sessions = sessions.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +70,7 @@ impl DumpSource {
     }
 }
 
-/// Makes the producers of one dump.
+/// Creates the producers of one dump.
 pub(crate) struct Producers(pub Arc<DumpSource>);
 
 impl ProducerFactory<Segment> for Producers {
@@ -84,10 +81,10 @@ impl ProducerFactory<Segment> for Producers {
     }
 }
 
-/// Makes producers of text that is known already, for segments that are nothing else.
+/// Creates producers for segments that only consist of text that is already known.
 pub(crate) struct TextProducers;
 
-/// Produces text that is known already.
+/// Produces text that is already known.
 pub(crate) struct TextProducer;
 
 impl ProducerFactory<String> for TextProducers {
@@ -104,7 +101,7 @@ impl Produce<String> for TextProducer {
     }
 }
 
-/// On which session a command is running, to be cancelled if the dump is stopped.
+/// The session whose running command is to be cancelled if the dump is stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Active {
     None,
@@ -112,7 +109,7 @@ enum Active {
     Leaders,
 }
 
-/// Produces segments in a session of its own, which it opens when it first needs it.
+/// Produces segments in its own session, which it opens when it first needs it.
 pub(crate) struct Producer {
     source: Arc<DumpSource>,
     session: Option<Arc<Session>>,
@@ -138,8 +135,8 @@ impl Produce<Segment> for Producer {
     }
 
     async fn finish(self) -> Result<()> {
-        // Had the leader's session been lost, so had its locks: a table could have been truncated
-        // before we read it. And an error after the last row shows only now.
+        // If the leader's session was lost, its locks were lost too: a table could have been truncated before
+        // we read it. Errors after the last row also only appear here.
         let leader = &self.source.leader.session;
         check(leader, "hold the dump's locks to its end").await?;
         if let Some(session) = self.session {
@@ -165,12 +162,12 @@ impl Produce<Segment> for Producer {
     }
 }
 
-/// The transaction is alive and not aborted.
+/// Checks that the transaction is open and not aborted.
 async fn check(session: &Session, attempted: &str) -> Result<()> {
     session.client.batch_execute("SELECT").await.map_err(|e| session.source_failed(attempted, e))
 }
 
-/// Known text: cut anywhere, there are no rows in it.
+/// Writes known text. It contains no rows, so it can be cut anywhere.
 fn push_text(text: &str, out: &mut BlockWriter) -> Result<()> {
     const PIECE: usize = 64 << 10;
     crate::pg::text::encode(text).chunks(PIECE).try_for_each(|piece| out.push(piece))
@@ -218,7 +215,7 @@ impl Producer {
         let session = if locked { &own } else { &source.leader.session };
         if !locked {
             self.active = Active::Leaders;
-            tracing::debug!("{name} is wanted exclusively by another session: the leader reads it");
+            tracing::debug!("another session is waiting to lock {name} exclusively, so the leader reads it");
         }
         let copy = copy_command(&source, relation, data, &name);
         let copied = match source.options.rows {
@@ -254,12 +251,11 @@ impl Producer {
     }
 }
 
-/// Takes the lock that the leader has, so that the COPY does not queue for it behind a session
-/// that waits for the leader: that would be a deadlock the server can't see. Says no if there is
+/// Takes the lock that the leader already has, so that COPY does not queue for it behind a session that waits
+/// for the leader: the server cannot detect that deadlock. Returns false if there is such a session.
 /// such a session.
-///
-/// The savepoint gives back the lock of the table before; the SELECT fails if that table's COPY
-/// ended in an error after its last row.
+/// Rolling back to the savepoint releases the lock on the previous table. The SELECT fails if that table's
+/// COPY ended in an error after its last row.
 async fn lock_nowait(
     session: &Session,
     source: &DumpSource,
@@ -295,7 +291,7 @@ fn copy_command(source: &DumpSource, relation: &Relation, data: &TableData, name
     format!("COPY (SELECT {listed} FROM {name} {condition}) TO STDOUT")
 }
 
-/// Runs the COPY and hands each row to `push`.
+/// Runs the COPY and passes each row to `push`.
 async fn copy_rows(
     session: &Session,
     name: &str,
@@ -307,11 +303,10 @@ async fn copy_rows(
     let mut stream = std::pin::pin!(stream);
     while let Some(row) = stream.next().await {
         let row = row.map_err(failed)?;
-        // A server that means well escapes the backslash; psql would take what follows for
-        // commands.
+        // A correct server escapes the backslash here. psql would read what follows as commands.
         if &row[..] == b"\\.\n" {
             return Err(Error::new(ErrorKind::SourceFailed, format!("copy table {name}"))
-                .because("the server sent a row that reads as the end of the data"));
+                .because("the server sent a row that looks like the end of the data"));
         }
         push(&row)?;
     }

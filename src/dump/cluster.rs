@@ -1,4 +1,4 @@
-//! A dump of the whole cluster, or of what belongs to no single database.
+//! A dump of the whole cluster, or of its global objects only.
 
 use std::sync::Arc;
 
@@ -19,32 +19,33 @@ use crate::select::options::{ClusterOptions, DumpOptions};
 use crate::snapshot::{SessionOptions, begin_reading};
 use crate::storage::sink::{Sink, Upload};
 
-/// Finds out how to connect to the database of this name.
+/// Finds out how to connect to the database with this name.
 pub type ParamsFor = dyn Fn(&str) -> Result<ConnectParams> + Send + Sync;
 
-/// What of a cluster to dump, how, and where to.
+/// What to dump of a cluster, how, and where to.
 pub struct ClusterRequest {
-    /// The source, for each of its databases.
+    /// Gives the connection parameters for each database of the cluster.
     pub params_for: Box<ParamsFor>,
-    /// Where to read the globals; else `postgres`, or if there is none, `template1`.
+    /// The database from which to read the globals; otherwise `postgres`, or `template1` if that does not
+    /// exist.
     pub database: Option<String>,
     /// How to set up the sessions.
     pub session: SessionOptions,
-    /// What of the cluster.
+    /// Which parts of the cluster to dump.
     pub cluster: ClusterOptions,
-    /// How it is written, and what of each database.
+    /// What to dump of each database, and in which form.
     pub options: DumpOptions,
-    /// How to compress.
+    /// How to compress the dump.
     pub compression: Compression,
-    /// How many sessions read a database at once, beside the one that holds the locks.
+    /// How many sessions read a database in parallel, besides the one that holds the locks.
     pub jobs: usize,
-    /// Where to.
+    /// Where the dump is written.
     pub sink: Box<dyn Sink>,
 }
 
-/// Dumps the globals, and one database after the other, into one text, as pg_dumpall does. Each
-/// database is consistent in itself. On any error, and when `shutdown` is cancelled, nothing is
-/// left at the destination.
+/// Dumps the globals and then one database after the other into one text, as pg_dumpall does. Each database
+/// is consistent in itself. If an error occurs or `shutdown` is cancelled, nothing is left at the
+/// destination.
 pub async fn dump_cluster(
     mut request: ClusterRequest,
     progress: Arc<dyn Progress>,
@@ -115,7 +116,10 @@ async fn connect_to_any(request: &ClusterRequest) -> Result<Session> {
     };
     match connect(&params_for("template1")?).await {
         Ok(session) => {
-            tracing::info!("connected to template1, since not to postgres: {}", first.report());
+            tracing::info!(
+                "connected to template1, because connecting to postgres failed: {}",
+                first.report()
+            );
             Ok(session)
         }
         Err(_) => Err(first),
@@ -161,7 +165,7 @@ async fn write_database(
     Ok(())
 }
 
-/// Adds to the error in which database it happened, and keeps what it is.
+/// Adds the database's name to the error, and keeps the error's kind.
 fn in_database(database: &ClusterDatabase, error: Error) -> Error {
     if error.kind() == ErrorKind::Interrupted {
         return error;

@@ -1,4 +1,4 @@
-//! A dump from end to end: the one place where everything is wired together.
+//! A dump from end to end: the one place that connects all steps.
 
 mod cluster;
 
@@ -27,34 +27,35 @@ pub use cluster::{ClusterRequest, ParamsFor, dump_cluster};
 
 /// What to dump, how, and where to.
 pub struct DumpRequest {
-    /// The source.
+    /// How to connect to the source.
     pub params: ConnectParams,
-    /// How to set up its sessions.
+    /// How to set up the sessions.
     pub session: SessionOptions,
-    /// What of it, and how it is written.
+    /// What to dump, and in which form.
     pub options: DumpOptions,
-    /// How to compress.
+    /// How to compress the dump.
     pub compression: Compression,
-    /// How many sessions read at once, beside the one that holds the locks; if it is 1, that one reads.
+    /// How many sessions read in parallel, besides the one that holds the locks. If it is 1, that session
+    /// reads.
     pub jobs: usize,
-    /// Where to.
+    /// Where the dump is written.
     pub sink: Box<dyn Sink>,
 }
 
-/// What a dump came to.
+/// The result of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dumped {
-    /// What was written.
+    /// Sizes and checksums of what was written.
     pub summary: Summary,
-    /// The server's version, in its own words.
+    /// The server's version, as it reports it.
     pub server_version: String,
-    /// The relations whose rows were written, in the dump's order. Of a cluster they are not listed.
+    /// The relations whose rows were written, in the dump's order. Empty for a dump of a cluster.
     pub relations: Vec<RelationContents>,
-    /// How many large objects were written; of a cluster they are not counted.
+    /// How many large objects were written. Not counted for a dump of a cluster.
     pub large_objects: u64,
 }
 
-/// Dumps. On any error, and when `shutdown` is cancelled, nothing is left at the destination.
+/// Runs the dump. If an error occurs or `shutdown` is cancelled, nothing is left at the destination.
 pub async fn dump(
     request: DumpRequest,
     progress: Arc<dyn Progress>,
@@ -98,11 +99,12 @@ pub async fn dump(
     Ok(Dumped { summary, server_version, relations, large_objects })
 }
 
-/// No compression that we have makes SQL smaller than by this factor, but for what repeats itself.
+/// No compression that we offer shrinks SQL by more than this factor, except repetitive text.
 const BEST_COMPRESSION: u64 = 20;
 
-/// Refuses, before hours are spent, what the place cannot hold by the size of the tables. What might not
-/// fit is begun with a warning: text is as often smaller than its table as it is larger.
+/// Judging by the size of the tables, refuses early what cannot fit at the destination, before hours are
+/// spent. What might not fit only causes a warning: the text of a table can be smaller or larger than the
+/// table.
 async fn refuse_too_large(prepared: &Prepared, sink: &dyn Sink, compression: Compression) -> Result<()> {
     let Some(most) = sink.max_bytes() else { return Ok(()) };
     let Leader { session, catalog, .. } = &prepared.source.leader;
@@ -120,18 +122,19 @@ async fn refuse_too_large(prepared: &Prepared, sink: &dyn Sink, compression: Com
     if bytes <= most {
         return Ok(());
     }
-    let told =
-        format!("the tables have {bytes} bytes, and an object has at most {most} with parts of this size");
+    let told = format!(
+        "the tables have {bytes} bytes, but an object can have at most {most} with parts of this size"
+    );
     if least <= most {
         session.warnings().warn(format_args!("{}: {told}", sink.location()));
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Usage, format!("prepare to write {}", sink.location())).because(told).hint(
-        "give larger parts by --s3-part-size or destination.part_size, or dump large tables on their own",
-    ))
+    Err(Error::new(ErrorKind::Usage, format!("prepare to write {}", sink.location()))
+        .because(told)
+        .hint("use larger parts (--s3-part-size or destination.part_size), or dump large tables separately"))
 }
 
-/// Ends the session that held the locks, now that all producers are gone.
+/// Ends the session that held the locks, after all producers have ended.
 async fn close(source: Arc<DumpSource>) {
     if let Some(source) = Arc::into_inner(source) {
         let Leader { session, catalog, .. } = source.leader;
@@ -142,17 +145,16 @@ async fn close(source: Arc<DumpSource>) {
     }
 }
 
-/// Frees what large catalogs have a million pieces of, while we go on.
+/// Frees large catalogs, which consist of up to a million allocations, in the background.
 fn free_aside<T: Send + 'static>(value: T) {
-    // Without a thread for it, that is done here.
+    // If no thread can be started, it is freed here.
     let _ = std::thread::Builder::new().spawn(move || drop(value));
 }
 
-/// What a segment's rows are.
 enum SegmentContents {
-    /// None: it is text.
+    /// Text without rows.
     Text,
-    /// Rows of this relation.
+    /// The rows of this relation.
     Rows(String),
     LargeObjects,
 }
@@ -170,7 +172,7 @@ fn contents_of(segment: &Segment, leader: &Leader) -> SegmentContents {
     }
 }
 
-/// Adds the segments up by relation; those of one relation follow each other.
+/// Sums the segments up by relation. The segments of one relation are adjacent.
 fn add_up(contents: &[SegmentContents], segments: &[SegmentSummary]) -> (Vec<RelationContents>, u64) {
     let mut relations: Vec<RelationContents> = Vec::new();
     let mut large_objects = 0;
@@ -191,7 +193,7 @@ fn add_up(contents: &[SegmentContents], segments: &[SegmentSummary]) -> (Vec<Rel
     (relations, large_objects)
 }
 
-/// A database whose dump is planned, and held by a snapshot and locks.
+/// A database whose dump is planned, with the snapshot and locks held.
 struct Prepared {
     source: DumpSource,
     segments: Vec<Segment>,
@@ -213,8 +215,8 @@ async fn prepare(
     Ok(Prepared { source: DumpSource { params, leader, options, readers }, segments })
 }
 
-/// Orders, prints and plans. For large catalogs that takes seconds, in which an interrupt must not have to
-/// wait: so it is done on another thread.
+/// Orders, prints and plans. This takes seconds for large catalogs, so it runs on another thread: an
+/// interrupt must not have to wait for it.
 async fn plan_aside(
     mut leader: Leader,
     options: DumpOptions,

@@ -1,27 +1,24 @@
-//! GRANT and REVOKE: from what an object has at its creation to what it has now.
+//! GRANT and REVOKE: the difference between an object's initial and current privileges.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::quote::Quoter;
 
-/// What privileges are granted on.
 pub(super) struct AclTarget<'a> {
-    /// The keyword after ON: TABLE, SCHEMA, …; in ALTER DEFAULT PRIVILEGES the plural.
+    /// The keyword after ON: TABLE, SCHEMA, …; the plural in ALTER DEFAULT PRIVILEGES.
     pub(super) keyword: &'a str,
     /// The name, quoted; empty in ALTER DEFAULT PRIVILEGES.
     pub(super) name: &'a str,
-    /// The column, quoted, if it is one.
+    /// The column, quoted, for column privileges.
     pub(super) column: Option<&'a str>,
-    /// The schema that the name is in.
+    /// The schema of the object.
     pub(super) namespace: Option<&'a str>,
-    /// The owner: what others grant is granted in their name.
+    /// The owner. Grants by other roles are printed with these roles as grantors.
     pub(super) owner: &'a str,
-    /// Printed before each command.
     pub(super) prefix: &'a str,
 }
 
-/// Privilege letters of `aclitem` and their keywords, for each kind of object
-/// (<https://www.postgresql.org/docs/current/ddl-priv.html#PRIVILEGE-ABBREVS-TABLE>), in
-/// pg_dump's order.
+/// The privilege letters of `aclitem` and their keywords, for each kind of object
+/// (<https://www.postgresql.org/docs/current/ddl-priv.html#PRIVILEGE-ABBREVS-TABLE>), in pg_dump's order.
 fn privileges_of(keyword: &str, column: bool, dialect: u32) -> &'static [(char, &'static str)] {
     const TABLE: &[(char, &str)] = &[
         ('r', "SELECT"),
@@ -60,19 +57,19 @@ fn privileges_of(keyword: &str, column: bool, dialect: u32) -> &'static [(char, 
     }
 }
 
-/// An `aclitem`, taken apart.
+/// A parsed `aclitem`.
 #[derive(Debug, PartialEq, Eq)]
 struct AclItem {
     /// Empty for PUBLIC.
     grantee: String,
     grantor: String,
-    /// Without grant option.
+    /// Privileges without grant option.
     plain: String,
-    /// With grant option.
+    /// Privileges with grant option.
     grantable: String,
 }
 
-/// The commands that lead from the privileges `base` to `now`.
+/// The commands that change the privileges from `base` to `now`.
 pub(super) fn commands(
     quoter: &Quoter,
     target: &AclTarget<'_>,
@@ -98,7 +95,7 @@ pub(super) fn commands(
         }
         let grantor = if grantor.is_empty() { target.owner.to_owned() } else { grantor };
         let by_owner = grantor == target.owner;
-        // From 15 on the owner's own privileges come first: others may have them from there.
+        // From 15 on, the owner's own privileges come first: other grants may depend on them.
         let is_first = by_owner && grantee == target.owner && dialect >= 15;
         let out = if is_first { &mut first } else { &mut second };
         if !by_owner {
@@ -119,7 +116,7 @@ pub(super) fn commands(
 
 fn on_clause(quoter: &Quoter, target: &AclTarget<'_>, dialect: u32) -> String {
     match target.namespace {
-        // Default privileges name no object; the space before it stayed until 15.
+        // Default privileges name no object; until 15, the space before the name was printed anyway.
         None if target.name.is_empty() && dialect >= 16 => format!("ON {}", target.keyword),
         Some(namespace) if !namespace.is_empty() => {
             format!("ON {} {}.{}", target.keyword, quoter.id(namespace), target.name)
@@ -132,18 +129,18 @@ fn role(quoter: &Quoter, name: &str) -> String {
     if name.is_empty() { "PUBLIC".to_owned() } else { quoter.id(name).into_owned() }
 }
 
-/// What to do with grant options: a revocation takes them with it.
+/// How to treat grant options. REVOKE ignores them, since it revokes them together with the privilege.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum GrantOption {
     Apart,
     Ignored,
 }
 
-/// Takes an `aclitem` apart: `grantee=privileges/grantor`, where `*` marks a grant option.
+/// Parses an `aclitem`: `grantee=privileges/grantor`, where `*` marks a grant option.
 fn parse_item(item: &str, target: &AclTarget<'_>, dialect: u32, options: GrantOption) -> Result<AclItem> {
     let bad = || {
         Error::new(ErrorKind::SourceFailed, format!("parse privileges of {} {}", target.keyword, target.name))
-            .because(format!("{item:?} is not understood"))
+            .because(format!("cannot parse {item:?}"))
     };
     let (grantee, rest) = take_role(item).ok_or_else(bad)?;
     let rest = rest.strip_prefix('=').ok_or_else(bad)?;
@@ -176,7 +173,7 @@ fn parse_item(item: &str, target: &AclTarget<'_>, dialect: u32, options: GrantOp
     Ok(AclItem { grantee, grantor, plain, grantable })
 }
 
-/// Takes a role's name, quoted or not, from the start of `text`.
+/// Reads a role's name, quoted or not, from the start of `text`.
 fn take_role(text: &str) -> Option<(String, &str)> {
     let mut name = String::new();
     let mut chars = text.char_indices().peekable();

@@ -1,4 +1,4 @@
-//! Defaults of columns that are set by a command of their own.
+//! Column defaults that are set by a separate command.
 
 use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{AttrDef, DumpId, RelKind};

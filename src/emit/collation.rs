@@ -17,7 +17,7 @@ impl Emitter<'_> {
         }
         let literal = |value: &Option<String>| self.q.literal(value.as_deref().unwrap_or_default());
         match it.collprovider {
-            // Only pg_catalog has one, and a pattern may ask for pg_catalog.
+            // Only pg_catalog has such a collation, and a pattern may select pg_catalog.
             'd' if self.dialect < 15 => parameters.push("locale = ''".to_owned()),
             'd' => {}
             'i' | 'b' => {

@@ -1,24 +1,21 @@
-//! What is attached to objects of any kind: comments, security labels, privileges.
+//! Entries that can be attached to objects of any kind: comments, security labels, privileges.
 
 use super::acl::{AclTarget, commands};
 use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Acl, CatalogId, Components, DumpId, Label};
 use crate::error::Result;
 
-/// How an object is named in COMMENT, SECURITY LABEL and GRANT.
+/// How COMMENT, SECURITY LABEL and GRANT name an object.
 #[derive(Clone, Copy)]
 pub(super) struct Annotated<'a> {
-    /// The object.
     pub(super) id: DumpId,
-    /// What it is.
     pub(super) kind: EntryKind,
     /// The keywords between ON and the name: `TABLE`, `TRIGGER t ON`, …
     pub(super) keyword: &'a str,
-    /// The name, quoted, with arguments and the like.
+    /// The name, quoted, with arguments if there are any.
     pub(super) name: &'a str,
-    /// The schema that the name is in.
+    /// The schema of the object.
     pub(super) namespace: Option<&'a str>,
-    /// The owner.
     pub(super) owner: &'a str,
 }
 
@@ -31,7 +28,6 @@ impl Emitter<'_> {
         }
     }
 
-    /// Adds the object's comment.
     pub(super) fn comment(&mut self, target: Annotated<'_>) {
         if self.dumps(target.id, Components::COMMENT) {
             self.comment_of(self.get(target.id).catalog_id, target);
@@ -42,7 +38,7 @@ impl Emitter<'_> {
         labels.into_iter().flatten().filter(move |label| label.objsubid == objsubid)
     }
 
-    /// Adds the comment that is on `catalog_id` itself.
+    /// Adds the comment on `catalog_id` itself.
     pub(super) fn comment_of(&mut self, catalog_id: CatalogId, target: Annotated<'_>) {
         let catalog = self.catalog;
         if let Some(label) = Self::label_of(catalog.comments.get(&catalog_id), 0).next() {
@@ -50,7 +46,6 @@ impl Emitter<'_> {
         }
     }
 
-    /// Adds a comment with this text.
     pub(super) fn push_comment(&mut self, text: &str, target: Annotated<'_>) {
         if self.options.no_comments {
             return;
@@ -65,7 +60,7 @@ impl Emitter<'_> {
         self.push(entry);
     }
 
-    /// Adds a relation's comment and its columns', by column number.
+    /// Adds a relation's comment and those of its columns, by column number.
     pub(super) fn comments_with_columns(
         &mut self,
         target: Annotated<'_>,
@@ -94,13 +89,13 @@ impl Emitter<'_> {
         self.push_security_labels(sql, target);
     }
 
-    /// `SECURITY LABEL …`
+    /// The `SECURITY LABEL …` command.
     pub(super) fn label_sql(&self, label: &Label, on: &str) -> String {
         let (provider, text) = (self.q.id(&label.provider), self.q.literal(&label.text));
         format!("SECURITY LABEL FOR {provider} ON {on} IS {text};\n")
     }
 
-    /// Adds an entry of security labels, unless there are none.
+    /// Adds an entry of security labels, unless `sql` is empty.
     pub(super) fn push_security_labels(&mut self, sql: String, target: Annotated<'_>) {
         if sql.is_empty() {
             return;
@@ -113,7 +108,6 @@ impl Emitter<'_> {
         self.push(entry);
     }
 
-    /// Adds the object's privileges.
     pub(super) fn privileges(&mut self, target: Annotated<'_>, acl: &Acl) -> Result<()> {
         if self.dumps(target.id, Components::ACL) {
             self.push_privileges(target, None, acl)?;
@@ -121,8 +115,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Adds privileges on an object or one of its columns, unless they are what the object gets
-    /// at its creation.
+    /// Adds privileges on an object or one of its columns, unless they are the initial ones.
     pub(super) fn push_privileges(
         &mut self,
         target: Annotated<'_>,
@@ -148,7 +141,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// The commands that lead from what the object gets at its creation to what it has.
+    /// The commands that change the object's privileges from the initial to the current ones.
     pub(super) fn privilege_commands(
         &self,
         target: Annotated<'_>,

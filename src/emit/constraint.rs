@@ -1,10 +1,10 @@
-//! Constraints that are printed by a command of their own.
+//! Constraints that are printed by a separate command.
 
 use super::comment::Annotated;
 use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Constraint, ConstraintOwner, DumpId, Index, RelKind, Relation, attribute_name};
 
-/// A CHECK or a NOT NULL, by `contype`.
+/// The kind of a CHECK or NOT NULL constraint, by `contype`.
 fn check_kind(contype: char) -> EntryKind {
     if contype == 'n' { EntryKind::Constraint } else { EntryKind::CheckConstraint }
 }
@@ -56,7 +56,7 @@ impl Emitter<'_> {
                 let only = relation.relkind != RelKind::PartitionedTable;
                 (EntryKind::ForeignKey, only, format!("{definition};\n"))
             }
-            // Not ONLY: checks and NOT NULLs hold for children too.
+            // Without ONLY: checks and NOT NULLs apply to children too.
             contype if it.separate && it.conislocal => {
                 (check_kind(contype), false, format!("{definition};\n"))
             }

@@ -1,4 +1,4 @@
-//! The database itself: created, then given its privileges and settings.
+//! The database itself: its creation, privileges and settings.
 
 use super::comment::Annotated;
 use super::settings::assignment;
@@ -10,7 +10,7 @@ impl Emitter<'_> {
     pub(super) fn database(&mut self) -> Result<()> {
         let catalog = self.catalog;
         let Some(it) = &catalog.database else { return Ok(()) };
-        // The target's object is not used: a database is none of the catalog's.
+        // Any object works here, since the database is not an object of the catalog.
         let Some(id) = catalog.ids().next() else { return Ok(()) };
         let name = self.q.id(&it.datname).into_owned();
         let create = self.database_definition(&name, it);

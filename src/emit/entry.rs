@@ -1,15 +1,15 @@
-//! One entry of a dump: what pg_dump prints under one header comment.
+//! One entry of a dump: the text that pg_dump prints under one header comment.
 
 use crate::catalog::{CatalogId, DumpId, Oid};
 
-/// Where an entry stands.
+/// The section of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
-    /// With whatever comes before it.
+    /// The section of the preceding entries.
     None,
     /// Before the rows.
     PreData,
-    /// Rows and values.
+    /// Rows, sequence values and large objects.
     Data,
     /// After the rows.
     PostData,
@@ -17,7 +17,7 @@ pub(crate) enum Section {
 
 macro_rules! entry_kinds {
     ($($(#[$doc:meta])* $kind:ident => $header:literal,)*) => {
-        /// What an entry is. pg_dump and pg_restore know it by the word in its header.
+        /// The kind of an entry. pg_dump and pg_restore identify it by the keyword in its header.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub(crate) enum EntryKind {
             $(
@@ -28,7 +28,7 @@ macro_rules! entry_kinds {
         }
 
         impl EntryKind {
-            /// The type in the header. The command that drops it has the same keyword, if there is one.
+            /// The type in the header. If there is a DROP command, it uses the same keyword.
             pub(crate) fn header(self) -> &'static str {
                 match self {
                     $(EntryKind::$kind => $header,)*
@@ -102,14 +102,14 @@ entry_kinds! {
     View => "VIEW",
 }
 
-/// What kinds of entries have in common, as far as the plan treats them alike.
+/// Groups of kinds that the plan treats alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
-    /// What ANALYZE found out.
+    /// Statistics that ANALYZE collected.
     Statistics,
     /// GRANT and REVOKE.
     Privileges,
-    /// The database itself, which stays when all in it is dropped.
+    /// The database itself, which remains when everything in it is dropped.
     Database,
     /// Anything else.
     Object,
@@ -179,39 +179,38 @@ impl EntryKind {
         }
     }
 
-    /// Does it hold what ANALYZE found out?
+    /// Whether it holds statistics that ANALYZE collected.
     pub(crate) fn is_statistics(self) -> bool {
         self.class() == Class::Statistics
     }
 
-    /// Is it about privileges?
+    /// Whether it holds privileges.
     pub(crate) fn is_acl(self) -> bool {
         self.class() == Class::Privileges
     }
 
-    /// Is it the database itself?
+    /// Whether it is the database itself.
     pub(crate) fn is_database(self) -> bool {
         self.class() == Class::Database
     }
 }
 
-/// Contents that are streamed when their turn comes.
+/// Contents that are streamed when the dump reaches them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contents {
     /// The rows of this table data object.
     Rows(DumpId),
-    /// Large objects: this group of them, or all.
+    /// This group of large objects, or all if `None`.
     LargeObjects(Option<DumpId>),
 }
 
-/// What creates an object.
+/// The text that creates an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Definition {
-    /// Nothing.
     None,
     /// Complete commands that end with a line feed.
     Sql(String),
-    /// A comment in place of a command: the object is there already, or its rows go elsewhere.
+    /// A comment instead of a command: the object exists already, or its rows are elsewhere.
     Note(String),
     /// A `lo_create` for each of these large objects.
     LargeObjects(Vec<Oid>),
@@ -223,51 +222,42 @@ impl From<String> for Definition {
     }
 }
 
-/// The command that drops what an entry creates. Names are quoted and qualified.
+/// The command that drops the object of an entry. Names are quoted and qualified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DropCommand {
-    /// `DROP keyword [IF EXISTS] …`, with the keyword of the kind: the name, and what follows it.
+    /// `DROP keyword [IF EXISTS] …`, with the keyword of the kind; this is the name and the text after it.
     Object(String),
     /// `ALTER TABLE [IF EXISTS] [ONLY] … DROP CONSTRAINT [IF EXISTS] …`
     TableConstraint {
-        /// Of a foreign table.
+        /// Whether it is a foreign table.
         foreign: bool,
-        /// Not of its children.
+        /// Whether children keep the constraint (`ONLY`).
         only: bool,
-        /// The table.
         table: String,
-        /// The constraint.
         name: String,
     },
     /// `ALTER DOMAIN … DROP CONSTRAINT [IF EXISTS] …`
-    DomainConstraint {
-        /// The domain.
-        domain: String,
-        /// The constraint.
-        name: String,
-    },
+    DomainConstraint { domain: String, name: String },
     /// `ALTER TABLE [IF EXISTS] … ALTER COLUMN … DROP DEFAULT`
     ColumnDefault {
-        /// Of a foreign table.
+        /// Whether it is a foreign table.
         foreign: bool,
-        /// The table.
         table: String,
-        /// The column.
         column: String,
     },
     /// A `lo_unlink` for each of these large objects.
     LargeObjects(Vec<Oid>),
-    /// A command, or a comment, that has no form with IF EXISTS and needs none.
+    /// A command or comment that has no IF EXISTS form and needs none.
     Plain(String),
-    /// It goes with another object, and nothing is printed.
+    /// Prints nothing, since it is dropped with another object.
     Nothing,
 }
 
 impl DropCommand {
-    /// The text, with a line feed at the end.
+    /// The command, with a line feed at the end.
     pub(crate) fn sql(&self, kind: EntryKind, if_exists: bool) -> String {
         let exists = if if_exists { " IF EXISTS" } else { "" };
-        // ALTER FOREIGN TABLE has no IF EXISTS in pg_dump's text.
+        // pg_dump prints ALTER FOREIGN TABLE without IF EXISTS.
         let table_exists = |foreign: bool| if foreign { "" } else { exists };
         let foreign_word = |foreign: bool| if foreign { "FOREIGN " } else { "" };
         match self {
@@ -302,45 +292,41 @@ impl DropCommand {
     }
 }
 
-/// An entry.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
-    /// The object that it comes from.
+    /// The object from which it is generated.
     pub dump_id: Option<DumpId>,
-    /// What the server calls that object.
+    /// The server's identifier of that object.
     pub catalog_id: CatalogId,
-    /// What it is.
     pub kind: EntryKind,
-    /// The kind of the object that it is attached to.
+    /// The kind of the object to which it is attached.
     pub on: Option<EntryKind>,
     /// The name in the header.
     pub tag: String,
     /// The schema in the header.
     pub namespace: Option<String>,
-    /// The owner in the header, and whom the object is given to; may be empty.
+    /// The owner in the header, who also becomes the object's owner; may be empty.
     pub owner: Option<String>,
-    /// How ALTER … OWNER TO names the object, behind the keyword: quoted, qualified, with arguments.
+    /// The object's name in ALTER … OWNER TO, after the keyword: quoted, qualified, with arguments.
     pub identity: Option<String>,
-    /// `default_tablespace` that it needs; empty for the database's.
+    /// The `default_tablespace` that it needs; empty for the database's default.
     pub tablespace: Option<String>,
-    /// `default_table_access_method` that it needs.
+    /// The `default_table_access_method` that it needs.
     pub table_am: Option<String>,
-    /// A partitioned table: its access method is set after it was created.
+    /// Whether it is a partitioned table, whose access method is set after its creation.
     pub is_partitioned: bool,
-    /// Its section.
     pub section: Section,
-    /// What creates it.
+    /// The text that creates the object.
     pub definition: Definition,
-    /// What drops it.
+    /// The command that drops the object.
     pub drop: Option<DropCommand>,
-    /// The COPY command that its contents follow.
+    /// The COPY command before the contents.
     pub copy: Option<String>,
-    /// Its contents.
     pub contents: Option<Contents>,
 }
 
 impl Entry {
-    /// An entry with a definition, and nothing else yet.
+    /// An entry with a definition, and no other fields set.
     pub(crate) fn new(
         section: Section,
         kind: EntryKind,
@@ -367,35 +353,33 @@ impl Entry {
         }
     }
 
-    /// Sets the schema.
     #[must_use]
     pub(crate) fn in_namespace(mut self, namespace: Option<&str>) -> Self {
         self.namespace = namespace.map(str::to_owned);
         self
     }
 
-    /// Sets the owner.
     #[must_use]
     pub(crate) fn owned_by(mut self, owner: &str) -> Self {
         self.owner = Some(owner.to_owned());
         self
     }
 
-    /// Sets the kind of the object that it is attached to.
+    /// Sets the kind of the object to which it is attached.
     #[must_use]
     pub(crate) fn attached_to(mut self, kind: EntryKind) -> Self {
         self.on = Some(kind);
         self
     }
 
-    /// DROP and ALTER name the object so, behind the keyword.
+    /// Sets the object's name for DROP and ALTER, after the keyword.
     #[must_use]
     pub(crate) fn named(self, what: impl Into<String>) -> Self {
         let what = what.into();
         Entry { drop: Some(DropCommand::Object(what.clone())), identity: Some(what), ..self }
     }
 
-    /// Sets the command that drops it.
+    /// Sets the command that drops the object.
     #[must_use]
     pub(crate) fn dropped_by(mut self, drop: DropCommand) -> Self {
         self.drop = Some(drop);

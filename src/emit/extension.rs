@@ -1,4 +1,4 @@
-//! Extensions: created by name; their members come with them.
+//! Extensions: only the extension is created, which creates its members.
 
 use super::comment::Annotated;
 use super::{Emitter, Entry, EntryKind, Section};
@@ -22,9 +22,10 @@ impl Emitter<'_> {
         });
     }
 
-    /// What `ALTER … DEPENDS ON EXTENSION` recorded of an object; `what` is its keyword and name.
+    /// The commands for dependencies that `ALTER … DEPENDS ON EXTENSION` recorded for an object; `what` is
+    /// its keyword and name.
     pub(super) fn depends_on_extensions(&self, what: &str, extensions: &[String]) -> String {
-        // From 17 on an empty line stands before each of them instead of none.
+        // From 17 on there is an empty line before each command; until 16 there was one after it.
         let (before, after) = if self.dialect >= 17 { ("\n", "") } else { ("", "\n") };
         let clause =
             |e: &String| format!("{before}ALTER {what} DEPENDS ON EXTENSION {};{after}", self.q.id(e));

@@ -7,19 +7,18 @@ use crate::pg::quote::Quoter;
 use crate::pg::text::encode;
 use crate::select::options::{ClusterOptions, DumpOptions};
 
-/// Prints globals.
 pub(super) struct GlobalsEmitter<'a> {
     pub(super) options: &'a DumpOptions,
     pub(super) q: &'a Quoter,
-    /// The major version of pg_dumpall whose text is written.
+    /// The major version of pg_dumpall whose output we reproduce.
     pub(super) dialect: u32,
 }
 
-/// Prints the commands that make the globals, and with `-c` those that drop them before, and
-/// `databases` as well, if databases are dumped at all.
+/// Prints the commands that create the globals. With `-c`, commands that drop them come first, and also drop
+/// `databases` if databases are dumped.
 ///
 /// # Errors
-/// `SourceFailed`, if privileges are not understood, or memberships can't be ordered.
+/// `SourceFailed`, if privileges can't be parsed, or memberships can't be ordered.
 pub(crate) fn emit_globals(
     globals: &Globals,
     databases: &[ClusterDatabase],
@@ -69,7 +68,7 @@ impl GlobalsEmitter<'_> {
         under("Drop databases (except postgres and template1)", databases.len(), drops)
     }
 
-    /// By name, though they are made in another order.
+    /// Dropped in order of their names, although they are created in a different order.
     fn drop_tablespaces(&self, tablespaces: &[Tablespace]) -> String {
         let mut names: Vec<&str> = tablespaces.iter().map(|it| it.spcname.as_str()).collect();
         names.sort_unstable_by(|a, b| encode(a).cmp(&encode(b)));
@@ -82,7 +81,7 @@ impl GlobalsEmitter<'_> {
         format!("DROP {keyword} {if_exists}{};\n", self.q.id(name))
     }
 
-    /// The comment on an object, if there is one and it is wanted.
+    /// The comment on an object, if there is one and comments are printed.
     pub(super) fn comment(&self, on: &str, text: Option<&str>) -> String {
         match text {
             Some(text) if !self.options.no_comments => {
@@ -92,7 +91,7 @@ impl GlobalsEmitter<'_> {
         }
     }
 
-    /// The security labels of an object, if they are wanted.
+    /// The security labels of an object, if labels are printed.
     pub(super) fn labels(&self, on: &str, labels: &[Label]) -> String {
         if self.options.no_security_labels {
             return String::new();
@@ -107,7 +106,7 @@ impl GlobalsEmitter<'_> {
         labels.iter().map(label).collect()
     }
 
-    /// The privileges on an object, as far as they differ from what it has by itself.
+    /// The privileges on an object, as the difference from its initial ones.
     pub(super) fn privileges(&self, keyword: &str, name: &str, owner: &str, acl: &Acl) -> Result<String> {
         let Some(now) = &acl.acl else { return Ok(String::new()) };
         if self.options.no_privileges {
@@ -118,12 +117,12 @@ impl GlobalsEmitter<'_> {
     }
 }
 
-/// Commands under a heading, which is left out if there is nothing of the kind.
+/// Commands under a heading, or nothing if `count` is 0.
 pub(super) fn under(heading: &str, count: usize, commands: String) -> String {
     if count == 0 { "\n\n".to_owned() } else { format!("--\n-- {heading}\n--\n\n{commands}\n\n") }
 }
 
-/// A name in a comment, which must stay on its line.
+/// A name for use in a comment, which must stay on one line.
 pub(super) fn one_line(name: &str) -> String {
     name.replace(['\n', '\r'], " ")
 }

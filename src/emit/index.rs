@@ -8,7 +8,7 @@ impl Emitter<'_> {
     pub(super) fn index(&mut self, id: DumpId, it: &Index) {
         let Some(table) = self.catalog.relation(it.table) else { return };
         let (name, schema) = (self.name(id), self.schema(id));
-        // An index that a constraint stands on comes with it.
+        // An index that backs a constraint is created with it.
         if it.constraint.is_none() {
             let qualified = self.qualified(id);
             let mut create = match &it.definition {
@@ -23,7 +23,7 @@ impl Emitter<'_> {
             }
             create.push_str(&self.index_depends(id, it));
             create.push_str(&self.replica_identity_clause(id, it));
-            // An attached index can't be dropped by itself.
+            // An attached index can't be dropped separately.
             let drop = if it.parent_oid == 0 { DropCommand::Object(qualified) } else { DropCommand::Nothing };
             let mut entry = Entry::new(Section::PostData, EntryKind::Index, &*self.get(id).name, create)
                 .in_namespace(schema)
@@ -42,7 +42,7 @@ impl Emitter<'_> {
         });
     }
 
-    /// Spells an index of nothing but columns, as `pg_get_indexdef` does.
+    /// Formats an index that consists only of columns, as `pg_get_indexdef` does.
     fn plain_index(&self, id: DumpId, it: &Index, table: &Relation) -> String {
         let column = |&attnum: &i64| self.q.id(attribute_name(table, attnum));
         let key = it.indkey.iter().zip(&it.indoption).map(|(attnum, option)| {

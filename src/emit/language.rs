@@ -8,7 +8,7 @@ use crate::error::Result;
 impl Emitter<'_> {
     pub(super) fn language(&mut self, id: DumpId, it: &Language) -> Result<()> {
         let name = self.name(id);
-        // With its functions in the dump it is created from them; else the server knows it.
+        // If its functions are in the dump, it is created from them; otherwise the server knows the language.
         let dumped = |oid: Oid| {
             let function = self.catalog.find(class::PG_PROC, oid)?;
             (!self.get(function).dump.is_empty()).then(|| self.qualified(function))

@@ -51,7 +51,7 @@ impl Emitter<'_> {
         if it.oids.len() > 1 { self.group_privileges(target, it) } else { self.privileges(target, &it.acl) }
     }
 
-    /// Adds the privileges of a group: each command for all of its members, then an empty line.
+    /// Adds the privileges of a group: each command for all of its members, followed by an empty line.
     fn group_privileges(&mut self, group: Annotated<'_>, it: &LargeObjects) -> Result<()> {
         if self.options.no_privileges || !self.dumps(group.id, Components::ACL) {
             return Ok(());
@@ -65,8 +65,8 @@ impl Emitter<'_> {
         let Some(first) = members.first().filter(|commands| !commands.is_empty()) else { return Ok(()) };
         let mut blocks = Vec::new();
         for (number, command) in first.iter().enumerate() {
-            // To be another grantor is asked for once; pg_dump repeats it with an OID behind the
-            // role's name, which no server understands.
+            // The grantor is set once. pg_dump repeats the command with an OID after the role's name, which
+            // no server accepts.
             let is_once = command.starts_with("SET ") || command.starts_with("RESET ");
             let taken = if is_once { 1 } else { members.len() };
             let commands = members.iter().take(taken).filter_map(|commands| commands.get(number));

@@ -1,10 +1,10 @@
-//! Turns objects into entries of SQL text. Pure: no client, no waiting.
+//! Turns objects into entries of SQL text. This code is pure: it has no client and never waits.
 //!
-//! One file per kind of object, beside its reader in [`crate::catalog`]. Where the server
-//! deparses (`pg_get_…def`), its text is printed as it is; grammar is written here only where
-//! the server offers none.
+//! There is one file per kind of object, with the same name as its reader in [`crate::catalog`]. If the
+//! server can deparse an object (`pg_get_…def`), its text is printed unchanged; SQL is only composed here if
+//! the server has no such function.
 
-// A new kind of object must not slip through: the compiler leads to each place that has to know it.
+// A new kind of object must not be forgotten: the compiler points to each place that must handle it.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod access_method;
@@ -61,18 +61,18 @@ pub(crate) use entry::{Contents, Definition, DropCommand, Entry, EntryKind, Sect
 pub(crate) use globals::emit_globals;
 pub(crate) use table_data::{copy_columns, load_target};
 
-/// What printing needs to know, and the entries so far.
+/// The settings that affect printing, and the entries so far.
 pub(crate) struct Emitter<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) options: &'a DumpOptions,
     pub(crate) q: &'a Quoter,
-    /// The major version of pg_dump whose text is written.
+    /// The major version of pg_dump whose output we reproduce.
     pub(crate) dialect: u32,
     pub(crate) warnings: &'a Warnings,
     entries: Vec<Entry>,
 }
 
-/// Prints the objects in this order.
+/// Prints the objects in the given order.
 pub(crate) fn emit(
     catalog: &Catalog,
     order: &[DumpId],
@@ -102,11 +102,11 @@ pub(crate) fn emit(
     Ok(parts.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
-/// Fewer objects than this are printed sooner than a thread is started.
+/// Below this number of objects, printing is faster than starting a thread.
 const WORTH_A_THREAD: usize = 10_000;
 
 impl<'a> Emitter<'a> {
-    /// The entries so far, and those of these objects.
+    /// Adds the entries of these objects, and returns all entries.
     fn objects(mut self, ids: &[DumpId]) -> Result<Vec<Entry>> {
         for &id in ids {
             if !self.catalog.object(id).dumped().is_empty() {
@@ -127,7 +127,7 @@ impl<'a> Emitter<'a> {
             ObjectKind::RefreshMatView(it) => self.refresh(id, *it),
             ObjectKind::RelationStatistics(it) => self.relation_statistics(id, it),
             ObjectKind::ExtendedStatistics(it) => self.extended_statistics(id, it),
-            // Without definitions that was all.
+            // If no definitions are printed, nothing else is.
             _ if !self.options.schema => {}
             ObjectKind::Namespace(it) => return self.namespace(id, it),
             ObjectKind::Extension(it) => self.extension(id, it),
@@ -192,12 +192,12 @@ impl<'a> Emitter<'a> {
         self.catalog.namespace_name(id)
     }
 
-    /// How the server spells a type.
+    /// The server's name of a type.
     fn type_name(&self, oid: crate::catalog::Oid) -> &'a str {
         self.catalog.type_names.get(&oid).map_or("", String::as_str)
     }
 
-    /// ` COLLATE name`, if the collation is one that must be named.
+    /// ` COLLATE name`, if the collation must be named.
     fn collate(&self, oid: crate::catalog::Oid) -> String {
         match self.catalog.find(crate::catalog::class::PG_COLLATION, oid) {
             Some(id) if oid != 0 => format!(" COLLATE {}", self.qualified(id)),
@@ -209,7 +209,7 @@ impl<'a> Emitter<'a> {
         self.entries.push(entry);
     }
 
-    /// Adds the definition and comment of an object in a schema that is dropped by name.
+    /// Adds the definition and comment of an object in a schema that is dropped by its name.
     pub(super) fn push_simple(&mut self, id: DumpId, kind: EntryKind, owner: Option<&str>, create: String) {
         let schema = self.schema(id);
         let mut entry = Entry::new(Section::PreData, kind, &*self.get(id).name, create)
@@ -228,7 +228,7 @@ impl<'a> Emitter<'a> {
         });
     }
 
-    /// Adds the entry of an object's definition, if that is to be dumped.
+    /// Adds the entry of an object's definition, if it is to be dumped.
     fn push_definition(&mut self, id: DumpId, mut entry: Entry) {
         if self.dumps(id, Components::DEFINITION) {
             entry.dump_id = Some(id);

@@ -46,12 +46,12 @@ impl Emitter<'_> {
 
     fn comment_on_schema(&mut self, it: &Namespace, target: Annotated<'_>) {
         let catalog_id = self.get(target.id).catalog_id;
-        // pg_dump looks for the name as it is quoted, and misses one that `--quote-all-identifiers`
-        // has put into quotes.
+        // pg_dump compares the quoted name, so it does not recognise one that `--quote-all-identifiers` has
+        // quoted.
         if it.create || target.name != "public" {
             return self.comment_of(catalog_id, target);
         }
-        // A new database has the comment already, so its absence must be said and it need not be.
+        // A new database already has this comment, so only a missing or different one is printed.
         let text = self.catalog.comments.get(&catalog_id).and_then(|l| l.first()).map(|l| l.text.clone());
         match text {
             None => self.push_comment("", target),

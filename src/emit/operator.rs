@@ -6,7 +6,7 @@ use crate::catalog::{DumpId, Oid, OpMember, Opclass, Operator, Opfamily, class};
 
 impl Emitter<'_> {
     pub(super) fn operator(&mut self, id: DumpId, it: &Operator) {
-        // A shell of an operator, made by a forward reference, is nothing.
+        // A shell operator, created by a forward reference, is not printed.
         let Some(d) = it.detail.as_ref().filter(|_| it.oprcode != 0) else { return };
         let mut parameters: Vec<String> = Vec::new();
         parameters.extend(function_name(&d.function).map(|f| format!("FUNCTION = {f}")));
@@ -82,7 +82,7 @@ impl Emitter<'_> {
                 .map(|m| format!("FUNCTION {} ({}, {}) {}", m.number, m.left_type, m.right_type, m.function)),
         );
         if members.is_empty() {
-            // The grammar wants something; storing the input type is what happens anyway.
+            // The grammar requires a member; storing the input type is the default.
             members.push(format!("STORAGE {}", it.input_type));
         }
         let create = format!(

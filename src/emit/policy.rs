@@ -10,7 +10,7 @@ impl Emitter<'_> {
         let (qualified, schema) = (self.qualified(it.table), self.schema(it.table));
         let Some(rule) = &it.rule else {
             let sql = format!("ALTER TABLE {qualified} ENABLE ROW LEVEL SECURITY;\n");
-            // Printed without its line feed: pg_dump has none here.
+            // Printed without the final line feed, as in pg_dump.
             let sql = sql.trim_end().to_owned();
             let entry = Entry::new(Section::PostData, EntryKind::RowSecurity, &*self.get(id).name, sql)
                 .in_namespace(schema)

@@ -58,7 +58,7 @@ impl Emitter<'_> {
             'f' if has_identity => {
                 create.push_str(&format!("\nALTER TABLE ONLY {qualified} REPLICA IDENTITY FULL;\n"));
             }
-            // An index as replica identity is named where the index is made.
+            // If an index is the replica identity, it is named where the index is created.
             _ => {}
         }
         if it.relforcerowsecurity {
@@ -70,13 +70,13 @@ impl Emitter<'_> {
             .owned_by(&it.owner)
             .named(qualified);
         let stored = matches!(it.relkind, RelKind::Table | RelKind::MatView);
-        // Until 14 foreign tables were taken to have one too.
+        // Until 14, foreign tables were treated as if they had one too.
         let foreign_too = it.relkind == RelKind::ForeignTable && self.dialect < 15;
         if stored || it.relkind == RelKind::PartitionedTable || foreign_too {
             entry.tablespace = Some(it.tablespace.clone());
         }
         entry.is_partitioned = it.relkind == RelKind::PartitionedTable;
-        // Partitioned tables have one of their own from version 17 on.
+        // From version 17 on, partitioned tables have their own access method.
         if stored || (entry.is_partitioned && self.dialect >= 17) {
             entry.table_am = it.amname.clone();
         }
@@ -121,7 +121,7 @@ impl Emitter<'_> {
         self.push_security_labels(sql, target);
     }
 
-    /// Comments on NOT NULL constraints, which are no objects of their own: all in one entry.
+    /// Comments on NOT NULL constraints, which are not separate objects: all in one entry.
     fn comments_on_not_nulls(&mut self, it: &Relation, target: Annotated<'_>) {
         if self.options.no_comments {
             return;
@@ -144,7 +144,7 @@ impl Emitter<'_> {
         sql + &view_query(it)
     }
 
-    /// ` WITH (…)` of a view.
+    /// The ` WITH (…)` clause of a view.
     pub(super) fn view_options(&self, it: &Relation) -> String {
         if it.reloptions.is_empty() {
             String::new()
@@ -153,7 +153,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// A query with the view's columns and no rows, which depends on nothing but types.
+    /// A query with the view's columns and no rows, which depends only on types.
     pub(super) fn dummy_query(&self, it: &Relation) -> String {
         let column = |a: &Attribute| {
             format!("\n    NULL::{}{} AS {}", a.type_name, self.collate(a.collation), self.q.id(&a.attname))
@@ -241,13 +241,13 @@ impl Emitter<'_> {
         Some(sql + &self.collate(a.collation))
     }
 
-    /// The NOT NULL that a table has for itself on a column that it inherits; until version 17
-    /// that took an ALTER TABLE.
+    /// The NOT NULL that a table declares itself on an inherited column; until version 17 this required an
+    /// ALTER TABLE.
     fn inherited_not_null(&self, a: &Attribute) -> Option<String> {
         let not_null = a.not_null.as_ref().filter(|n| n.is_local && !a.attisdropped && self.dialect >= 18)?;
         let name = match &not_null.name {
-            // pg_dump quotes this one never. Where that would be no SQL, or another name, it is
-            // better to differ than not to come back.
+            // pg_dump never quotes this name. If the result would be invalid SQL or another name, we differ,
+            // so that the dump can be restored.
             Some(name) => format!("CONSTRAINT {} ", self.q.id_unless_readable(name)),
             None => String::new(),
         };
@@ -274,18 +274,18 @@ impl Emitter<'_> {
         if options.is_empty() { String::new() } else { format!("\nWITH ({})", options.join(", ")) }
     }
 
-    /// Storage parameters, each `prefix name=value`.
+    /// Storage parameters, each as `prefix name=value`.
     pub(super) fn reloptions(&self, options: &[String], prefix: &str) -> String {
         let spell = |option: &String| {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            // What can't stand as an identifier is written as a string.
+            // A value that is not an identifier is written as a string.
             let value = if self.q.id(value) == value { value.to_owned() } else { self.q.literal(value) };
             format!("{prefix}{}={value}", self.q.id(name))
         };
         options.iter().map(spell).collect::<Vec<_>>().join(", ")
     }
 
-    /// What ALTER TABLE must say of columns after CREATE TABLE.
+    /// The column settings that need ALTER TABLE after CREATE TABLE.
     fn column_settings(&self, sql: &mut String, qualified: &str, it: &Relation) {
         let foreign = if it.relkind == RelKind::ForeignTable { "FOREIGN " } else { "" };
         for a in it.attributes.iter().filter(|a| !a.attisdropped) {
@@ -339,7 +339,7 @@ fn entry_kind(relkind: RelKind) -> EntryKind {
     }
 }
 
-/// ` AS` and the query of a view, to the end.
+/// ` AS` and the query of a view, to the end of the statement.
 pub(super) fn view_query(it: &Relation) -> String {
     let query = it.view_definition.as_deref().unwrap_or_default();
     match &it.check_option {

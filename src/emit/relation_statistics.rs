@@ -1,10 +1,10 @@
-//! Optimizer statistics of relations, as calls of the functions that put them back.
+//! Optimizer statistics of relations, as calls of the functions that restore them.
 
 use super::{Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, RelationStatistics, StatisticsArgument};
 use crate::pg::quote::Quoter;
 
-/// Arguments, each of which is given as its name and its value in turn, after others.
+/// Further arguments of such a call, each as its name followed by its value.
 pub(super) fn restored_arguments(quoter: &Quoter, arguments: &[StatisticsArgument]) -> String {
     let argument = |StatisticsArgument { name, of_type, value }: &StatisticsArgument| {
         format!(",\n\t'{name}', {}::{of_type}", quoter.literal(value))

@@ -5,7 +5,7 @@ use super::settings::assignment;
 use crate::catalog::Role;
 
 impl GlobalsEmitter<'_> {
-    /// Settings come after all roles, since they may name roles.
+    /// Settings come after all roles, since they may refer to roles.
     pub(super) fn roles(&self, roles: &[Role]) -> String {
         let mut sql: String = roles.iter().map(|it| self.role(it)).collect();
         if self.dialect >= 15 && !roles.is_empty() {
@@ -15,8 +15,8 @@ impl GlobalsEmitter<'_> {
         under("Roles", roles.len(), sql)
     }
 
-    /// Whatever a role of that name was before, ALTER ROLE says all that it is now: at least the
-    /// role that restores is there already.
+    /// ALTER ROLE sets every attribute, whatever role with that name existed before: at least the role that
+    /// runs the restore already exists.
     fn role(&self, it: &Role) -> String {
         let name = self.q.id(&it.rolname);
         let mut sql = format!("CREATE ROLE {name};\nALTER ROLE {name} WITH");
@@ -46,7 +46,7 @@ impl GlobalsEmitter<'_> {
         sql + &self.comment(&on, it.comment.as_deref()) + &self.labels(&on, &it.security_labels)
     }
 
-    /// Until 14 every setting had a heading of its own, and every role one more.
+    /// Until 14, every setting had its own heading, and so did every role.
     fn role_settings(&self, it: &Role) -> String {
         let name = self.q.id(&it.rolname);
         let heading = format!("--\n-- User Config \"{}\"\n--\n\n", one_line(&it.rolname));

@@ -93,7 +93,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Types, as a signature lists them.
+    /// Types, as listed in a signature.
     pub(super) fn type_list(&self, types: &[Oid]) -> String {
         types.iter().map(|&t| self.type_name(t)).collect::<Vec<_>>().join(", ")
     }
@@ -132,7 +132,7 @@ impl Emitter<'_> {
             owner: &it.owner,
         };
         self.annotate(target);
-        // GRANT knows aggregates as functions.
+        // GRANT treats aggregates as functions.
         let function = format!("{}({})", self.name(id), self.type_list(&it.arg_types));
         self.privileges(Annotated { keyword: "FUNCTION", name: &function, ..target }, &it.acl)
     }
@@ -181,7 +181,7 @@ impl Emitter<'_> {
     }
 }
 
-/// FINALFUNC and what goes with it; `moving` is M for the moving-aggregate mode.
+/// FINALFUNC and related options; `moving` is M for the moving-aggregate mode.
 fn final_function(
     out: &mut Vec<String>,
     moving: &str,

@@ -1,4 +1,4 @@
-//! Rewrite rules; views' own only where a loop kept them from being part of CREATE VIEW.
+//! Rewrite rules. The rule of a view is only printed if a dependency loop kept it out of CREATE VIEW.
 
 use super::comment::Annotated;
 use super::relation::view_query;

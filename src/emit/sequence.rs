@@ -1,4 +1,4 @@
-//! Sequences, identity columns among them, and their values.
+//! Sequences, including those of identity columns, and their values.
 
 use super::comment::Annotated;
 use super::{DropCommand, Emitter, Entry, EntryKind, Section};

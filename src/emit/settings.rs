@@ -2,8 +2,8 @@
 
 use crate::pg::quote::Quoter;
 
-/// Settings whose values are lists of quoted identifiers: each element is a literal of its own.
-/// They hold for every version, as a server that has the setting treats it so: pg_dump knows
+/// Settings whose values are lists of quoted identifiers: each element is a separate literal. They apply to
+/// every version, as any server that has the setting treats it this way: pg_dump knows
 /// `oauth_validator_libraries` since 18.2, `output_plugin_libraries` since 15.19, 16.15, 17.11, 18.6.
 const LISTS: [&str; 8] = [
     "local_preload_libraries",
@@ -16,7 +16,7 @@ const LISTS: [&str; 8] = [
     "unix_socket_directories",
 ];
 
-/// `name TO value`, with the value as literals made by `literal`; `None` if it isn't a setting.
+/// `name TO value`, with the value as literals formatted by `literal`; `None` if it is not a setting.
 pub(super) fn assignment(
     quoter: &Quoter,
     setting: &str,
@@ -38,7 +38,7 @@ pub(super) fn assignment(
     Some(format!("{} TO {value}", quoter.id(name)))
 }
 
-/// Splits a list of identifiers at commas, undoing double quotes, but not folding case.
+/// Splits a list of identifiers at commas and removes double quotes, without folding case.
 fn split_list(value: &str) -> Option<Vec<String>> {
     let mut elements = Vec::new();
     let mut rest = value.trim_start_matches(is_space);

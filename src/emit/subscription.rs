@@ -1,4 +1,4 @@
-//! Subscriptions. Created without connecting: the publisher need not be there.
+//! Subscriptions. They are created without connecting, since the publisher may not be reachable.
 
 use super::comment::Annotated;
 use super::{Emitter, Entry, EntryKind, Section};

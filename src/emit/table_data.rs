@@ -1,19 +1,19 @@
-//! Tables' rows and materialised views' refreshes.
+//! Rows of tables, and refreshes of materialised views.
 
 use super::{Contents, Definition, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{Catalog, Components, DumpId, Relation, TableData};
 use crate::pg::quote::Quoter;
 use crate::select::options::{DumpOptions, RowFormat};
 
-/// The columns that COPY names, in parentheses; empty if there are none.
+/// The column list of COPY, in parentheses; empty if the table has no columns to copy.
 pub(crate) fn copy_columns(quoter: &Quoter, relation: &Relation) -> String {
     let copied = relation.attributes.iter().filter(|a| !a.attisdropped && a.attgenerated == '\0');
     let columns = quoter.ids(copied.map(|a| a.attname.as_str()));
     if columns.is_empty() { columns } else { format!("({columns})") }
 }
 
-/// The table that rows are loaded into: the root of the partition tree if that was asked for or
-/// must be, else the table itself.
+/// The table into which rows are loaded: the root of the partition tree if that was requested or is
+/// necessary, otherwise the table itself.
 pub(crate) fn load_target(catalog: &Catalog, options: &DumpOptions, table: DumpId) -> DumpId {
     let mut root = table;
     let mut via_root = options.load_via_partition_root;

@@ -12,7 +12,7 @@ impl GlobalsEmitter<'_> {
 
     fn tablespace(&self, it: &Tablespace) -> Result<String> {
         let (name, owner) = (self.q.id(&it.spcname), self.q.id(&it.owner));
-        // One in place is named by a relative path, but made by an empty one.
+        // An in-place tablespace has a relative path, but is created with an empty one.
         let in_place = !it.location.starts_with('/') && self.dialect >= 17;
         let location = self.q.portable_literal(if in_place { "" } else { &it.location });
         let mut sql = format!("CREATE TABLESPACE {name} OWNER {owner} LOCATION {location};\n");

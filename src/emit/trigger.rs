@@ -4,7 +4,7 @@ use super::comment::Annotated;
 use super::{DropCommand, Emitter, Entry, EntryKind, Section};
 use crate::catalog::{DumpId, RelKind, Trigger};
 
-/// How ALTER says that a trigger fires, by `tgenabled`.
+/// The ALTER clause for when a trigger fires, by `tgenabled`.
 pub(super) fn enabled_clause(enabled: char) -> &'static str {
     match enabled {
         'D' => "DISABLE",

@@ -25,7 +25,7 @@ impl Emitter<'_> {
             TypeDetail::None if it.typtype == 'p' && !it.typisdefined => {
                 format!("CREATE TYPE {qualified};\n")
             }
-            // Nothing was read of it, as nothing is printed.
+            // No details were read, since no definitions are printed.
             TypeDetail::None if !self.options.prints_definitions() => return Ok(()),
             TypeDetail::None => {
                 let name = &self.get(id).name;

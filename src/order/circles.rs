@@ -1,12 +1,12 @@
-//! The warning about foreign keys that no order of rows satisfies.
+//! The warning about foreign keys that no order of rows can satisfy.
 
 use crate::catalog::{Catalog, DumpId};
 
-/// How many circles are named; the rest is counted.
+/// How many circles are named; the rest are only counted.
 const MOST_NAMED: usize = 20;
 
-/// Says which tables refer to each other in circles, or to themselves: once for the whole dump,
-/// as databases may have many. `circles` holds the table data of each.
+/// Names the tables that refer to each other in circles, or to themselves, in one warning for the whole dump,
+/// as databases may have many. `circles` holds the table data of each circle.
 pub(super) fn warning(catalog: &Catalog, circles: &[Vec<DumpId>]) -> Option<String> {
     let name = |&id: &DumpId| match catalog.namespace_name(id) {
         Some(namespace) => format!("{namespace}.{}", catalog.object(id).name),
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
     use crate::catalog::{AccessMethod, CatalogId, ObjectKind};
 
-    /// The warning about circles of so many tables each.
+    /// The warning about circles of the given sizes.
     fn said(sizes: &[usize]) -> Option<String> {
         let mut catalog = Catalog::default();
         let mut count = 0;

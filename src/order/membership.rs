@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use crate::catalog::Membership;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Orders memberships that come sorted by role, so that each grantor has ADMIN OPTION by then.
+/// Orders memberships, given sorted by role, so that each grantor has ADMIN OPTION before it grants.
 ///
-/// From 16 on the server insists on that. So the grants of one role go out in rounds, each of
-/// which takes, in the given order, those whose grantor is the first superuser or was given ADMIN
-/// OPTION before.
+/// The server requires this from 16 on. So the grants of each role are written in rounds. Each round takes,
+/// in the given order, the grants whose grantor is the bootstrap superuser or received ADMIN OPTION in an
+/// earlier round.
 ///
 /// # Errors
-/// `SourceFailed`, if some grants depend on each other only: the server never lets that happen.
+/// `SourceFailed`, if some grants only depend on each other, which the server never allows.
 pub(crate) fn order_memberships(memberships: &[Membership]) -> Result<Vec<&Membership>> {
     let mut ordered = Vec::with_capacity(memberships.len());
     for of_one_role in memberships.chunk_by(|a, b| a.role == b.role) {

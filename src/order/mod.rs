@@ -1,10 +1,10 @@
-//! The order of a dump: as pg_dump's, so that logically equal databases give equal dumps.
+//! The order of a dump, which is pg_dump's, so that logically equal databases give equal dumps.
 //!
-//! First by kind, namespace, name and what else makes up the natural key. Then topologically,
-//! disturbing that order least. Loops in the dependencies that the server itself allows are
-//! broken by a repair of their own each ([`repair`]).
+//! Objects are first sorted by kind, namespace, name and the rest of the natural key, and then topologically,
+//! changing that order as little as possible. Each kind of dependency loop that the server allows has its own
+//! repair ([`repair`]).
 
-// A new kind of object must not slip through: the compiler leads to each place that has to know it.
+// A new kind of object must not be forgotten: the compiler points to each place that must handle it.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod circles;
@@ -20,12 +20,12 @@ use crate::progress::Warnings;
 
 pub(crate) use membership::order_memberships;
 
-/// Puts all objects in the order in which they are dumped. Repairs of loops change the catalog:
-/// they drop dependencies, and mark objects that must be printed in two steps.
+/// Puts all objects in the order in which they are dumped. Repairs of loops change the catalog: they drop
+/// dependencies, and mark objects that must be printed in two steps.
 ///
 /// # Errors
-/// A loop that no repair knows, with the names of its members. pg_dump cuts it anywhere, with a
-/// warning, and its dump may not come back.
+/// A loop that no repair handles, with the names of its members. pg_dump cuts it at an arbitrary place, with
+/// a warning, and its dump may not restore.
 pub(crate) fn order(catalog: &mut Catalog, dialect: u32, warnings: &Warnings) -> Result<Vec<DumpId>> {
     let mut by_name: Vec<DumpId> = catalog.ids().collect();
     natural::sort(catalog, &mut by_name, dialect);
@@ -42,9 +42,9 @@ pub(crate) fn order(catalog: &mut Catalog, dialect: u32, warnings: &Warnings) ->
     Ok(ordered)
 }
 
-/// Orders `by_name` so that dependencies come first, moving as little as possible: from the end
-/// of the list backwards, always the latest of the objects that nothing left depends on. Gives
-/// the objects that could not be placed, by id, if there is a loop.
+/// Orders `by_name` so that dependencies come first, moving as little as possible. It fills the list from the
+/// end, each time with the last object that no remaining object depends on. If there is a loop, returns the
+/// objects that could not be placed, by id.
 fn topological(catalog: &Catalog, by_name: &[DumpId]) -> Result<Vec<DumpId>, Vec<DumpId>> {
     let edges = Edges::new(catalog);
     let mut dependents = vec![0u32; by_name.len()];
@@ -73,10 +73,10 @@ fn topological(catalog: &Catalog, by_name: &[DumpId]) -> Result<Vec<DumpId>, Vec
     }
 }
 
-/// All dependencies side by side: the objects themselves are too large for a processor's cache.
+/// All dependencies in one array: the objects themselves are too large for the processor's cache.
 struct Edges {
     targets: Vec<DumpId>,
-    /// Where those of each object end.
+    /// Where the dependencies of each object end in that array.
     ends: Vec<usize>,
 }
 

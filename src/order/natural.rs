@@ -5,14 +5,13 @@ use std::cmp::Ordering;
 use crate::catalog::{Catalog, ConstraintOwner, DumpId, ObjectKind, Oid, class};
 use crate::pg::text;
 
-/// Sorts by kind, then namespace, name, and the rest of the natural key; by OID only if all that
-/// is equal.
+/// Sorts by kind, then namespace, name, and the rest of the natural key. OIDs only break remaining ties.
 pub(super) fn sort(catalog: &Catalog, ids: &mut [DumpId], dialect: u32) {
     let ranks = namespace_ranks(catalog);
     let key = |id: DumpId| {
         let object = catalog.object(id);
         let (kind, tie) = priority(&object.kind, dialect);
-        // Without a namespace means after all that have one.
+        // Objects without a namespace come after those that have one.
         let namespace = object.namespace.map_or(u32::MAX, |it| ranks[it.index()]);
         Key { kind, namespace, name: &object.name, tie, id }
     };
@@ -32,17 +31,17 @@ pub(super) fn sort(catalog: &Catalog, ids: &mut [DumpId], dialect: u32) {
             high.sort_by(compare);
         });
     }
-    // Of two sorted halves this is a merge.
+    // The input is two sorted halves, so this merges them.
     keyed.sort_by(compare);
     for (id, keyed) in ids.iter_mut().zip(keyed) {
         *id = keyed.id;
     }
 }
 
-/// Fewer objects than this are sorted sooner than a thread is started.
+/// Below this number of objects, sorting is faster than starting a thread.
 const WORTH_A_THREAD: usize = 10_000;
 
-/// What decides mostly.
+/// The part of the key that usually decides.
 struct Key<'a> {
     kind: u8,
     namespace: u32,
@@ -51,7 +50,7 @@ struct Key<'a> {
     id: DumpId,
 }
 
-/// The place of each namespace among the namespaces, by name; of other objects, 0.
+/// The rank of each namespace when sorted by name; 0 for other objects.
 fn namespace_ranks(catalog: &Catalog) -> Vec<u32> {
     let mut ranks = vec![0; catalog.ids().count()];
     let mut namespaces: Vec<DumpId> = catalog.ids().filter(|&id| catalog.namespace(id).is_some()).collect();
@@ -62,8 +61,8 @@ fn namespace_ranks(catalog: &Catalog) -> Vec<u32> {
     ranks
 }
 
-/// Where each kind stands in a dump: the first number orders kinds, the second only separates
-/// kinds that share it and the names. Large objects went before the section boundary until 16.
+/// Where each kind comes in a dump: the first number orders kinds, the second only separates kinds that share
+/// both that number and their names. Large objects came before the section boundary until 16.
 fn priority(kind: &ObjectKind, dialect: u32) -> (u8, u8) {
     let after_sequences = dialect >= 17;
     match kind {
@@ -98,7 +97,7 @@ fn priority(kind: &ObjectKind, dialect: u32) -> (u8, u8) {
         ObjectKind::SequenceSet(_) => (27, 0),
         ObjectKind::LargeObjects(_) => (28, 0),
         ObjectKind::LargeObjectData(_) => (29, 0),
-        // Those of indexes too, and so each index comes when its statistics are due.
+        // This includes the statistics of indexes, so each index comes before its statistics.
         ObjectKind::RelationStatistics(_) => (30, 0),
         ObjectKind::PostDataBoundary => (31, 0),
         ObjectKind::Constraint(_) => (32, 0),
@@ -119,12 +118,12 @@ fn priority(kind: &ObjectKind, dialect: u32) -> (u8, u8) {
     }
 }
 
-/// Names are compared by their bytes in the database's encoding.
+/// Compares names by their bytes in the database's encoding.
 fn by_bytes(a: &str, b: &str) -> Ordering {
     let (x, y) = (a.as_bytes(), b.as_bytes());
     match x.iter().zip(y).position(|(x, y)| x != y) {
         None => x.len().cmp(&y.len()),
-        // What is equal so far is whole characters, so this is what the encoded bytes would say.
+        // The equal prefix ends at a character boundary, so the encoded bytes would compare the same way.
         Some(i) if x[i].is_ascii() && y[i].is_ascii() => x[i].cmp(&y[i]),
         Some(_) => text::encode(a).cmp(&text::encode(b)),
     }
@@ -133,7 +132,7 @@ fn by_bytes(a: &str, b: &str) -> Ordering {
 fn rest_of_key(catalog: &Catalog, a: DumpId, b: DumpId) -> Ordering {
     let name = |id: DumpId| catalog.object(id).name.as_str();
     let by_name = |a: DumpId, b: DumpId| by_bytes(name(a), name(b));
-    // Only objects of one kind come this far: kinds differ in their priority.
+    // Only objects of the same kind get here, since kinds differ in their priority.
     macro_rules! same_kind {
         ($kind:pat => $it:ident) => {
             match &catalog.object(b).kind {
@@ -183,7 +182,7 @@ fn rest_of_key(catalog: &Catalog, a: DumpId, b: DumpId) -> Ordering {
         ObjectKind::PublicationNamespace(x) => {
             by_name(x.publication, same_kind!(ObjectKind::PublicationNamespace(y) => y).publication)
         }
-        // Their names, and what they are in, say it all.
+        // Name and parent fully identify these.
         ObjectKind::Namespace(_)
         | ObjectKind::Extension(_)
         | ObjectKind::Type(_)
@@ -219,7 +218,7 @@ fn rest_of_key(catalog: &Catalog, a: DumpId, b: DumpId) -> Ordering {
     }
 }
 
-/// By number of types, then by the types' (schema, name).
+/// Compares the number of types first, then the types' (schema, name).
 fn by_types(catalog: &Catalog, a: &[Oid], b: &[Oid]) -> Ordering {
     let key = |oid: Oid| catalog.find(class::PG_TYPE, oid);
     a.len().cmp(&b.len()).then_with(|| {

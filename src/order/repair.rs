@@ -1,15 +1,15 @@
-//! Loops in the dependencies: found, recognised, and broken.
+//! Dependency loops: how they are found, recognised and broken.
 //!
-//! The server allows some loops because it creates their members in steps. Each such loop has a
-//! repair here that makes the dump take steps too, or that drops a dependency which printing
-//! both members in one command fulfils by itself.
+//! The server allows some loops because it creates their members in steps. For each such loop there is a
+//! repair here. It either makes the dump use steps too, or drops a dependency that is already satisfied by
+//! printing both members in one command.
 
 use crate::catalog::{Catalog, Components, ConstraintOwner, DumpId, ObjectKind, RelKind};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Finds loops among the objects that a sort could not place, and breaks each, but not two that
-/// share a member: the first repair may have broken both. Those that cannot be restored in order,
-/// among rows only, are added to `circles`.
+/// Finds loops among the objects that the sort could not place, and breaks them. Of loops that share a member
+/// only one is broken, since its repair may have broken the others too. Loops among rows that no order can
+/// satisfy are added to `circles`.
 pub(super) fn break_loops(
     catalog: &mut Catalog,
     left: &[DumpId],
@@ -36,16 +36,16 @@ pub(super) fn break_loops(
 }
 
 struct Search {
-    /// Part of a loop that was repaired already, or of none.
+    /// Whether the object is part of a loop that was already repaired, or of no loop.
     done: Vec<bool>,
-    /// No way leads from the object to this start.
+    /// No path leads from the object to this start.
     dead_end_for: Vec<Option<DumpId>>,
-    /// On the path that is being followed; all false between two searches.
+    /// Whether the object is on the current path; all false between two searches.
     on_path: Vec<bool>,
 }
 
 impl Search {
-    /// A path from `start` along dependencies back to it, found depth first, without recursion:
+    /// Finds a path from `start` along dependencies back to it, depth first and without recursion, since
     /// chains of dependencies may be long.
     fn find_loop(&mut self, catalog: &Catalog, start: DumpId) -> Option<Vec<DumpId>> {
         if self.done[start.index()] {
@@ -83,7 +83,7 @@ impl Search {
     }
 }
 
-/// Breaks the loop by the first rule that knows it.
+/// Breaks the loop by the first rule that matches.
 fn repair(catalog: &mut Catalog, members: &[DumpId], circles: &mut Vec<Vec<DumpId>>) -> Result<()> {
     let rules: [fn(&mut Catalog, &[DumpId]) -> bool; 13] = [
         type_and_function,
@@ -124,8 +124,8 @@ fn longer_pairs(members: &[DumpId]) -> Vec<(DumpId, DumpId)> {
     members.iter().flat_map(|&a| members.iter().map(move |&b| (a, b))).collect()
 }
 
-/// A base type needs its I/O functions, and these name it; a range type likewise its canonical
-/// function. The functions are created for the shell type.
+/// A base type needs its I/O functions, and these name the type; the same holds for a range type and its
+/// canonical function. The functions are created for the shell type.
 fn type_and_function(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     for (typ, function) in pairs(members) {
         let (ObjectKind::Type(t), ObjectKind::Routine(_)) =
@@ -155,7 +155,7 @@ fn relkind(catalog: &Catalog, id: DumpId) -> Option<RelKind> {
     catalog.relation(id).map(|rel| rel.relkind)
 }
 
-/// A view is its ON SELECT rule: printed as one.
+/// A view is printed together with its ON SELECT rule.
 fn view_and_rule(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     for (view, rule) in pairs(members) {
         let of_view = matches!(relkind(catalog, view), Some(RelKind::View | RelKind::MatView));
@@ -167,8 +167,8 @@ fn view_and_rule(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     false
 }
 
-/// A view whose rule needs something that needs the view: it is created with NULL columns first,
-/// and gets its rule in the post-data section.
+/// A view whose rule needs something that needs the view: the view is created with NULL columns first, and
+/// gets its rule in the post-data section.
 fn view_in_longer_loop(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     for (view, rule) in longer_pairs(members) {
         if relkind(catalog, view) != Some(RelKind::View) || !is_rule_of_view(catalog, rule, view) {
@@ -194,7 +194,7 @@ fn wait_for_post_data(catalog: &mut Catalog, id: DumpId) {
     }
 }
 
-/// A boundary in a longer loop, and what comes after it there.
+/// A section boundary in a longer loop, and the member that follows it.
 fn boundary_and_next(
     catalog: &Catalog,
     members: &[DumpId],
@@ -211,8 +211,8 @@ fn is_pre_data(kind: &ObjectKind) -> bool {
     matches!(kind, ObjectKind::PreDataBoundary)
 }
 
-/// A materialised view that groups by a primary key needs that constraint, which is post-data:
-/// so the view becomes post-data too. Its row type and other views may come first in the loop.
+/// A materialised view that groups by a primary key needs that constraint, which is post-data, so the view
+/// becomes post-data too. Its row type and other views may come first in the loop.
 fn matview_and_boundary(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     if !members.iter().any(|&id| relkind(catalog, id) == Some(RelKind::MatView)) {
         return false;
@@ -225,7 +225,7 @@ fn matview_and_boundary(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     true
 }
 
-/// The statistics of such a view come after it: they become post-data with it.
+/// The statistics of such a view come after it, so they become post-data as well.
 fn matview_statistics_and_boundary(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     let of_matview = |&id: &DumpId| {
         let of_it =
@@ -244,7 +244,7 @@ fn matview_statistics_and_boundary(catalog: &mut Catalog, members: &[DumpId]) ->
     true
 }
 
-/// A function with an SQL-standard body that groups by a primary key, the same way.
+/// The same for a function with an SQL-standard body that groups by a primary key.
 fn function_and_boundary(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     if !members.iter().any(|&id| matches!(catalog.object(id).kind, ObjectKind::Routine(_))) {
         return false;
@@ -262,7 +262,7 @@ fn is_check_of(catalog: &Catalog, constraint: DumpId, owner: ConstraintOwner) ->
         ObjectKind::Constraint(c) if matches!(c.contype, 'c' | 'n') && c.owner == owner)
 }
 
-/// A check is printed within CREATE TABLE.
+/// A check constraint is printed within CREATE TABLE.
 fn table_and_check(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     for (table, check) in pairs(members) {
         if is_check_of(catalog, check, ConstraintOwner::Table(table)) {
@@ -273,7 +273,8 @@ fn table_and_check(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     false
 }
 
-/// A check that needs something that needs the table is printed alone, in the post-data section.
+/// A check constraint that needs something that needs the table is printed separately, in the post-data
+/// section.
 fn check_in_longer_loop(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     for (table, check) in longer_pairs(members) {
         if relkind(catalog, table).is_some() && is_check_of(catalog, check, ConstraintOwner::Table(table)) {
@@ -321,8 +322,8 @@ fn partitioned_index(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     false
 }
 
-/// A default that needs something that needs the table, as a nextval() of a sequence that the
-/// column owns, is printed alone.
+/// A default that needs something that needs the table, such as nextval() of a sequence that the column owns,
+/// is printed separately.
 fn default_in_longer_loop(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     for (table, default) in longer_pairs(members) {
         if !is_default_of(catalog, default, table) {
@@ -338,7 +339,7 @@ fn default_in_longer_loop(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     false
 }
 
-/// A domain's check is printed within CREATE DOMAIN.
+/// A domain's check constraint is printed within CREATE DOMAIN.
 fn domain_and_check(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     for (domain, check) in pairs(members) {
         if is_check_of(catalog, check, ConstraintOwner::Domain(domain)) {
@@ -349,7 +350,8 @@ fn domain_and_check(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     false
 }
 
-/// A domain's check that calls a function over the domain is printed alone, post-data.
+/// A domain's check constraint that calls a function that uses the domain is printed separately, in the
+/// post-data section.
 fn check_of_domain_in_longer_loop(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     for (domain, check) in longer_pairs(members) {
         let is_type = matches!(catalog.object(domain).kind, ObjectKind::Type(_));
@@ -361,7 +363,7 @@ fn check_of_domain_in_longer_loop(catalog: &mut Catalog, members: &[DumpId]) -> 
     false
 }
 
-/// A column may depend on another one, or on the whole row: we don't tell columns apart.
+/// A column may depend on another column or on the whole row; we don't distinguish columns.
 fn table_with_itself(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     let &[table] = members else { return false };
     if relkind(catalog, table).is_none() {
@@ -371,26 +373,26 @@ fn table_with_itself(catalog: &mut Catalog, members: &[DumpId]) -> bool {
     true
 }
 
-/// What no rule knows. Circular foreign keys among the rows of a data-only dump can be cut anywhere:
-/// rows may be loaded in any order without triggers.
+/// Handles loops that no other rule matches. Circular foreign keys among the rows of a data-only dump can be
+/// cut anywhere: rows may be loaded in any order without triggers.
 ///
 /// # Errors
-/// Of any other loop, such as a column's default that names an index by its OID, no order can be
+/// Any other loop, such as a column's default that names an index by its OID, since no order of it can be
 /// restored.
 fn cut_among_rows(catalog: &mut Catalog, members: &[DumpId]) -> Result<()> {
     if !members.iter().all(|&id| matches!(catalog.object(id).kind, ObjectKind::TableData(_))) {
         let names: Vec<String> = members.iter().filter_map(|&id| described(catalog, id)).collect();
         let names = names.join(", ");
         return Err(Error::new(ErrorKind::SourceFailed, "order the objects of the dump")
-            .because(format!("these need each other in a circle, so that none can be first: {names}"))
-            .hint("change one so that it does not need the next, or leave it out (--exclude-table)"));
+            .because(format!("these depend on each other in a circle, so none can be created first: {names}"))
+            .hint("change one so that it does not depend on the next, or leave it out (--exclude-table)"));
     }
     let on = members.get(1).unwrap_or(&members[0]);
     catalog.remove_dependency(members[0], *on);
     Ok(())
 }
 
-/// The object for a person to find; nothing for the boundaries, which only we know.
+/// Describes the object for users; `None` for the section boundaries, which are internal.
 fn described(catalog: &Catalog, id: DumpId) -> Option<String> {
     let object = catalog.object(id);
     let what = match &object.kind {

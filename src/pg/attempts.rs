@@ -1,4 +1,4 @@
-//! Why a connection could not be made, told for every attempt.
+//! Why a connection could not be made, with the reason for every attempt.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,21 +13,20 @@ use super::params::{ConnectParams, Host, TargetSessionAttrs};
 use super::transport::{Address, TlsRefused};
 use crate::error::{Error, ErrorKind};
 
-/// What went wrong in an attempt.
 #[derive(Debug)]
 pub(crate) enum Reason {
-    /// The host's name.
+    /// Looking up the host's name failed.
     Lookup(io::Error),
-    /// The socket.
+    /// Opening the socket failed.
     Socket(io::Error),
-    /// TLS.
+    /// The TLS handshake failed.
     Tls(io::Error),
-    /// From the startup message to the first ReadyForQuery.
+    /// The login failed, between the startup message and the first ReadyForQuery.
     Login(tokio_postgres::Error),
     Timeout(Duration),
-    /// Not the kind of server that `target_session_attrs` wants.
+    /// The server is not of the kind that `target_session_attrs` requires.
     WrongKind(TargetSessionAttrs),
-    /// The server's version cannot be read.
+    /// The server's version cannot be parsed.
     Version(String),
 }
 
@@ -47,7 +46,7 @@ impl fmt::Display for Reason {
 }
 
 impl Reason {
-    /// Tells TLS from the socket in what `Transport::open` returns.
+    /// Distinguishes TLS errors from socket errors in what `Transport::open` returns.
     pub(crate) fn of_open(error: io::Error) -> Self {
         let inner = error.get_ref();
         if inner.is_some_and(|inner| inner.is::<rustls::Error>() || inner.is::<TlsRefused>())
@@ -67,12 +66,12 @@ impl Reason {
         }
     }
 
-    /// Whether reading or writing failed, rather than the server refused.
+    /// Whether reading or writing failed, as opposed to a refusal by the server.
     pub(crate) fn is_io(&self) -> bool {
         self.io().is_some()
     }
 
-    /// Whether we gave up the login ourselves.
+    /// Whether we ended the login ourselves.
     pub(crate) fn login_refused(&self) -> Option<LoginRefused> {
         self.io()?.get_ref()?.downcast_ref().copied()
     }
@@ -84,18 +83,18 @@ impl Reason {
         }
     }
 
-    /// Whether other hosts would say the same: as in libpq, a server that answered has the last
-    /// word, unless it is only starting up or shutting down.
+    /// Whether other hosts need not be tried. As in libpq, a server's answer is final, unless the server is
+    /// only starting up or shutting down.
     fn is_final(&self) -> bool {
         self.login_refused().is_some()
             || self.sqlstate().is_some_and(|code| *code != SqlState::CANNOT_CONNECT_NOW)
     }
 
-    /// Whether the same attempt fails the same way tomorrow, unless somebody changes something: what is
-    /// asked for is refused, not unavailable.
+    /// Whether the same attempt will keep failing until somebody changes something: the request is refused,
+    /// rather than the server unavailable.
     fn is_permanent(&self) -> bool {
         if let Some(code) = self.sqlstate() {
-            // Classes of a connection that fails, and of servers that are full, starting or stopping.
+            // Classes for failed connections, and for servers that are full, starting up or shutting down.
             return !["08", "53", "57"].iter().any(|class| code.code().starts_with(class));
         }
         let tls = || self.io().and_then(io::Error::get_ref);
@@ -123,7 +122,7 @@ impl Reason {
 
     fn hint(&self) -> Option<&'static str> {
         if self.login_refused() == Some(LoginRefused::PasswordNeeded) {
-            return Some("give it by PGPASSWORD, a ~/.pgpass file, or in the connection URL");
+            return Some("set PGPASSWORD, use a ~/.pgpass file, or put it in the connection URL");
         }
         if let Some(code) = self.sqlstate() {
             return HINTS.iter().find(|(known, _)| *known == code.code()).map(|(_, hint)| *hint);
@@ -131,11 +130,11 @@ impl Reason {
         match (self, self.io().map(io::Error::kind)) {
             (Reason::Lookup(_), _) => Some("check the host's name"),
             (Reason::Socket(_), Some(io::ErrorKind::ConnectionRefused)) => {
-                Some("is the server running on that host, and listening on that port?")
+                Some("is the server running on that host and listening on that port?")
             }
-            (Reason::Socket(_), Some(io::ErrorKind::NotFound)) => {
-                Some("is the server running on this machine, with its socket there? -h names another host")
-            }
+            (Reason::Socket(_), Some(io::ErrorKind::NotFound)) => Some(
+                "is the server running on this machine, with its socket there? use -h to name another host",
+            ),
             (Reason::Socket(_), Some(io::ErrorKind::TimedOut)) | (Reason::Timeout(_), _) => {
                 Some("does a firewall drop the packets, or is the server overloaded?")
             }
@@ -149,9 +148,9 @@ impl Reason {
 const HINTS: &[(&str, &str)] = &[
     ("28P01", "check the password in PGPASSWORD, ~/.pgpass or the connection URL"),
     ("28000", "the server's pg_hba.conf must let this user in from here, or the role does not exist"),
-    ("3D000", "the last argument, or PGDATABASE, names the database"),
+    ("3D000", "the last argument or PGDATABASE names the database"),
     ("53300", "use fewer --jobs, or raise the limit of connections"),
-    ("57P03", "the server starts up or shuts down: try again in a moment"),
+    ("57P03", "the server is starting up or shutting down: try again in a moment"),
     ("42501", "grant CONNECT on the database to this role"),
 ];
 
@@ -184,10 +183,10 @@ fn wrong_kind(wanted: TargetSessionAttrs) -> &'static str {
     }
 }
 
-/// One address, tried once.
+/// One attempt at one address.
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    /// `server at "db" (10.0.0.1), port 5432, with TLS`.
+    /// For example `server at "db" (10.0.0.1), port 5432, with TLS`.
     place: String,
     reason: Reason,
 }
@@ -201,7 +200,7 @@ impl Attempt {
                 place = place.replacen("\", port", &format!("\" ({ip}), port"), 1);
             }
         }
-        // Without a socket it never came to TLS.
+        // If the socket failed, TLS was never reached.
         if over_tls && !matches!(reason, Reason::Socket(_)) {
             place.push_str(", with TLS");
         }
@@ -225,7 +224,7 @@ impl Failures {
         self.0.push(attempt);
     }
 
-    /// Whether there is no use in trying other hosts.
+    /// Whether trying other hosts is pointless.
     pub(crate) fn are_final(&self) -> bool {
         self.0.last().is_some_and(|attempt| attempt.reason.is_final())
     }
@@ -237,7 +236,7 @@ impl Failures {
             .is_some_and(|attempt| attempt.reason.login_refused() == Some(LoginRefused::PasswordNeeded))
     }
 
-    /// One error for all: the cause if there is one attempt, else a list.
+    /// One error for all attempts: with the cause if there was one attempt, with a list otherwise.
     pub(crate) fn into_error(mut self, params: &ConnectParams) -> Error {
         let who = format!("as user \"{}\", database \"{}\"", params.user, params.dbname);
         let error =
@@ -272,19 +271,18 @@ fn with_hint(error: Error, hint: Option<String>) -> Error {
     }
 }
 
-/// The causes of several attempts, with their places.
 #[derive(Debug)]
 struct AttemptsFailed {
     attempts: Vec<(String, Box<dyn StdError + Send + Sync>)>,
     is_permanent: bool,
 }
 
-/// A refusal that has no SQLSTATE to show that it is one.
+/// A refusal that has no SQLSTATE to identify it.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct Refused(Box<dyn StdError + Send + Sync>);
 
-/// Whether trying to connect again is in vain, as far as SQLSTATEs don't say so already.
+/// Whether another attempt is pointless, in cases that have no SQLSTATE.
 pub(crate) fn is_refused(error: &Error) -> bool {
     let Some(cause) = error.source() else { return false };
     cause.is::<Refused>() || cause.downcast_ref::<AttemptsFailed>().is_some_and(|list| list.is_permanent)

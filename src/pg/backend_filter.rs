@@ -2,20 +2,20 @@
 
 use super::copy_in::{CopyRows, CopySlot};
 
-/// Takes out of the server's messages what tokio-postgres must not see:
+/// Removes what tokio-postgres must not see from the server's messages:
 ///
-/// * non-ASCII bytes in reported parameters become `?`, as [`super::login::LoginWatch`] does at
-///   login: `SET SESSION AUTHORIZATION` makes the server report a role's name in whatever encoding;
+/// * non-ASCII bytes in reported parameters become `?`, as [`super::login::LoginWatch`] does at login: `SET
+///   SESSION AUTHORIZATION` makes the server report a role's name in any encoding;
 /// * the CopyInResponse of a COPY that [`super::copy_in`] runs.
 #[derive(Debug, Default)]
 pub(crate) struct BackendFilter {
     slot: CopySlot,
     header: [u8; 5],
-    /// Bytes of the header that were seen.
+    /// How many bytes of the header were seen.
     seen: usize,
-    /// Bytes of the body that are still to come.
+    /// How many bytes of the body are still to come.
     left: usize,
-    /// The current message is kept from tokio-postgres.
+    /// Whether the current message is hidden from tokio-postgres.
     hides: bool,
     /// The rows that the server asked for.
     rows: Option<CopyRows>,
@@ -26,13 +26,13 @@ impl BackendFilter {
         BackendFilter { slot, ..BackendFilter::default() }
     }
 
-    /// The rows that the server waits for, if it does.
+    /// The rows that the server is waiting for, if any.
     pub(crate) fn rows(&mut self) -> &mut Option<CopyRows> {
         &mut self.rows
     }
 
-    /// Looks at the next bytes from the server, and moves what tokio-postgres may see of them to
-    /// their beginning. Gives its length.
+    /// Processes the next bytes from the server. Moves those that tokio-postgres may see to the start of the
+    /// buffer, and returns their length.
     pub(crate) fn filter(&mut self, bytes: &mut [u8]) -> usize {
         let (mut at, mut kept) = (0, 0);
         while at < bytes.len() {
@@ -70,7 +70,7 @@ impl BackendFilter {
         self.left = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX).saturating_sub(4);
         match kind {
             b'G' if self.hides => self.rows = self.slot.take(),
-            // After an error, and before the next query, nobody waits for rows.
+            // After an error, or before the next query, no rows are expected.
             b'E' | b'Z' => self.rows = None,
             _ => {}
         }
@@ -85,7 +85,7 @@ mod tests {
         [&[kind][..], &u32::try_from(body.len() + 4).unwrap().to_be_bytes(), body].concat()
     }
 
-    /// What is kept of `given` when it comes in pieces of that length.
+    /// What is kept of `given` when it arrives in pieces of length `piece`.
     fn kept(tap: &mut BackendFilter, given: &[u8], piece: usize) -> Vec<u8> {
         let mut all = Vec::new();
         for bytes in given.chunks(piece) {

@@ -25,11 +25,11 @@ use super::tls::TlsConnector;
 use super::transport::{Address, Encryption, ReadyTls, Transport};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Connects and logs in. The connection is driven by a task on the current runtime.
+/// Connects and logs in. A task on the current runtime drives the connection.
 ///
 /// # Errors
-/// [`ErrorKind::SourceUnreachable`] names host, port, user, database and cause, for each attempt
-/// if there were several; [`ErrorKind::Usage`], if a file for TLS is wrong.
+/// [`ErrorKind::SourceUnreachable`] with host, port, user, database and cause, for each attempt if there were
+/// several; [`ErrorKind::Usage`] if a TLS file is missing or invalid.
 pub async fn connect(params: &ConnectParams) -> Result<Session> {
     if params.prompt.policy == PromptPolicy::Force {
         ask_password(params).await.map_err(|error| {
@@ -57,7 +57,7 @@ async fn ask_password(params: &ConnectParams) -> io::Result<()> {
     Ok(())
 }
 
-/// Tries all hosts; for prefer-standby twice, since only after all of them it is known that
+/// Tries all hosts. For prefer-standby it tries them twice, since only after the first pass is it known that
 /// none is a standby.
 async fn try_hosts(params: &ConnectParams) -> Result<Result<Session, Failures>> {
     let passes: &[TargetSessionAttrs] = match params.target_session_attrs {
@@ -130,7 +130,7 @@ async fn try_host(
     Ok(None)
 }
 
-/// Says once, not for each session, that a connection goes on without TLS.
+/// Warns, once rather than for each session, that a connection continues without TLS.
 fn tell_plaintext(params: &ConnectParams, tls_failure: &str) {
     if !params.plaintext_told.swap(true, Ordering::Relaxed) {
         params
@@ -153,7 +153,7 @@ async fn addresses(params: &ConnectParams, host: &Host) -> io::Result<Vec<Addres
         }
     };
     if found.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the host name has no address"));
     }
     if params.load_balance_hosts == LoadBalanceHosts::Random {
         found.shuffle(&mut rand::rng());
@@ -161,7 +161,7 @@ async fn addresses(params: &ConnectParams, host: &Host) -> io::Result<Vec<Addres
     Ok(found.into_iter().map(Address::Tcp).collect())
 }
 
-/// Which encryptions to try, in order.
+/// The encryption modes to try, in order.
 fn encryptions(params: &ConnectParams, host: &Host, address: &Address) -> Result<Vec<Encryption>> {
     let mode = params.tls.mode;
     let Address::Tcp(socket_address) = address else { return Ok(vec![Encryption::None]) };
@@ -173,7 +173,7 @@ fn encryptions(params: &ConnectParams, host: &Host, address: &Address) -> Result
         _ if mode == SslMode::VerifyFull => {
             return Err(Error::new(ErrorKind::Usage, "verify the server's name")
                 .because("only the server's address was given")
-                .hint("name the host too, by host or -h"));
+                .hint("also give the host's name (host or -h)"));
         }
         _ => socket_address.ip().to_string(),
     };
@@ -184,7 +184,7 @@ fn encryptions(params: &ConnectParams, host: &Host, address: &Address) -> Result
             optional,
         })
     };
-    // Below require libpq takes TLS that cannot be set up for TLS that failed.
+    // Below require, libpq treats a TLS setup error like a failed handshake.
     let optional_tls = || match tls(mode == SslMode::Prefer) {
         Ok(encryption) => Some(encryption),
         Err(error) => {
@@ -199,9 +199,8 @@ fn encryptions(params: &ConnectParams, host: &Host, address: &Address) -> Result
     })
 }
 
-/// Whether the same attempt might succeed with the other encryption: TLS failed, or pg_hba.conf
-/// has no entry for this one (28000). Other than libpq we do not repeat a wrong password
-/// without TLS.
+/// Whether the same attempt might succeed with the other encryption mode: TLS failed, or pg_hba.conf has no
+/// entry for this one (28000). Unlike libpq we do not retry a wrong password without TLS.
 fn is_about_encryption(reason: &Reason, over_tls: bool) -> bool {
     match reason {
         Reason::Tls(_) => true,
@@ -213,7 +212,7 @@ fn is_about_encryption(reason: &Reason, over_tls: bool) -> bool {
     }
 }
 
-/// Limits the time, if there is a limit.
+/// Applies the time limit, if there is one.
 async fn within<T>(limit: Option<Duration>, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     match limit {
         None => future.await,
@@ -223,7 +222,7 @@ async fn within<T>(limit: Option<Duration>, future: impl Future<Output = io::Res
     }
 }
 
-/// One attempt: one address with one encryption.
+/// One attempt: one address with one encryption mode.
 struct ConnectTarget<'a> {
     params: &'a ConnectParams,
     host: &'a Host,
@@ -232,7 +231,7 @@ struct ConnectTarget<'a> {
 }
 
 impl ConnectTarget<'_> {
-    /// Also says of a failure whether it happened over TLS.
+    /// Runs the attempt. On failure, also returns whether it happened over TLS.
     async fn attempt(&self, wanted: TargetSessionAttrs) -> Result<Session, (Reason, bool)> {
         let wants_tls = matches!(self.encryption, Encryption::Tls { .. });
         let Some(limit) = self.params.connect_timeout else { return Box::pin(self.login(wanted)).await };
@@ -242,7 +241,7 @@ impl ConnectTarget<'_> {
         }
     }
 
-    /// Some poolers take no startup parameters but those that they know: they get none of ours.
+    /// Some poolers only accept startup parameters that they know. For these, ours are left out.
     async fn login(&self, wanted: TargetSessionAttrs) -> Result<Session, (Reason, bool)> {
         let plain = &self.params.refuses_startup_timeouts;
         if !plain.load(Ordering::Relaxed) {
@@ -299,8 +298,8 @@ impl ConnectTarget<'_> {
     }
 }
 
-/// The timeouts that a role or a database may have, and that would end even the first statement. What
-/// the user's own options say holds.
+/// The timeouts that a role or a database may set, and that would end even the first statement. The user's
+/// own options take precedence.
 fn startup_timeouts(params: &ConnectParams) -> Vec<(&'static str, String)> {
     let options = params.options.as_deref().unwrap_or_default();
     ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
@@ -310,8 +309,8 @@ fn startup_timeouts(params: &ConnectParams) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// Whether a login failed because of what it asked for beside user and database: PgBouncer says 08P01,
-/// others that the feature or the parameter is unknown.
+/// Whether a login failed because of parameters other than user and database: PgBouncer reports 08P01, others
+/// an unknown feature or parameter.
 fn is_about_parameters(error: &tokio_postgres::Error) -> bool {
     let codes = [
         SqlState::PROTOCOL_VIOLATION,
@@ -326,7 +325,7 @@ fn is_about_parameters(error: &tokio_postgres::Error) -> bool {
 fn startup_edits(params: &ConnectParams, timeouts: Vec<(&'static str, String)>) -> StartupEdits {
     let edits = [("client_encoding", &params.client_encoding), ("TimeZone", &params.timezone)];
     StartupEdits {
-        // tokio-postgres would ask for UTF8.
+        // tokio-postgres would request UTF8.
         remove: vec!["client_encoding"],
         add: edits
             .into_iter()
@@ -350,8 +349,8 @@ fn startup_config(params: &ConnectParams, password: Option<&Secret>) -> Config {
         ChannelBinding::Prefer => tokio_postgres::config::ChannelBinding::Prefer,
         ChannelBinding::Require => tokio_postgres::config::ChannelBinding::Require,
     });
-    // TLS is settled before tokio-postgres sees the stream: it is to start at once with what
-    // it takes for a handshake, `ReadyTls`.
+    // TLS is settled before tokio-postgres sees the stream. This makes tokio-postgres start directly with its
+    // handshake, for which we provide `ReadyTls`.
     config.ssl_mode(tokio_postgres::config::SslMode::Require);
     config.ssl_negotiation(tokio_postgres::config::SslNegotiation::Direct);
     config

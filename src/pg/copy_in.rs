@@ -1,10 +1,10 @@
 //! `COPY … FROM stdin` in the simple query protocol, as psql sends it.
 //!
-//! tokio-postgres copies in by the extended protocol only, learns of an error only after the last
-//! row, and loses its place when a COPY is refused. So the COPY goes out as a plain query, and the
-//! stream below tokio-postgres ([`crate::pg::frontend_stream`]) plays the part of the copy: it keeps the server's
-//! CopyInResponse to itself and puts the rows in between. tokio-postgres sees a query that takes its
-//! time, and its outcome, whenever that comes. (Manual, "COPY Operations".)
+//! tokio-postgres copies in by the extended protocol only, learns of an error only after the last row, and
+//! loses its place when a COPY is refused. So we send the COPY as a plain query, and the stream below
+//! tokio-postgres ([`crate::pg::frontend_stream`]) does the copying: it hides the server's CopyInResponse and
+//! sends the rows itself. tokio-postgres only sees a slow query, and its outcome. (Manual, "COPY
+//! Operations".)
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,14 +13,14 @@ use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::mpsc;
 use tokio_postgres::{Client, Error};
 
-/// What the stream puts between the query and its outcome.
+/// What the stream sends between the query and its outcome.
 #[derive(Debug)]
 pub(crate) enum CopyMessage {
     Rows(Bytes),
     Done,
 }
 
-/// The rows of a COPY. When the sender is gone before [`CopyMessage::Done`], the COPY has failed.
+/// The rows of a COPY. If the sender is dropped before [`CopyMessage::Done`], the COPY fails.
 pub(crate) type CopyRows = mpsc::Receiver<CopyMessage>;
 
 /// Where the stream finds the rows when the server asks for them.
@@ -28,7 +28,7 @@ pub(crate) type CopyRows = mpsc::Receiver<CopyMessage>;
 pub(crate) struct CopySlot(Arc<Mutex<Option<CopyRows>>>);
 
 impl CopySlot {
-    /// Takes the rows, if a COPY is expected.
+    /// Takes the rows, if a COPY is in progress.
     pub(crate) fn take(&self) -> Option<CopyRows> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -49,7 +49,7 @@ impl CopySlot {
     }
 }
 
-/// Appends CopyData, CopyDone, or without a message CopyFail.
+/// Appends CopyData or CopyDone, or CopyFail if there is no message.
 pub(crate) fn put_message(message: Option<&CopyMessage>, out: &mut BytesMut) {
     let (kind, body): (u8, &[u8]) = match message {
         Some(CopyMessage::Rows(rows)) => (b'd', rows),
@@ -58,12 +58,12 @@ pub(crate) fn put_message(message: Option<&CopyMessage>, out: &mut BytesMut) {
     };
     out.reserve(5 + body.len());
     out.put_u8(kind);
-    // A chunk of text is far from 2 GB.
+    // A chunk of text is far below 2 GB.
     out.put_u32(u32::try_from(4 + body.len()).unwrap_or(u32::MAX));
     out.put_slice(body);
 }
 
-/// A COPY under way. Dropping it makes the server forget its rows.
+/// A COPY in progress. Dropping it makes the server discard its rows.
 pub struct CopyIn<'a> {
     outcome: BoxFuture<'a, Result<(), Error>>,
     rows: mpsc::Sender<CopyMessage>,
@@ -72,24 +72,24 @@ pub struct CopyIn<'a> {
 
 impl<'a> CopyIn<'a> {
     pub(crate) fn begin(client: &'a Client, slot: &CopySlot, statement: String) -> Self {
-        // One chunk waits while another is written.
+        // One chunk can wait while another is written.
         let (rows, receiver) = mpsc::channel(1);
         slot.fill(receiver);
         let outcome = async move { client.batch_execute(&statement).await }.boxed();
         CopyIn { outcome, rows, slot: slot.clone() }
     }
 
-    /// Waits until the server ends the COPY, which before [`CopyIn::finish`] it only does by an error.
+    /// Waits until the server ends the COPY. Before [`CopyIn::finish`] it only does so because of an error.
     pub async fn ended(&mut self) -> Option<Error> {
         (&mut self.outcome).await.err()
     }
 
-    /// Hands on some bytes of the rows. `Err` is the outcome of [`CopyIn::ended`].
+    /// Sends some bytes of the rows. `Err` has the outcome of [`CopyIn::ended`].
     pub async fn send(&mut self, rows: Bytes) -> Result<(), Option<Error>> {
         self.put(CopyMessage::Rows(rows)).await
     }
 
-    /// Says that all rows were sent, and waits for what the server says.
+    /// Ends the rows, and waits for the server's result.
     pub async fn finish(mut self) -> Result<(), Option<Error>> {
         self.put(CopyMessage::Done).await?;
         (&mut self.outcome).await.map_err(Some)
@@ -104,7 +104,7 @@ impl<'a> CopyIn<'a> {
                     permit.send(message);
                     Ok(())
                 }
-                // The stream let go of the rows: the outcome is on its way.
+                // The stream dropped the receiver, so the outcome will follow.
                 Err(_) => Err((&mut self.outcome).await.err()),
             },
         }
@@ -113,7 +113,7 @@ impl<'a> CopyIn<'a> {
 
 impl Drop for CopyIn<'_> {
     fn drop(&mut self) {
-        // A COPY that was refused never fetched its rows.
+        // If the COPY was refused, its rows were never taken.
         drop(self.slot.take());
     }
 }

@@ -1,4 +1,4 @@
-//! What the server or the connection complains about, as typed failures that print once.
+//! Errors of the server or the connection, as typed failures that are printed once.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -9,25 +9,25 @@ use crate::error::{Error, ErrorKind};
 
 /// An error response of the server (manual, "Error and Notice Message Fields").
 ///
-/// Prints as `ERROR: permission denied for table t (SQLSTATE 42501)`, with detail and context
-/// where the server gave them.
+/// Displays as `ERROR: permission denied for table t (SQLSTATE 42501)`, with detail and context if the server
+/// sent them.
 #[derive(Debug, Clone)]
 pub struct PgFailure {
-    /// The SQLSTATE.
+    /// The SQLSTATE error code.
     pub sqlstate: SqlState,
     /// ERROR, FATAL or PANIC, in the server's language.
     pub severity: String,
-    /// What is wrong.
+    /// The primary message.
     pub message: String,
-    /// More about it.
+    /// The secondary message, with more detail.
     pub detail: Option<String>,
-    /// What to do about it.
+    /// The server's suggestion.
     pub hint: Option<String>,
-    /// The call stack of functions and commands that led there.
+    /// The call stack of functions and commands that led to the error.
     pub context: Option<String>,
-    /// The schema of the object that is concerned.
+    /// The schema of the object that the error is about.
     pub schema: Option<String>,
-    /// The table that is concerned.
+    /// The table that the error is about.
     pub table: Option<String>,
 }
 
@@ -62,7 +62,7 @@ impl fmt::Display for PgFailure {
 
 impl StdError for PgFailure {}
 
-/// The server went away.
+/// The server closed the connection.
 #[derive(Debug)]
 pub struct ConnectionClosed;
 
@@ -74,7 +74,7 @@ impl fmt::Display for ConnectionClosed {
 
 impl StdError for ConnectionClosed {}
 
-/// What tokio-postgres says, unless it is one of the above.
+/// An error of tokio-postgres that is none of the above.
 #[derive(Debug)]
 struct Unclassified(tokio_postgres::Error);
 
@@ -90,7 +90,7 @@ impl StdError for Unclassified {
     }
 }
 
-/// The cause in `error`, and the server's hint.
+/// The cause of `error`, and the server's hint.
 pub(crate) fn cause_of(error: tokio_postgres::Error) -> (Box<dyn StdError + Send + Sync>, Option<String>) {
     if let Some(db) = error.as_db_error() {
         let failure = PgFailure::from(db);
@@ -100,7 +100,7 @@ pub(crate) fn cause_of(error: tokio_postgres::Error) -> (Box<dyn StdError + Send
     if error.is_closed() {
         return (Box::new(ConnectionClosed), None);
     }
-    // "error communicating with the server" says nothing beside its cause.
+    // "error communicating with the server" adds nothing to its cause.
     let is_io = error.source().is_some_and(|source| source.is::<std::io::Error>());
     if is_io && error.to_string().starts_with("error communicating") {
         return match error.into_source() {
@@ -111,14 +111,14 @@ pub(crate) fn cause_of(error: tokio_postgres::Error) -> (Box<dyn StdError + Send
     (Box::new(Unclassified(error)), None)
 }
 
-/// A failure of the source (exit code 4) out of what tokio-postgres reports.
+/// Converts an error of tokio-postgres to a failure of the source (exit code 4).
 ///
-/// `attempted` is a phrase of verb and object: "read pg_index", "copy public.orders".
+/// `attempted` is a verb and its object: "read pg_index", "copy public.orders".
 pub fn source_failed(attempted: impl Into<String>, error: tokio_postgres::Error) -> Error {
     failed(ErrorKind::SourceFailed, attempted, error)
 }
 
-/// As [`source_failed`], of any kind.
+/// Like [`source_failed`], for any kind.
 pub fn failed(kind: ErrorKind, attempted: impl Into<String>, error: tokio_postgres::Error) -> Error {
     let (cause, hint) = cause_of(error);
     let error = Error::new(kind, attempted).because(cause);
@@ -128,7 +128,7 @@ pub fn failed(kind: ErrorKind, attempted: impl Into<String>, error: tokio_postgr
     }
 }
 
-/// The server's failure among the causes of `error`.
+/// The server's error response among the causes of `error`.
 pub fn pg_failure(error: &Error) -> Option<&PgFailure> {
     causes(error).find_map(|cause| cause.downcast_ref())
 }
@@ -138,7 +138,7 @@ pub fn sqlstate(error: &Error) -> Option<&SqlState> {
     pg_failure(error).map(|failure| &failure.sqlstate)
 }
 
-/// Whether the connection was lost, rather than a statement refused.
+/// Whether the connection was lost, as opposed to a refused statement.
 pub fn is_connection_lost(error: &Error) -> bool {
     causes(error).any(|cause| cause.is::<ConnectionClosed>() || cause.is::<std::io::Error>())
 }

@@ -1,11 +1,10 @@
-//! The stream between tokio-postgres and the socket or TLS: texts go out as the bytes they
-//! stand for, and the login is watched.
+//! The stream between tokio-postgres and the socket or TLS: it converts texts to the bytes that they
+//! represent, and watches the login.
 //!
-//! tokio-postgres takes query texts as `&str`, while ours may hold bytes of any encoding, in
-//! the way [`super::text`] describes. [`FrontendStream`] finds the messages Query and Parse
-//! among what tokio-postgres writes and turns their text back into those bytes, with the
-//! message's length corrected. Everything else passes through, mostly uncopied. (Manual,
-//! "Message Formats".)
+//! tokio-postgres takes query texts as `&str`, while ours may contain bytes in any encoding, represented as
+//! described in [`super::text`]. [`FrontendStream`] finds the messages Query and Parse in what tokio-postgres
+//! writes, converts their text back to those bytes, and corrects the message's length. Everything else passes
+//! through, mostly uncopied. (Manual, "Message Formats".)
 
 use std::borrow::Cow;
 use std::io;
@@ -24,44 +23,44 @@ use super::text;
 const PROTOCOL_3_0: u32 = 3 << 16;
 /// SSLRequest and GSSENCRequest: another message without a type byte follows.
 const ENCRYPTION_REQUESTS: [u32; 2] = [80_877_103, 80_877_104];
-/// First two bytes of the characters that stand for bytes, see [`text::decode`].
+/// The first two UTF-8 bytes of the characters that represent bytes, see [`text::decode`].
 const LEAD: [u8; 2] = [0xF4, 0x8F];
 
 /// Changes to the startup message that tokio-postgres has no setting for.
 #[derive(Debug, Clone, Default)]
 pub struct StartupEdits {
-    /// Parameters to leave out. tokio-postgres asks for UTF8 as client encoding, which a
-    /// database in MULE_INTERNAL must refuse, and which we set ourselves later anyway.
+    /// Parameters to leave out. tokio-postgres requests UTF8 as the client encoding, which a database in
+    /// MULE_INTERNAL must refuse, and which we set ourselves later anyway.
     pub remove: Vec<&'static str>,
     /// Parameters to add.
     pub add: Vec<(&'static str, String)>,
 }
 
-/// See the module.
+/// The stream described in the module's documentation.
 pub struct FrontendStream<S> {
     inner: S,
     state: WriteState,
     edits: StartupEdits,
-    /// The beginning of a message that must be seen whole before it can go out.
+    /// The start of a message that must be complete before it can be sent.
     held: BytesMut,
-    /// Finished bytes on their way to `inner`.
+    /// Bytes that are ready to be sent to `inner`.
     pending: BytesMut,
     watch: Option<LoginWatch>,
     tap: BackendFilter,
-    /// Rows of a COPY are being sent, or were and are not all gone yet.
+    /// Whether rows of a COPY are being sent, or some are still unsent.
     is_copying: bool,
 }
 
-/// Where in the flow of messages the next byte to be written stands.
+/// The position of the next written byte in the flow of messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum WriteState {
     /// At the start of a message without a type byte.
     Untyped,
     /// At the start of a message with a type byte.
     Typed,
-    /// Within a message that passes; so many bytes of it are still to come.
+    /// Within a message that passes unchanged; this many bytes of it are still to come.
     Passing(usize),
-    /// Something that is no message: let it pass, the server will complain.
+    /// Not a valid message: it passes unchanged, and the server will complain.
     Lost,
 }
 
@@ -80,18 +79,18 @@ impl<S> FrontendStream<S> {
         }
     }
 
-    /// Sends the rows of a COPY, where the slot has some when the server asks for them.
+    /// Sends the rows of a COPY when the server asks for them, if the slot has any.
     pub(crate) fn with_copies(mut self, slot: CopySlot) -> Self {
         self.tap = BackendFilter::new(slot);
         self
     }
 
-    /// The stream below.
+    /// The underlying stream.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// Length of the longest beginning of `bytes` that may go out as it is.
+    /// Length of the longest prefix of `bytes` that may be sent unchanged.
     fn clean_prefix(&self, bytes: &[u8]) -> usize {
         let mut at = match self.state {
             WriteState::Passing(left) => left,
@@ -110,7 +109,7 @@ impl<S> FrontendStream<S> {
         bytes.len()
     }
 
-    /// Moves the state over `written` bytes of a clean prefix of `bytes`.
+    /// Advances the state over `written` bytes of a clean prefix of `bytes`.
     fn advance(&mut self, bytes: &[u8], written: usize) {
         let mut at = match self.state {
             WriteState::Passing(left) => left,
@@ -129,8 +128,8 @@ impl<S> FrontendStream<S> {
         self.state = if at == written { WriteState::Typed } else { WriteState::Passing(at - written) };
     }
 
-    /// Takes bytes of a message that cannot pass as it is, and finishes it when it is whole.
-    /// Returns how many were taken.
+    /// Takes bytes of a message that cannot pass unchanged, and finishes it when it is complete. Returns how
+    /// many bytes were taken.
     fn hold(&mut self, bytes: &[u8]) -> usize {
         let untyped = self.state == WriteState::Untyped;
         let header = if untyped { 4 } else { 5 };
@@ -145,7 +144,7 @@ impl<S> FrontendStream<S> {
         taken
     }
 
-    /// Moves `held` on to `pending`, as soon as it is clear what it is.
+    /// Moves `held` to `pending`, as soon as its contents are clear.
     fn settle_held(&mut self) {
         let untyped = self.state == WriteState::Untyped;
         if self.held.len() < if untyped { 4 } else { 5 } {
@@ -187,15 +186,15 @@ impl<S> FrontendStream<S> {
     }
 }
 
-/// What a message with a type byte looks like at its start.
+/// What is known of a message with a type byte from its first bytes.
 enum Frame {
-    /// Less than the header is there.
+    /// The header is incomplete.
     CutHeader,
-    /// The whole message is there; its length with the type byte.
+    /// The whole message is there; this is its length with the type byte.
     Complete(usize),
-    /// Only its beginning is there.
+    /// Only its start is there.
     Cut(usize),
-    /// The length cannot be.
+    /// The length is impossible.
     Invalid,
 }
 
@@ -218,13 +217,13 @@ fn message_length(bytes: &[u8], untyped: bool) -> Option<usize> {
     (4..=i32::MAX as usize).contains(&length).then_some(length + type_length)
 }
 
-/// Query and Parse carry a statement.
+/// Query and Parse contain a statement.
 fn has_text(type_byte: u8) -> bool {
     matches!(type_byte, b'Q' | b'P')
 }
 
-/// The part of a whole Query or Parse that is text, with its terminators: the numbers at the
-/// end of Parse could look like text.
+/// The text in a complete Query or Parse, with its terminators. It excludes the numbers at the end of Parse,
+/// which could look like text.
 fn text_part(message: &[u8]) -> &[u8] {
     let body = &message[5..];
     let strings = if message[0] == b'P' { 2 } else { 1 };
@@ -241,7 +240,7 @@ fn encode_text(bytes: &[u8]) -> Cow<'_, [u8]> {
 }
 
 fn put_length(out: &mut BytesMut, length: usize) {
-    // The text only ever becomes shorter, and a parameter of the startup message is small.
+    // The text only ever gets shorter, and a parameter of the startup message is small.
     out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
 }
 
@@ -293,8 +292,8 @@ impl<S: AsyncWrite + Unpin> FrontendStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> FrontendStream<S> {
-    /// Sends rows that the server waits for, as far as they are there and it takes them. Nothing
-    /// else is sent meanwhile: tokio-postgres waits for the outcome.
+    /// Sends rows that the server is waiting for, as far as they are available and the server accepts them.
+    /// Nothing else is sent meanwhile: tokio-postgres waits for the outcome.
     fn send_rows(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         while let Some(rows) = self.tap.rows() {
             if !self.pending.is_empty() {
@@ -339,7 +338,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for FrontendStream<S> {
             taken += this.hold(&bytes[taken..]);
             this.settle_held();
         }
-        // What is finished now goes out with the next write or flush.
+        // What is finished now is sent with the next write or flush.
         Poll::Ready(Ok(taken))
     }
 
@@ -361,10 +360,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for FrontendStream<S> {
         let this = self.get_mut();
         let before = buf.filled().len();
         loop {
-            // Whoever waits for the outcome of a COPY reads, so this is where its rows are sent.
+            // A task that waits for the outcome of a COPY reads, so its rows are sent here.
             if this.is_copying || this.tap.rows().is_some() {
                 if this.send_rows(cx).is_err() {
-                    // A server that hangs up says why first, and that is still to be read.
+                    // A server that closes the connection sends the reason first, which is still to be read.
                     *this.tap.rows() = None;
                     this.pending.clear();
                 }
@@ -383,7 +382,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for FrontendStream<S> {
                 }
             }
             buf.set_filled(before + kept);
-            // Nothing would look like the end.
+            // Returning nothing would look like the end of the stream.
             if kept > 0 {
                 return Poll::Ready(Ok(()));
             }
@@ -420,7 +419,7 @@ mod tests {
         StartupEdits { remove: vec!["client_encoding"], add: vec![("TimeZone", "UTC".into())] }
     }
 
-    /// What arrives when `pieces` are written one by one through a pipe of `capacity` bytes.
+    /// The bytes that arrive when `pieces` are written one by one through a pipe of `capacity` bytes.
     async fn sent(pieces: &[&[u8]], capacity: usize) -> Vec<u8> {
         let (near, mut far) = tokio::io::duplex(capacity);
         let reader = async {
@@ -439,11 +438,11 @@ mod tests {
         tokio::join!(reader, writer).0
     }
 
-    /// All kinds of messages, and what must become of them.
+    /// All kinds of messages, and the bytes expected for them.
     fn dialogue() -> (Vec<u8>, Vec<u8>) {
         let held = text::decode(b"t\xe9 \xf4\x8f\xbf\xa9 \xff");
         let query = |text: &[u8]| message(b'Q', &[text, &[0]].concat());
-        // The numbers at the end of Parse, and parameters, look like text that needs encoding.
+        // The numbers at the end of Parse, and parameters, look like text that needs conversion.
         let oids = b"\0\x01\xf4\x8f\xbf\xa9";
         let parse = |text: &[u8]| message(b'P', &[b"s1\0", text, b"\0", oids].concat());
         let binding = message(b'B', held.as_bytes());

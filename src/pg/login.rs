@@ -5,34 +5,33 @@ use std::io;
 
 use super::params::{AuthMethod, RequireAuth};
 
-/// Reads along while the server lets us in (manual, "Start-up"), for what tokio-postgres has no
-/// setting for:
+/// Watches the server's messages during login (manual, "Start-up"), for checks that tokio-postgres does not
+/// offer:
 ///
-/// * a way of authentication that `require_auth` forbids ends the login before the password
-///   leaves us, and so does a wish for a password that we don't have;
-/// * non-ASCII bytes in reported parameters become `?`: tokio-postgres takes them for UTF-8,
-///   and would give up on, say, the `search_path` that PostgreSQL 18 reports from a database
-///   in LATIN1.
+/// * an authentication method that `require_auth` forbids ends the login before the password is sent, and so
+///   does a password request when we have none;
+/// * non-ASCII bytes in reported parameters become `?`: tokio-postgres treats parameters as UTF-8, and would
+///   fail on, for example, the `search_path` that PostgreSQL 18 reports from a database in LATIN1.
 #[derive(Debug)]
 pub struct LoginWatch {
     accepted: RequireAuth,
     has_password: bool,
-    /// The server asked for something already.
+    /// Whether the server has already requested authentication.
     asked: bool,
     header: [u8; 9],
-    /// Bytes of the current message that were seen, with its type byte.
+    /// How many bytes of the current message were seen, including its type byte.
     seen: usize,
-    /// Its length, with its type byte; known from the fifth byte on.
+    /// The message's length, including its type byte; known from the fifth byte on.
     length: usize,
     over: bool,
 }
 
-/// Why a login was given up; the cause inside an [`io::Error`].
+/// Why we ended a login. It is the cause inside an [`io::Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoginRefused {
-    /// The server wants a password, and none is known.
+    /// The server wants a password, but none is known.
     PasswordNeeded,
-    /// `require_auth` does not accept what the server asks for.
+    /// `require_auth` does not accept the method that the server requests.
     Method(Option<AuthMethod>),
 }
 
@@ -40,7 +39,7 @@ impl fmt::Display for LoginRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let method = match self {
             LoginRefused::PasswordNeeded => {
-                return f.write_str("the server wants a password, and none was given");
+                return f.write_str("the server wants a password, but none was given");
             }
             LoginRefused::Method(Some(AuthMethod::None)) => {
                 return f.write_str("the server asked for no authentication, which require_auth forbids");
@@ -51,7 +50,7 @@ impl fmt::Display for LoginRefused {
             LoginRefused::Method(Some(AuthMethod::Gss)) => "GSSAPI authentication",
             LoginRefused::Method(Some(AuthMethod::Sspi)) => "SSPI authentication",
             LoginRefused::Method(Some(AuthMethod::OAuth)) => "OAuth authentication",
-            LoginRefused::Method(None) => "an unknown way of authentication",
+            LoginRefused::Method(None) => "an unknown authentication method",
         };
         write!(f, "the server asked for {method}, which require_auth forbids")
     }
@@ -60,17 +59,17 @@ impl fmt::Display for LoginRefused {
 impl std::error::Error for LoginRefused {}
 
 impl LoginWatch {
-    /// A watch from the first byte that the server sends after the startup message.
+    /// A watch that starts at the server's first byte after the startup message.
     pub fn new(accepted: RequireAuth, has_password: bool) -> Self {
         LoginWatch { accepted, has_password, asked: false, header: [0; 9], seen: 0, length: 5, over: false }
     }
 
-    /// Whether the server is ready, and nothing is left to watch for.
+    /// Whether the server is ready, and there is nothing left to watch.
     pub fn is_over(&self) -> bool {
         self.over
     }
 
-    /// Looks at the next bytes from the server, wherever messages are cut.
+    /// Processes the next bytes from the server, which may end anywhere in a message.
     ///
     /// # Errors
     /// A [`LoginRefused`].
@@ -118,7 +117,7 @@ impl LoginWatch {
             5 => Some(AuthMethod::Md5),
             7 => Some(AuthMethod::Gss),
             9 => Some(AuthMethod::Sspi),
-            // SASL: of its mechanisms tokio-postgres speaks only SCRAM-SHA-256(-PLUS).
+            // SASL: the only mechanisms that tokio-postgres supports are SCRAM-SHA-256(-PLUS).
             10 => Some(AuthMethod::ScramSha256),
             8 | 11 | 12 => return Ok(()),
             _ => None,
@@ -149,7 +148,7 @@ mod tests {
         message(b'R', &code.to_be_bytes())
     }
 
-    /// Shows the messages in two pieces, cut at each byte in turn.
+    /// Feeds the messages in two pieces, cut at each byte in turn.
     fn watch(accepted: &RequireAuth, has_password: bool, bytes: &[u8]) -> Result<Vec<u8>, LoginRefused> {
         let run = |cut: usize| {
             let mut bytes = bytes.to_vec();

@@ -1,9 +1,8 @@
-//! The source: a PostgreSQL server, spoken to by its wire protocol.
+//! The source: a PostgreSQL server, accessed by its wire protocol.
 //!
 //! [`conninfo`] finds out where to connect and as whom, as libpq does; [`connect`] opens a
-//! [`connect::Session`], over TLS where it is wanted, on a stream that carries texts of any
-//! encoding ([`frontend_stream`], [`text`]). What the server complains about becomes a typed failure in
-//! [`error`].
+//! [`connect::Session`], with TLS if required, on a stream that carries text in any encoding
+//! ([`frontend_stream`], [`text`]). [`error`] turns the server's errors into typed failures.
 
 pub(crate) mod quote;
 

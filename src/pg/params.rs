@@ -1,4 +1,4 @@
-//! Connection parameters after resolution: everything decided, nothing left to a default.
+//! Connection parameters after resolution: everything is decided, and no defaults are left to apply.
 
 use std::fmt;
 use std::io;
@@ -14,52 +14,53 @@ use crate::progress::Warnings;
 /// The port that PostgreSQL listens on by default.
 pub const DEFAULT_PORT: u16 = 5432;
 
-/// How and as whom to connect. Made by [`super::conninfo::resolve`]; fields carry libpq's names.
+/// How and as whom to connect. Made by [`super::conninfo::resolve`]; fields have libpq's names.
 #[derive(Debug, Clone)]
 pub struct ConnectParams {
-    /// Where to try, in this order unless [`LoadBalanceHosts::Random`]; never empty.
+    /// The hosts to try, in this order unless [`LoadBalanceHosts::Random`]; never empty.
     pub hosts: Vec<Host>,
     /// The role to log in as.
     pub user: String,
-    /// The database.
+    /// The database to connect to.
     pub dbname: String,
-    /// Shown in `pg_stat_activity`.
+    /// The name shown in `pg_stat_activity`.
     pub application_name: String,
     /// Command-line options for the server (`-c name=value`), as the user gave them.
     pub options: Option<String>,
-    /// PGTZ, sent as startup parameter as libpq does. (PGDATESTYLE is overridden by every dump,
-    /// and PGGEQO changes no text.)
+    /// PGTZ, sent as a startup parameter as in libpq. (PGDATESTYLE is overridden by every dump, and PGGEQO
+    /// does not affect the text.)
     pub timezone: Option<String>,
-    /// The encoding to ask for; else it is the database's. A dump is in it, but for `--encoding`.
+    /// The client encoding to request; otherwise the database's. A dump uses it, unless `--encoding` is
+    /// given.
     pub client_encoding: Option<String>,
-    /// For one attempt at one address, login included; none waits as long as the system does.
+    /// The limit for one attempt at one address, including the login. `None` waits as long as the system does.
     pub connect_timeout: Option<Duration>,
-    /// Which kind of server will do.
+    /// Which kinds of server are acceptable.
     pub target_session_attrs: TargetSessionAttrs,
     /// In which order hosts and their addresses are tried.
     pub load_balance_hosts: LoadBalanceHosts,
     /// TCP keepalives.
     pub keepalives: Keepalives,
-    /// How long sent data may stay unacknowledged before the connection is given up.
+    /// How long sent data may stay unacknowledged before the connection is dropped.
     pub tcp_user_timeout: Option<Duration>,
-    /// Everything about TLS.
+    /// TLS mode, certificates and versions.
     pub tls: TlsParams,
     /// Whether SCRAM must be bound to the TLS connection.
     pub channel_binding: ChannelBinding,
-    /// Which ways of authentication are accepted from the server.
+    /// Which authentication methods are accepted from the server.
     pub require_auth: RequireAuth,
     /// Asks the user for a password.
     pub prompt: PasswordPrompt,
-    /// Where warnings go, of connecting and of what is read in the session.
+    /// Receives the warnings of connecting and of reading in the session.
     pub warnings: Warnings,
-    /// Whether it was told that connections go on without TLS; shared by all clones.
+    /// Whether the warning about connections without TLS was given; shared by all clones.
     pub(crate) plaintext_told: Arc<AtomicBool>,
-    /// Whether it is known that timeouts must not be set at startup; shared by all clones.
+    /// Whether timeouts must not be set at startup, as learned from a refusal; shared by all clones.
     pub(crate) refuses_startup_timeouts: Arc<AtomicBool>,
 }
 
 impl ConnectParams {
-    /// Leaves the timeouts as the role and the database have them, to look at them.
+    /// Keeps the timeouts of the role and the database, so that they can be inspected.
     pub fn with_ambient_timeouts(self) -> Self {
         ConnectParams { refuses_startup_timeouts: Arc::new(AtomicBool::new(true)), ..self }
     }
@@ -68,11 +69,11 @@ impl ConnectParams {
 /// One entry of `host`, `hostaddr` and `port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
-    /// Where it is.
+    /// Where the server listens.
     pub endpoint: Endpoint,
     /// The TCP port, or the number in the socket's name.
     pub port: u16,
-    /// From the connection string, the environment or the password file.
+    /// The password for this host, from the connection string, the environment or the password file.
     pub password: Option<Secret>,
 }
 
@@ -81,11 +82,11 @@ pub struct Host {
 pub enum Endpoint {
     /// The directory of a Unix socket; one that starts with `@` is in the abstract namespace.
     Unix(PathBuf),
-    /// A name to be looked up, or to be known by in certificates only, when `addr` is given.
+    /// A host name to look up. If `addr` is given, the name is only used to check certificates.
     Tcp {
         /// Empty if only the address is known.
         name: String,
-        /// `hostaddr`.
+        /// `hostaddr`: the address to connect to, without a look-up.
         addr: Option<IpAddr>,
     },
 }
@@ -105,7 +106,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// `target_session_attrs`.
+/// `target_session_attrs`: which kind of server to accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetSessionAttrs {
     /// Any server.
@@ -118,59 +119,59 @@ pub enum TargetSessionAttrs {
     Primary,
     /// In hot standby mode.
     Standby,
-    /// A standby if one of the hosts is one, else any.
+    /// A standby if there is one among the hosts, otherwise any server.
     PreferStandby,
 }
 
-/// `load_balance_hosts`.
+/// `load_balance_hosts`: in which order to try hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadBalanceHosts {
-    /// As listed.
+    /// In the given order.
     Disable,
     /// In random order.
     Random,
 }
 
-/// `keepalives*`; `None` leaves a figure to the system, as libpq's 0 does.
+/// `keepalives*`; `None` leaves a value to the system, as libpq's 0 does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keepalives {
-    /// Whether there are any.
+    /// Whether keepalives are sent.
     pub enabled: bool,
-    /// Inactivity before the first one.
+    /// Inactivity before the first keepalive.
     pub idle: Option<Duration>,
-    /// Time between two.
+    /// Time between two keepalives.
     pub interval: Option<Duration>,
-    /// How many may be lost.
+    /// How many keepalives may be lost.
     pub count: Option<u32>,
 }
 
-/// `sslmode`.
+/// `sslmode`: whether to use TLS, and what to check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SslMode {
     /// Never TLS.
     Disable,
-    /// TLS only if the server refuses us without.
+    /// TLS only if the server refuses an unencrypted connection.
     Allow,
-    /// TLS if the server has it, else without.
+    /// TLS if the server supports it, otherwise no encryption.
     Prefer,
     /// TLS; the certificate is checked only if there are root certificates.
     Require,
     /// TLS with a certificate that a trusted authority signed.
     VerifyCa,
-    /// As before, and the certificate is for this host.
+    /// As `VerifyCa`, and the certificate must be for this host.
     VerifyFull,
 }
 
-/// `sslnegotiation`.
+/// `sslnegotiation`: how TLS is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SslNegotiation {
-    /// Ask first (SSLRequest).
+    /// Send an SSLRequest first.
     Postgres,
     /// Start with the TLS handshake (PostgreSQL 17 and later).
     Direct,
 }
 
-/// A TLS version; older ones are not spoken at all.
+/// A supported TLS version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsVersion {
     /// TLS 1.2.
@@ -179,85 +180,85 @@ pub enum TlsVersion {
     V13,
 }
 
-/// `sslrootcert`.
+/// `sslrootcert`: the authorities that may sign the server's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RootCert {
     /// The operating system's authorities.
     System,
-    /// A PEM file, which need not exist below verify-ca.
+    /// A PEM file, which may be missing below verify-ca.
     File(PathBuf),
-    /// No home directory to look in.
+    /// There is no home directory in which to look for the file.
     None,
 }
 
-/// Everything about TLS. The files are read when TLS is first needed.
+/// The TLS settings. The files are read when TLS is first needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsParams {
-    /// Whether, and with how much trust.
+    /// Whether to use TLS, and what to check.
     pub mode: SslMode,
-    /// How it starts.
+    /// How TLS is started.
     pub negotiation: SslNegotiation,
-    /// Who may sign the server's certificate.
+    /// The authorities that may sign the server's certificate.
     pub root_cert: RootCert,
     /// The client's certificate, if that file exists.
     pub cert: Option<PathBuf>,
-    /// The key that belongs to it.
+    /// The private key of the client's certificate.
     pub key: Option<PathBuf>,
-    /// Revoked certificates, if that file exists.
+    /// A file of revoked certificates, if it exists.
     pub crl: Option<PathBuf>,
     /// A directory with files of revoked certificates.
     pub crl_dir: Option<PathBuf>,
-    /// The oldest version that is spoken.
+    /// The oldest version to accept.
     pub min_version: TlsVersion,
-    /// The newest version that is spoken.
+    /// The newest version to accept.
     pub max_version: TlsVersion,
-    /// Whether the server is told the host name that we want.
+    /// Whether to send the host name to the server (SNI).
     pub sni: bool,
 }
 
-/// `channel_binding`.
+/// `channel_binding`: whether SCRAM is bound to the TLS connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChannelBinding {
-    /// Never.
+    /// Never use channel binding.
     Disable,
-    /// If both sides can.
+    /// Use it if both sides support it.
     Prefer,
-    /// Or no login.
+    /// Refuse to log in without it.
     Require,
 }
 
-/// A way of authentication, in the words of `require_auth`.
+/// An authentication method, as named by `require_auth`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMethod {
     /// A password in clear text.
     Password,
     /// A password hashed by MD5.
     Md5,
-    /// GSSAPI, which we don't speak.
+    /// GSSAPI, which is not supported.
     Gss,
-    /// SSPI, which we don't speak.
+    /// SSPI, which is not supported.
     Sspi,
     /// SCRAM-SHA-256, with channel binding or without.
     ScramSha256,
-    /// OAuth, which we don't speak.
+    /// OAuth, which is not supported.
     OAuth,
-    /// The server asks for nothing (trust, a client certificate, peer).
+    /// The server requests nothing (trust, a client certificate, peer).
     None,
 }
 
-/// `require_auth`.
+/// `require_auth`: which authentication methods the server may request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequireAuth {
-    /// Whatever the server asks for.
+    /// Any method.
     Any,
-    /// One of these.
+    /// Only one of these.
     OneOf(Vec<AuthMethod>),
-    /// Any but these.
+    /// Any method except these.
     NoneOf(Vec<AuthMethod>),
 }
 
 impl RequireAuth {
-    /// Whether the server may ask for `method`.
+    /// Whether the server may request `method`.
     pub fn accepts(&self, method: AuthMethod) -> bool {
         match self {
             RequireAuth::Any => true,
@@ -272,18 +273,18 @@ impl RequireAuth {
 pub enum PromptPolicy {
     /// Never (`-w`).
     Never,
-    /// When the server wants one and none is known.
+    /// If the server wants a password and none is known.
     #[default]
     IfNeeded,
     /// Always, before the first connection (`-W`).
     Force,
 }
 
-/// Asks for a password; the argument is the text to show.
+/// Asks for a password; the argument is the prompt to show.
 pub type AskPassword = dyn Fn(&str) -> io::Result<Secret> + Send + Sync;
 
-/// The policy, the way to ask, and the answer: it is asked once for all connections that are
-/// made from (clones of) the same parameters.
+/// The policy, the way to ask, and the answer. The user is asked once for all connections made from the same
+/// parameters or clones of them.
 #[derive(Clone, Default)]
 pub struct PasswordPrompt {
     /// When to ask.
@@ -293,25 +294,25 @@ pub struct PasswordPrompt {
 }
 
 impl PasswordPrompt {
-    /// A prompt that asks by `ask`, or cannot ask at all.
+    /// A prompt that asks with `ask`, or cannot ask if it is `None`.
     pub fn new(policy: PromptPolicy, ask: Option<Arc<AskPassword>>) -> Self {
         PasswordPrompt { policy, ask, answer: Arc::default() }
     }
 
-    /// A prompt whose answer is known already.
+    /// A prompt whose answer is already known.
     pub fn known(secret: Secret) -> Self {
         PasswordPrompt { policy: PromptPolicy::Never, ask: None, answer: Arc::new(Mutex::new(Some(secret))) }
     }
 
-    /// The answer, if the user was asked already.
+    /// The answer, if the user has already been asked.
     pub fn answer(&self) -> Option<Secret> {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Asks, unless there is an answer already. Blocks until there is one.
+    /// Asks, unless there is already an answer. Blocks until there is one.
     ///
     /// # Errors
-    /// There is no terminal, or it failed.
+    /// If there is no terminal, or reading from it fails.
     pub fn ask(&self, text: &str) -> io::Result<Secret> {
         let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(secret) = &*answer {

@@ -1,9 +1,9 @@
-//! How identifiers and literals are spelled.
+//! How identifiers and literals are quoted.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Quotes as the server of this dump would: it needs to know that server's keywords.
+/// Quotes as the source server would, so it needs that server's keywords.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Quoter {
     keywords: HashMap<String, char>,
@@ -13,25 +13,24 @@ pub(crate) struct Quoter {
 }
 
 impl Quoter {
-    /// `keywords` are those that can't stand unquoted as a name everywhere (all but the
-    /// unreserved ones of `pg_get_keywords()`), with their `catcode`; `all` is
-    /// `--quote-all-identifiers`.
+    /// `keywords` are those that must be quoted as a name in some places (all except the unreserved ones of
+    /// `pg_get_keywords()`), with their `catcode`. `all` is `--quote-all-identifiers`.
     pub(crate) fn new(keywords: HashMap<String, char>, all: bool, standard_conforming_strings: bool) -> Self {
         Quoter { keywords, all, standard_conforming_strings, always_conforming: false }
     }
 
-    /// The same for a server of that major version: `standard_conforming_strings` can't be switched
-    /// off any more from version 19 on.
+    /// The same for a server of that major version: from version 19 on, `standard_conforming_strings` can't
+    /// be turned off.
     pub(crate) fn for_major(self, major: u32) -> Self {
         Quoter { always_conforming: major >= 19, ..self }
     }
 
-    /// Does a backslash in a plain literal stand for itself?
+    /// Whether a backslash in a plain literal is an ordinary character.
     pub(crate) fn standard_conforming_strings(&self) -> bool {
         self.standard_conforming_strings
     }
 
-    /// An identifier, quoted if it must be, or all are to be.
+    /// An identifier, quoted if necessary or if all identifiers are to be quoted.
     pub(crate) fn id<'a>(&self, name: &'a str) -> Cow<'a, str> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         let safe = !self.all
@@ -42,8 +41,8 @@ impl Quoter {
         if safe { Cow::Borrowed(name) } else { Cow::Owned(quoted(name)) }
     }
 
-    /// An identifier where the grammar takes a `ColId`, quoted only if the server would read
-    /// another name without the quotes, or none, even if all identifiers are to be quoted
+    /// An identifier where the grammar expects a `ColId`, quoted only if the server would read it as another
+    /// name, or not as a name at all, without quotes. This holds even if all identifiers are to be quoted
     /// (<https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>).
     pub(crate) fn id_unless_readable<'a>(&self, name: &'a str) -> Cow<'a, str> {
         let starts = |c: char| c.is_ascii_lowercase() || c == '_' || !c.is_ascii();
@@ -54,7 +53,7 @@ impl Quoter {
         if readable { Cow::Borrowed(name) } else { Cow::Owned(quoted(name)) }
     }
 
-    /// `namespace.name`, or the name alone.
+    /// `namespace.name`, or just the name.
     pub(crate) fn qualified(&self, namespace: Option<&str>, name: &str) -> String {
         match namespace {
             Some(namespace) if !namespace.is_empty() => format!("{}.{}", self.id(namespace), self.id(name)),
@@ -68,8 +67,7 @@ impl Quoter {
         quoted.join(", ")
     }
 
-    /// A string literal for a session with the source's `standard_conforming_strings`, as the
-    /// dump sets it.
+    /// A string literal for a session with the source's `standard_conforming_strings`, which the dump sets.
     pub(crate) fn literal(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len() + 2);
         out.push('\'');
@@ -78,13 +76,13 @@ impl Quoter {
         out
     }
 
-    /// A string literal that means the same in a session whose `standard_conforming_strings` may
-    /// differ from the source's.
+    /// A string literal that has the same value in a session whose `standard_conforming_strings` differs from
+    /// the source's.
     pub(crate) fn portable_literal(&self, text: &str) -> String {
         if self.always_conforming { self.literal(text) } else { portable_literal(text) }
     }
 
-    /// Appends the inside of a string literal.
+    /// Appends the contents of a string literal.
     pub(crate) fn push_escaped(&self, out: &mut String, text: &str) {
         for c in text.chars() {
             if c == '\'' || (c == '\\' && !self.standard_conforming_strings) {
@@ -106,13 +104,13 @@ impl Quoter {
     }
 }
 
-/// An identifier in double quotes, whatever it is.
+/// An identifier in double quotes, even if it needs none.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A string literal that means the same with any `standard_conforming_strings`: an `E''` one if
-/// it holds backslashes.
+/// A string literal that has the same value with any `standard_conforming_strings`: it uses `E''` if it
+/// contains backslashes.
 pub(crate) fn portable_literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
     if doubled.contains('\\') {

@@ -1,4 +1,4 @@
-//! A text that must not be seen.
+//! Text that must not be shown.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,22 +12,22 @@ use super::text;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text in. Bytes that are not UTF-8 are held as [`text::decode`] holds them.
+    /// Wraps a secret text. Bytes that are not UTF-8 are represented as by [`text::decode`].
     pub fn new(value: impl Into<String>) -> Self {
         Secret(Zeroizing::new(value.into()))
     }
 
-    /// The text itself: for the place that hands it over, and for nothing that prints.
+    /// The text itself: only for code that sends it, never for code that prints.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// The bytes that the server is to get.
+    /// The bytes to send to the server.
     pub fn reveal_bytes(&self) -> Cow<'_, [u8]> {
         text::encode(&self.0)
     }
 
-    /// Whether there is nothing to hide; libpq takes an empty password for none.
+    /// Whether the secret is empty; libpq treats an empty password as none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

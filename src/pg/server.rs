@@ -1,4 +1,4 @@
-//! What a dump must know of the server and the session before it reads anything.
+//! What a dump must know about the server and the session before it reads anything.
 
 use std::collections::HashMap;
 
@@ -8,15 +8,15 @@ use super::error::source_failed;
 use super::text::EncodedText;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The oldest major version that can be dumped, and those whose text is known.
+/// The oldest major version that can be dumped.
 pub(crate) const OLDEST_MAJOR: u32 = 12;
 const OLDEST_DIALECT: u32 = 14;
 const NEWEST_DIALECT: u32 = 19;
 
 /// The newest major version whose catalogs and text are known.
 ///
-/// In builds with debug assertions `PGSIPHON_TEST_NEWEST_MAJOR` lowers it, to try on servers that exist
-/// what will happen with those that don't yet.
+/// In builds with debug assertions, `PGSIPHON_TEST_NEWEST_MAJOR` lowers it, to simulate with existing servers
+/// how servers of future versions are handled.
 pub(crate) fn newest_major() -> u32 {
     if cfg!(debug_assertions)
         && let Some(lower) =
@@ -27,40 +27,37 @@ pub(crate) fn newest_major() -> u32 {
     NEWEST_DIALECT
 }
 
-/// The server, as the session found it.
+/// The server, as seen by the session.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
-    /// Major version.
     pub major: u32,
     /// `server_version_num`, such as 180006.
     pub version_num: i32,
-    /// Version as the server spells it.
+    /// The version as the server reports it.
     pub version: String,
-    /// The dump's encoding.
     pub encoding: String,
-    /// `standard_conforming_strings`, which the dump repeats.
+    /// `standard_conforming_strings`, which the dump sets too.
     pub standard_conforming_strings: bool,
-    /// Is the session's user a superuser?
+    /// Whether the session's user is a superuser.
     pub superuser: bool,
-    /// Is the server in recovery?
+    /// Whether the server is in recovery.
     pub standby: bool,
-    /// Words that can't stand unquoted as a name everywhere, with their `catcode` of
-    /// `pg_get_keywords()`.
+    /// Words that must be quoted as a name in some places, with their `catcode` in `pg_get_keywords()`.
     pub keywords: HashMap<String, char>,
 }
 
 impl Server {
-    /// The major version of pg_dump whose text we write: the server's own, if we know it.
+    /// The major version of pg_dump whose output we reproduce: the server's own, if it is known.
     pub(crate) fn dialect(&self) -> u32 {
         self.major.clamp(OLDEST_DIALECT, newest_major())
     }
 
-    /// The version that its catalogs are read as: its own, if we know it.
+    /// The version whose catalogs we assume: the server's own, if it is known.
     pub(crate) fn known_major(&self) -> u32 {
         self.major.min(newest_major())
     }
 
-    /// Asks the server, within the transaction that set the session up.
+    /// Queries the server, within the transaction that set the session up.
     pub(crate) async fn read(client: &Client) -> Result<Server> {
         let sql = "SELECT pg_catalog.current_setting('server_version_num')::int4 AS num,
                           pg_catalog.current_setting('server_version') AS version,

@@ -19,13 +19,13 @@ use super::version::ServerVersion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Warnings;
 
-/// How long a server may take over a cancel request or a goodbye.
+/// How long a server may take to handle a cancel request or to close the connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A connection that is logged in. Dropping it breaks the connection off at once, which ends
-/// its transaction; [`Session::close`] says goodbye.
+/// A connection that is logged in. Dropping it closes the connection immediately, which ends its transaction;
+/// [`Session::close`] ends it cleanly.
 pub struct Session {
-    /// For queries.
+    /// The client that runs queries.
     pub client: Arc<Client>,
     version: ServerVersion,
     standard_conforming_strings: bool,
@@ -42,11 +42,11 @@ pub struct Session {
 
 type Stream = FrontendStream<Transport>;
 
-/// What ended the connection: it reaches the connection's task, not the client, to which
-/// everything that comes after is just "closed".
+/// The error that ended the connection. Only the connection's task receives it; the client just reports
+/// "closed" from then on.
 type LastWords = Arc<Mutex<Option<tokio_postgres::Error>>>;
 
-/// The task that drives the connection, ended on drop.
+/// The task that drives the connection, which ends when this is dropped.
 struct ConnectionTask(JoinHandle<()>);
 
 impl Drop for ConnectionTask {
@@ -56,7 +56,7 @@ impl Drop for ConnectionTask {
 }
 
 impl Session {
-    /// Starts to drive the connection. Fails with the version's text if that cannot be read.
+    /// Starts to drive the connection. Fails with the text of the version if it cannot be parsed.
     pub(crate) fn new(
         client: Client,
         connection: Connection<Stream, Stream>,
@@ -91,17 +91,17 @@ impl Session {
         })
     }
 
-    /// Where warnings of what is done in the session go.
+    /// Receives the warnings of what is done in the session.
     pub fn warnings(&self) -> &Warnings {
         &self.warnings
     }
 
-    /// The server's version, as it reported at login.
+    /// The server's version, as reported at login.
     pub fn version(&self) -> &ServerVersion {
         &self.version
     }
 
-    /// The setting at login; a session may change it later.
+    /// The value at login; a session may change it later.
     pub fn standard_conforming_strings(&self) -> bool {
         self.standard_conforming_strings
     }
@@ -111,36 +111,37 @@ impl Session {
         self.over_tls
     }
 
-    /// The host that we are connected to, for messages: `"db", port 5432`.
+    /// The connected host, for messages: `"db", port 5432`.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Begins a `COPY … FROM stdin`. Nothing else must be asked of the session while it lasts.
+    /// Begins a `COPY … FROM stdin`. The session must not be used for anything else until it ends.
     pub fn copy_in(&self, statement: String) -> CopyIn<'_> {
         CopyIn::begin(&self.client, &self.copies, statement)
     }
 
-    /// Cancels what the session is doing, from another task or thread.
+    /// Cancels the session's running query, from another task or thread.
     pub fn canceller(&self) -> Canceller {
         self.canceller.clone()
     }
 
-    /// Asks the server to cancel what this session is doing, on a connection of its own.
+    /// Asks the server, over a separate connection, to cancel this session's running query.
     ///
     /// # Errors
-    /// The server cannot be reached within ten seconds. Whether it did cancel it never says.
+    /// If the server cannot be reached within ten seconds. The server never reports whether it cancelled
+    /// anything.
     pub async fn cancel(&self) -> Result<()> {
         self.canceller.cancel().await
     }
 
-    /// A failure of the source out of what tokio-postgres reports; of a lost connection this
-    /// knows why it was lost, where [`error::source_failed`] does not.
+    /// Converts an error of tokio-postgres to a failure of the source. Unlike [`error::source_failed`], it
+    /// knows why a connection was lost.
     pub fn source_failed(&self, attempted: impl Into<String>, error: tokio_postgres::Error) -> Error {
         error::source_failed(attempted, self.reason(error))
     }
 
-    /// Why the connection was lost, if it was, else the same error.
+    /// Why the connection was lost, if it was; otherwise the same error.
     pub fn reason(&self, error: tokio_postgres::Error) -> tokio_postgres::Error {
         let last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner).take();
         match last_words {
@@ -149,12 +150,12 @@ impl Session {
         }
     }
 
-    /// Says goodbye, and waits until it is said.
+    /// Closes the connection cleanly, and waits until it is closed.
     pub async fn close(self) {
         let Session { client, mut task, .. } = self;
         drop(client);
         if tokio::time::timeout(PATIENCE, &mut task.0).await.is_err() {
-            tracing::debug!("the connection does not end");
+            tracing::debug!("the connection did not close in time");
         }
     }
 
@@ -169,7 +170,7 @@ impl Session {
         })
     }
 
-    /// PostgreSQL 14 and later report at login what this asks of older ones.
+    /// Asks servers before 14; later ones report this at login.
     async fn is_read_only(&self) -> Result<bool, tokio_postgres::Error> {
         match (self.default_transaction_read_only, self.in_hot_standby) {
             (Some(read_only), Some(standby)) => Ok(read_only || standby),
@@ -203,7 +204,7 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Drives the connection to its end; notices are logged, warnings for those who want details.
+/// Drives the connection until it ends, and logs notices: warnings at level info, others at debug.
 async fn drive(mut connection: Connection<Stream, Stream>, last_words: LastWords) {
     let end = {
         let mut messages = pin!(futures::stream::poll_fn(|cx| connection.poll_message(cx)));
@@ -213,9 +214,9 @@ async fn drive(mut connection: Connection<Stream, Stream>, last_words: LastWords
                     let (severity, sqlstate) = (notice.severity(), notice.code().code());
                     let message = notice.message().escape_debug();
                     if notice.parsed_severity() == Some(Severity::Warning) {
-                        tracing::info!(severity, sqlstate, "the server says: {message}");
+                        tracing::info!(severity, sqlstate, "message from the server: {message}");
                     } else {
-                        tracing::debug!(severity, sqlstate, "the server says: {message}");
+                        tracing::debug!(severity, sqlstate, "message from the server: {message}");
                     }
                 }
                 Some(Ok(_)) => {}
@@ -224,7 +225,7 @@ async fn drive(mut connection: Connection<Stream, Stream>, last_words: LastWords
             }
         }
     };
-    // The client learns of the end when `connection` is dropped, which is after this.
+    // The client only notices the end when `connection` is dropped, which happens after this.
     *last_words.lock().unwrap_or_else(PoisonError::into_inner) = end;
     drop(connection);
 }
@@ -248,10 +249,10 @@ impl Canceller {
         Canceller { token, params: Arc::new(params.clone()), address, encryption }
     }
 
-    /// As [`Session::cancel`].
+    /// Does the same as [`Session::cancel`].
     ///
     /// # Errors
-    /// As there.
+    /// As for [`Session::cancel`].
     pub async fn cancel(&self) -> Result<()> {
         let attempted = || Error::new(ErrorKind::SourceUnreachable, "cancel the query");
         let request = Box::pin(async {
@@ -265,7 +266,7 @@ impl Canceller {
         });
         tokio::time::timeout(PATIENCE, request)
             .await
-            .unwrap_or_else(|_| Err(attempted().because("the server does not answer")))
+            .unwrap_or_else(|_| Err(attempted().because("the server did not answer")))
     }
 }
 

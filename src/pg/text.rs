@@ -1,20 +1,20 @@
-//! Bytes of any encoding, carried losslessly in Rust's `str`.
+//! Bytes of any encoding, represented losslessly in Rust's `str`.
 //!
-//! A dump is written in the database's encoding, as pg_dump writes it, so what the server sends
-//! need not be UTF-8: LATIN1 names, or a SQL_ASCII database with bytes that are valid nowhere.
-//! Each byte that is not part of valid UTF-8 is held as one character of a range in the last
-//! private plane (U+10FF80 to U+10FFFF stand for 0x80 to 0xFF), and becomes that byte again when
-//! the text leaves us, for the server ([`crate::pg::frontend_stream`]) or for the dump. Genuine characters
-//! of that range are held bytewise too, so the mapping is one to one.
+//! A dump is written in the database's encoding, as by pg_dump, so data from the server may not be UTF-8: for
+//! example LATIN1 names, or a SQL_ASCII database with bytes that are invalid in every encoding. Each byte
+//! that is not part of valid UTF-8 is represented by a character in the last private plane (U+10FF80 to
+//! U+10FFFF represent 0x80 to 0xFF), and becomes that byte again when the text is sent to the server
+//! ([`crate::pg::frontend_stream`]) or written to the dump. Genuine characters in that range are represented
+//! bytewise too, so the mapping is one to one.
 
 use std::borrow::Cow;
 use std::error::Error;
 
 use postgres_types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-/// U+10FF00: adding a byte ≥ 0x80 gives the character that stands for it.
+/// U+10FF00: adding a byte ≥ 0x80 gives the character that represents it.
 const BASE: u32 = 0x10_FF00;
-/// First two bytes of every character from U+10F000 on in UTF-8; almost no text has them.
+/// First two UTF-8 bytes of every character from U+10F000 on; almost no text has them.
 const LEAD: [u8; 2] = [0xF4, 0x8F];
 
 fn stands_for_byte(c: char) -> Option<u8> {
@@ -26,7 +26,7 @@ fn push_byte(out: &mut String, byte: u8) {
     out.extend(char::from_u32(BASE + u32::from(byte)));
 }
 
-/// Takes bytes in, whatever their encoding.
+/// Converts bytes of any encoding to a string.
 pub fn decode(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -51,7 +51,7 @@ pub fn decode(bytes: &[u8]) -> String {
     out
 }
 
-/// Gives the bytes back that [`decode`] took.
+/// Converts a string from [`decode`] back to its bytes.
 pub fn encode(text: &str) -> Cow<'_, [u8]> {
     let bytes = text.as_bytes();
     if !bytes.windows(2).any(|w| w == LEAD) {
@@ -67,7 +67,7 @@ pub fn encode(text: &str) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// A text value from or for the server, in the session's client encoding, whatever that is.
+/// A text value from or for the server, in the session's client encoding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedText(pub String);
 

@@ -1,4 +1,4 @@
-//! Sockets: opened, tuned, and encrypted if so decided.
+//! Sockets: opening, tuning and encrypting them.
 
 use std::fmt;
 use std::io;
@@ -19,7 +19,7 @@ use super::tls::{TlsConnector, TlsSocket};
 /// Length 8, code 80877103 (manual, "Message Formats", SSLRequest).
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
-/// Where exactly to connect: one address of a host.
+/// The address to connect to: one of a host's addresses.
 #[derive(Debug, Clone)]
 pub(crate) enum Address {
     Unix(PathBuf),
@@ -41,18 +41,18 @@ pub(crate) enum Encryption {
         connector: TlsConnector,
         /// The server's name in the handshake.
         name: String,
-        /// Go on without, on the same connection, if the server has no TLS (prefer).
+        /// Continue without TLS on the same connection if the server does not support it (prefer).
         optional: bool,
     },
 }
 
-/// Why there is no TLS; the cause inside an [`io::Error`].
+/// Why there is no TLS. It is the cause inside an [`io::Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TlsRefused {
     NotSupported,
-    /// CVE-2021-23222: what comes unencrypted between answer and handshake is somebody else's.
+    /// CVE-2021-23222: unencrypted data between the answer and the handshake comes from an attacker.
     EarlyData,
-    /// Something that is no answer to an SSLRequest: perhaps no PostgreSQL at all.
+    /// The answer to the SSLRequest is invalid: perhaps the server is not PostgreSQL.
     Unexpected,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for TlsRefused {
         f.write_str(match self {
             TlsRefused::NotSupported => "the server does not support TLS",
             TlsRefused::EarlyData => "received unencrypted data after the answer to the TLS request",
-            TlsRefused::Unexpected => "the answer to the TLS request is not PostgreSQL's",
+            TlsRefused::Unexpected => "the answer to the TLS request is not from a PostgreSQL server",
         })
     }
 }
@@ -69,7 +69,7 @@ impl fmt::Display for TlsRefused {
 impl std::error::Error for TlsRefused {}
 
 impl Address {
-    /// The address of the socket in `directory`; `@` stands for the abstract namespace.
+    /// The address of the socket in `directory`; `@` marks the abstract namespace.
     pub(crate) fn unix(directory: &Path, port: u16) -> Self {
         let mut bytes = directory.join(format!(".s.PGSQL.{port}")).into_os_string().into_vec();
         if bytes.first() == Some(&b'@') {
@@ -80,7 +80,7 @@ impl Address {
 }
 
 impl Transport {
-    /// Opens a connection. Timeouts are the caller's.
+    /// Opens a connection. The caller must apply timeouts.
     pub(crate) async fn open(
         address: &Address,
         encryption: &Encryption,
@@ -134,7 +134,7 @@ fn tune(socket: &TcpStream, params: &ConnectParams) -> io::Result<()> {
     Ok(())
 }
 
-/// Asks for TLS; false is the server's no.
+/// Requests TLS; returns false if the server declines.
 async fn request_tls(socket: &mut TcpStream) -> io::Result<bool> {
     socket.write_all(&SSL_REQUEST).await?;
     let mut answer = [0; 2];
@@ -193,7 +193,7 @@ impl TlsStream for Transport {
     }
 }
 
-/// The stream as it is, TLS or not, offered as the outcome of a handshake: only so does
+/// The stream itself, with or without TLS, presented as the result of a handshake: only then does
 /// tokio-postgres ask it for channel binding.
 pub(crate) struct ReadyTls;
 

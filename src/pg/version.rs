@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A version as `server_version_num` counts them: 180006 is 18.6, 90624 is 9.6.24.
+/// A version, in the format of `server_version_num`: 180006 is 18.6, 90624 is 9.6.24.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerVersion {
     num: u32,
@@ -10,7 +10,7 @@ pub struct ServerVersion {
 }
 
 impl ServerVersion {
-    /// Reads the parameter `server_version`: "18.6 (Debian 18.6-1)", "17beta1", "9.6.24".
+    /// Parses the parameter `server_version`: "18.6 (Debian 18.6-1)", "17beta1", "9.6.24".
     pub fn parse(text: &str) -> Option<Self> {
         let mut numbers = [0; 3];
         let mut count = 0;
@@ -29,17 +29,17 @@ impl ServerVersion {
         if count == 0 || major > 9999 || minor > 9999 || patch > 99 {
             return None;
         }
-        // Since 10 the second number is the minor version.
+        // Since 10, the second number is the minor version.
         let num = if major >= 10 { major * 10_000 + minor } else { major * 10_000 + minor * 100 + patch };
         Some(ServerVersion { num, text: text.to_owned() })
     }
 
-    /// As in `server_version_num`.
+    /// The version in the format of `server_version_num`.
     pub fn num(&self) -> u32 {
         self.num
     }
 
-    /// 18 of 18.6. (Of the versions before 10 only the first number: they are too old for us.)
+    /// 18 for 18.6. (For versions before 10, which are not supported, this is only the first number.)
     pub fn major(&self) -> u32 {
         self.num / 10_000
     }
@@ -49,7 +49,7 @@ impl ServerVersion {
         self.major() >= major
     }
 
-    /// The server's own words, which may hold anything.
+    /// The version as the server reports it, which may be any text.
     pub fn text(&self) -> &str {
         &self.text
     }

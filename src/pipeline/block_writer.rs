@@ -8,15 +8,15 @@ use crate::codec::{BLOCK_BYTES, BlockCompressor, Compression};
 use crate::error::Result;
 use crate::progress::Progress;
 
-/// A segment's last block goes to the writer as text, to be joined with its neighbours, if it is
-/// shorter than this: 20,000 tiny tables must not become 20,000 tiny blocks. Longer ends stay
-/// blocks of their own, because the writer is one and the workers are many.
+/// A segment's last block is passed to the writer as text, to be joined with its neighbours, if it is shorter
+/// than this: 20,000 tiny tables must not become 20,000 tiny blocks. Longer ends remain separate blocks,
+/// because there is only one writer but many workers.
 const TAIL_BYTES: usize = BLOCK_BYTES / 4;
 
 /// Takes the text of one segment, and cuts it into blocks of at most [`BLOCK_BYTES`].
 ///
-/// A block ends between two pushes, if none of them is longer than a block; one that is gets
-/// blocks of its own. So with a row to each push, blocks begin and end with rows.
+/// Blocks end between pushes. Only a push that is longer than a block is cut, into blocks that hold nothing
+/// else. So if each push is a row, blocks begin and end with rows.
 pub(crate) struct BlockWriter {
     queue: Arc<OrderedQueue>,
     progress: Arc<dyn Progress>,
@@ -44,13 +44,13 @@ impl BlockWriter {
         })
     }
 
-    /// Appends a row, or some other text that should not be cut.
+    /// Appends a row, or other text that should not be cut.
     ///
-    /// Usually a copy into a buffer. When a block is full, it is compressed here and now; and if
-    /// the writer is too far behind, this blocks the thread until there is room.
+    /// Usually this only copies to a buffer. When a block is full, it is compressed immediately; and if the
+    /// writer is too far behind, this blocks the thread until there is room.
     ///
     /// # Errors
-    /// If the run was stopped: return it from [`super::Produce::produce`].
+    /// If the run was stopped. Return this error from [`super::Produce::produce`].
     #[inline]
     pub(crate) fn push(&mut self, row: &[u8]) -> Result<()> {
         if self.buffer.len() + row.len() <= BLOCK_BYTES {
@@ -66,12 +66,12 @@ impl BlockWriter {
             self.buffer.extend_from_slice(row);
             return Ok(());
         }
-        // Parts of equal size, rather than full blocks and a crumb.
+        // Parts of equal size, rather than full blocks and a tiny rest.
         let parts = row.len().div_ceil(BLOCK_BYTES);
         row.chunks(row.len().div_ceil(parts)).try_for_each(|part| self.put_block(part))
     }
 
-    /// Notes that one more row, or large object, of the source is in the segment's text.
+    /// Counts one more row or large object of the source in the segment.
     #[inline]
     pub(crate) fn count_row(&mut self) {
         self.rows += 1;
@@ -98,7 +98,7 @@ impl BlockWriter {
         Ok(())
     }
 
-    /// Ends the block that is being filled.
+    /// Ends the current block.
     fn cut(&mut self) -> Result<()> {
         if self.buffer.is_empty() {
             return Ok(());

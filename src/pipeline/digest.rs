@@ -1,4 +1,5 @@
-//! The SHA-256 of what is stored, on a thread of its own: hashing a block takes as long as sending it.
+//! The SHA-256 of the stored bytes, computed on a separate thread: hashing a block takes as long as sending
+//! it.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -10,14 +11,14 @@ use crate::error::{Error, ErrorKind, Result};
 /// How many blocks may wait to be hashed.
 const WAITING: usize = 2;
 
-/// A digest that grows. Dropping it ends its thread.
+/// An incremental digest. Dropping it ends its thread.
 pub(super) struct StoredDigest {
     blocks: mpsc::Sender<Bytes>,
     hashing: JoinHandle<[u8; 32]>,
 }
 
 impl StoredDigest {
-    /// Must be called inside a runtime.
+    /// Must be called within a runtime.
     pub(super) fn start() -> Self {
         let (blocks, mut waiting) = mpsc::channel::<Bytes>(WAITING);
         let hashing = tokio::task::spawn_blocking(move || {
@@ -30,9 +31,9 @@ impl StoredDigest {
         StoredDigest { blocks, hashing }
     }
 
-    /// Adds what follows, when there is room for it.
+    /// Adds the next block, when there is room in the queue.
     pub(super) async fn update(&self, block: Bytes) {
-        // It can only fail if the thread panicked, and then `finish` says so.
+        // This can only fail if the thread panicked, which `finish` reports.
         let _ = self.blocks.send(block).await;
     }
 

@@ -1,4 +1,4 @@
-//! Workers produce the dump's segments side by side; one writer joins them in order.
+//! Workers produce the dump's segments in parallel; one writer joins them in order.
 //!
 //! ```text
 //! worker 0 ─ produce ─ cut ─ compress ─┐
@@ -6,21 +6,20 @@
 //! worker 2 ─ produce ─ cut ─ compress ─┘   (budget)    (segment order)
 //! ```
 //!
-//! Each worker is an OS thread with a current-thread runtime of its own, on which its connection is
-//! polled: no wake-ups between threads for each row, and compressing may take the thread as long
-//! as it likes. Workers take segments in order. A worker whose segment the writer has not reached
-//! yet waits when the byte budget is used up; the one at the head never waits for the others, so
-//! there is always one that moves, and no deadlock.
+//! Each worker is an OS thread with its own current-thread runtime, which polls the worker's connection: rows
+//! cause no wake-ups between threads, and compression may occupy the thread as long as necessary. Workers
+//! take segments in order. A worker that is ahead of the writer waits when the byte budget is used up. The
+//! worker whose segment the writer needs next never waits for the others, so there is always one that makes
+//! progress, and no deadlock.
 //!
-//! **The bytes do not depend on `jobs` or on timing.** Blocks are cut from the text of each segment
-//! by rules that look at the text only ([`BlockWriter`]); how short ends of neighbouring segments
-//! are joined depends on their order only ([`writer`]).
+//! **The output does not depend on `jobs` or on timing.** The rules that cut blocks from a segment's text
+//! depend only on that text ([`BlockWriter`]); how short ends of neighbouring segments are joined depends
+//! only on their order ([`writer`]).
 //!
-//! **Memory** is at most
+//! **Memory use** is at most
 //! `byte_budget + 3 MiB (head) + 5 MiB (writer) + jobs × (2.2 MiB + compressor state)`,
-//! and what the producers and the upload hold themselves. The compressor state is 0.4 MB for gzip.
-//! A row of any size is cut and compressed from where the producer holds it, and is never copied
-//! whole.
+//! plus what the producers and the upload hold. The compressor state is 0.4 MB for gzip. A row of any size is
+//! cut and compressed in the producer's buffer, and is never copied as a whole.
 
 mod block_writer;
 mod digest;
@@ -42,17 +41,17 @@ use crate::storage::sink::{Published, Upload, with_leftover};
 use ordered_queue::OrderedQueue;
 use writer::OrderedWriter;
 
-/// Makes the text of segments. One producer serves one worker, for segment after segment; it never
-/// leaves the worker's thread, so neither it nor its futures need be `Send`.
+/// Produces the text of segments. One producer serves one worker, for segment after segment. It never leaves
+/// the worker's thread, so neither it nor its futures need to be `Send`.
 pub(crate) trait Produce<S> {
-    /// Writes the whole text of `segment` to `out`, and returns when there is no more.
+    /// Writes the whole text of `segment` to `out`, and returns when it is complete.
     ///
-    /// The future is dropped when the run fails or is interrupted elsewhere; [`Produce::cancel`]
-    /// follows.
+    /// The future is dropped when the run fails or is interrupted elsewhere; then [`Produce::cancel`] is
+    /// called.
     fn produce(&mut self, segment: &S, out: &mut BlockWriter) -> impl Future<Output = Result<()>>;
 
-    /// Ends the producer after its last segment: its chance to notice that what it produced was
-    /// not consistent after all. An error fails the run.
+    /// Ends the producer after its last segment. Here it can still report that its output was not consistent:
+    /// an error fails the run.
     fn finish(self) -> impl Future<Output = Result<()>>
     where
         Self: Sized,
@@ -60,45 +59,43 @@ pub(crate) trait Produce<S> {
         async { Ok(()) }
     }
 
-    /// Called after a segment was left unfinished: tell the server to stop sending. Takes a few
-    /// seconds at most, then the producer is dropped.
+    /// Called after a segment was left unfinished: should tell the server to stop sending. It gets a few
+    /// seconds, then the producer is dropped.
     fn cancel(&mut self) -> impl Future<Output = ()> {
         async {}
     }
 }
 
-/// Makes the producers, each on its own worker's thread and runtime.
+/// Creates the producers, each on its own worker's thread and runtime.
 pub(crate) trait ProducerFactory<S>: Send + Sync + 'static {
-    /// What it makes.
     type Producer: Produce<S>;
 
-    /// Makes the producer of worker number `worker`, counted from 0.
+    /// Creates the producer for worker number `worker`, counted from 0.
     fn producer(&self, worker: usize) -> impl Future<Output = Result<Self::Producer>>;
 }
 
 /// How to run a pipeline.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PipelineOptions {
-    /// How to compress.
     pub compression: Compression,
-    /// How many workers, at least 1. There are never more than segments.
+    /// How many workers to start, at least 1. There are never more workers than segments.
     pub jobs: usize,
-    /// How many bytes of compressed blocks may wait for the writer. Any number works; more lets
+    /// How many bytes of compressed blocks may wait for the writer. Any number works; a larger one lets
     /// workers run further ahead of a slow segment.
     pub byte_budget: usize,
 }
 
 impl PipelineOptions {
-    /// A budget that lets two cores run ahead over a few dozen blocks.
+    /// A budget of a few dozen blocks, enough for two cores to run ahead.
     pub(crate) const DEFAULT_BYTE_BUDGET: usize = 32 << 20;
 }
 
-/// What was written of one segment.
+/// What was written for one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SegmentSummary {
     /// The length of its text in bytes.
     pub raw_bytes: u64,
-    /// How many rows or large objects of the source are in it.
+    /// How many rows or large objects of the source it contains.
     pub rows: u64,
 }
 
@@ -107,25 +104,24 @@ pub struct SegmentSummary {
 pub struct Summary {
     /// The length of the text in bytes.
     pub raw_bytes: u64,
-    /// The length of what was stored in bytes.
+    /// The length of the stored bytes, after compression.
     pub stored_bytes: u64,
     /// The CRC-32 of the text.
     pub crc32: u32,
-    /// The SHA-256 of what was stored.
+    /// The SHA-256 of the stored bytes.
     pub sha256: [u8; 32],
-    /// What each segment holds, in order.
+    /// The size and row count of each segment, in order.
     pub segments: Vec<SegmentSummary>,
-    /// What the storage holds now.
+    /// The object that was published.
     pub published: Published,
 }
 
 /// Produces all segments, and publishes them as one upload.
 ///
-/// The first error, from whatever side, stops everything, aborts the upload, and is returned; if
-/// aborting fails too, the hint says what is left. A panic in a producer is an error. The same
-/// goes for `shutdown`, whose error has the kind `Interrupted`. Once the upload is being completed
-/// `shutdown` no longer has an effect: that step either publishes or cleans up by itself, and takes bounded
-/// time.
+/// The first error, from a producer or the upload, stops everything, aborts the upload, and is returned; if
+/// aborting fails too, the hint tells what is left. A panic in a producer counts as an error. Cancelling
+/// `shutdown` does the same, and its error has the kind `Interrupted`. Once the upload is being completed,
+/// `shutdown` no longer has an effect: that step either publishes or cleans up by itself, in bounded time.
 pub(crate) async fn run<S, F>(
     segments: Vec<S>,
     factory: F,
@@ -145,25 +141,25 @@ where
     }
 }
 
-/// An upload that is written in parts, each with segments and producers of its own; they become
-/// one text. What [`run`] says holds for the whole.
+/// An upload that is written in several steps, each with its own segments and producers; together they form
+/// one text. The description of [`run`] applies to the whole.
 ///
-/// After an error of [`PipelineRun::write`], or one of the caller's own, [`PipelineRun::abort`] must follow.
+/// After an error of [`PipelineRun::write`] or of the caller, [`PipelineRun::abort`] must be called.
 pub(crate) struct PipelineRun {
     writer: OrderedWriter,
     options: PipelineOptions,
     progress: Arc<dyn Progress>,
     shutdown: CancellationToken,
     is_begun: bool,
-    /// Those of a part that failed, who have been told to stop.
+    /// The workers of a step that failed, which were told to stop.
     stopping: Option<worker::Workers>,
 }
 
 impl PipelineRun {
-    /// Begins with nothing written yet.
+    /// Starts a run, with nothing written yet.
     ///
     /// # Errors
-    /// If there is no memory for compressing.
+    /// If memory for compression cannot be allocated.
     pub(crate) fn new(
         options: PipelineOptions,
         upload: Box<dyn Upload>,
@@ -177,14 +173,14 @@ impl PipelineRun {
     /// Produces and writes the next segments. Returns when their producers have finished.
     ///
     /// # Errors
-    /// The first one, from whatever side.
+    /// The first error, from a producer or the upload.
     pub(crate) async fn write<S, F>(&mut self, segments: Vec<S>, factory: F) -> Result<()>
     where
         S: Send + Sync + 'static,
         F: ProducerFactory<S>,
     {
         let queue = Arc::new(OrderedQueue::new(segments.len(), self.options.byte_budget));
-        // Whatever ends this function, or drops its future, ends the workers too.
+        // However this function ends, even if its future is dropped, the workers must end too.
         let _stop_workers = StopOnDrop(Arc::clone(&queue));
         let mut workers = worker::start(segments, factory, self.options, &queue, &self.progress);
         let written = tokio::select! {
@@ -192,7 +188,7 @@ impl PipelineRun {
             () = self.shutdown.cancelled() => Err(interrupted()),
             written = write_all(&mut self.writer, &mut self.is_begun, &queue, &mut workers) => written,
         };
-        // If a worker failed first, its error is the cause, and the writer's only a consequence.
+        // If a worker failed first, its error is the cause, and the writer's error only a consequence.
         if let Err(error) = written {
             queue.fail(error);
         }
@@ -201,10 +197,10 @@ impl PipelineRun {
         Err(error)
     }
 
-    /// Publishes what was written.
+    /// Publishes the upload.
     ///
     /// # Errors
-    /// As [`run`]; nothing is left to abort then.
+    /// As for [`run`]; in that case nothing is left to abort.
     pub(crate) async fn complete(mut self) -> Result<Summary> {
         let finished = tokio::select! {
             biased;
@@ -217,7 +213,7 @@ impl PipelineRun {
         }
     }
 
-    /// Aborts the upload because of `error`, and returns that, with a hint if something is left.
+    /// Aborts the upload because of `error`, and returns `error`, with a hint if something is left behind.
     pub(crate) async fn abort(self, error: Error) -> Error {
         let stopped = async {
             match self.stopping {
@@ -233,7 +229,7 @@ impl PipelineRun {
     }
 }
 
-/// Writes all segments of a part, and waits for its workers.
+/// Writes all segments of a step, and waits for its workers.
 async fn write_all(
     writer: &mut OrderedWriter,
     is_begun: &mut bool,
@@ -244,7 +240,7 @@ async fn write_all(
         writer.begin().await?;
     }
     writer.write_segments(queue).await?;
-    // A worker may find out at its end that what it produced was not sound.
+    // A worker may only find out at its end that its output was not consistent.
     workers.join().await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Where workers leave blocks and the writer picks them up in segment order.
+//! The queue in which workers leave blocks, and from which the writer takes them in segment order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,14 +10,13 @@ use super::SegmentSummary;
 use crate::codec::{BLOCK_BYTES, CompressedBlock};
 use crate::error::{Error, ErrorKind, Result};
 
-/// How many bytes the segment at the head may have waiting, whatever the others hold.
+/// How many bytes of the segment at the head may be waiting, regardless of the other segments.
 const HEAD_BYTES: usize = 2 * BLOCK_BYTES;
 
-/// What a worker hands over.
+/// What a worker passes to the writer.
 pub(super) enum Piece {
-    /// A compressed block.
     Block(CompressedBlock),
-    /// The short end of a segment, still text, for the writer to join with its neighbours.
+    /// The short end of a segment, still as text, for the writer to join with its neighbours.
     Tail(Vec<u8>),
 }
 
@@ -30,13 +29,11 @@ impl Piece {
     }
 }
 
-/// What the writer does next.
 pub(super) enum Step {
-    /// Write this.
     Piece(Piece),
-    /// The segment at the head is whole, and this is what it holds.
+    /// The segment at the head is complete, with this summary.
     SegmentDone(SegmentSummary),
-    /// All segments are whole.
+    /// All segments are complete.
     Finished,
 }
 
@@ -49,7 +46,7 @@ struct QueuedSegment {
 }
 
 struct QueueState {
-    /// The segment that the writer is at.
+    /// The segment that the writer is processing.
     head: usize,
     /// The next segment that no worker has taken.
     next: usize,
@@ -59,7 +56,7 @@ struct QueueState {
     failure: Option<Error>,
 }
 
-/// The meeting place of workers and writer. Workers block their threads here; the writer awaits.
+/// Connects workers and writer. Workers block their threads here; the writer awaits.
 pub(super) struct OrderedQueue {
     segments: usize,
     byte_budget: usize,
@@ -68,7 +65,7 @@ pub(super) struct OrderedQueue {
     room: Condvar,
     /// The writer waits here for pieces.
     ready: Notify,
-    /// Cancelled when the run is over, to wake producers that await something of their own.
+    /// Cancelled when the run is over, to wake producers that are waiting for something else.
     stop: CancellationToken,
 }
 
@@ -91,12 +88,12 @@ impl OrderedQueue {
         }
     }
 
-    /// No code panics while it holds the lock, so a poisoned lock guards a sound state.
+    /// No code panics while it holds the lock, so the state behind a poisoned lock is valid.
     fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the next segment to a worker, or none if there is none or the run is over.
+    /// Gives the next segment to a worker, or `None` if no segment is left or the run is over.
     pub(super) fn take_segment(&self) -> Option<usize> {
         let mut state = self.lock();
         if state.stopped || state.next == self.segments {
@@ -106,7 +103,7 @@ impl OrderedQueue {
         Some(state.next - 1)
     }
 
-    /// Hands over a piece; blocks the thread until there is room for it.
+    /// Adds a piece; blocks the thread until there is room for it.
     pub(super) fn put(&self, segment: usize, piece: Piece) -> Result<()> {
         let bytes = piece.held_bytes();
         let mut state = self.lock();
@@ -125,13 +122,14 @@ impl OrderedQueue {
     }
 
     fn has_room(&self, state: &QueueState, segment: usize, bytes: usize) -> bool {
-        // Less than HEAD_BYTES *before* the piece: one piece may overshoot, none can get stuck.
+        // The bytes *before* this piece must be below HEAD_BYTES: so a piece may exceed the limit, but never
+        // gets stuck.
         let at_head = segment == state.head
             && state.queued.get(&segment).is_none_or(|segment_queue| segment_queue.held_bytes < HEAD_BYTES);
         at_head || state.held_bytes + bytes <= self.byte_budget
     }
 
-    /// Says that a segment is whole, and what it holds.
+    /// Marks a segment as complete, with its summary.
     pub(super) fn finish_segment(&self, segment: usize, summary: SegmentSummary) {
         let mut state = self.lock();
         state.queued.entry(segment).or_default().finished = Some(summary);
@@ -144,13 +142,13 @@ impl OrderedQueue {
         }
     }
 
-    /// Waits for the writer's next step. An error if the run was stopped; the cause is elsewhere.
+    /// Waits for the writer's next step. Fails if the run was stopped; the cause is reported elsewhere.
     pub(super) async fn next(&self) -> Result<Step> {
         loop {
             if let Some(step) = self.try_next()? {
                 return Ok(step);
             }
-            // A permit is kept if the notification came in between: there is one waiter only.
+            // There is only one waiter, so a notification that arrives in between leaves a permit.
             self.ready.notified().await;
         }
     }
@@ -176,12 +174,12 @@ impl OrderedQueue {
         let Some(summary) = segment_queue.finished else { return Ok(None) };
         state.queued.remove(&segment);
         state.head += 1;
-        // The new head may go on whatever the budget says.
+        // The new head may continue, whatever the budget.
         self.room.notify_all();
         Ok(Some(Step::SegmentDone(summary)))
     }
 
-    /// Notes a failure, if it is the first and the run was not over already, and stops the run.
+    /// Records a failure, if it is the first and the run was not already over, and stops the run.
     pub(super) fn fail(&self, error: Error) {
         let mut state = self.lock();
         if !state.stopped {
@@ -191,7 +189,7 @@ impl OrderedQueue {
         self.stop();
     }
 
-    /// Stops the run: every wait here ends, with an error.
+    /// Stops the run: every wait on this queue ends with an error.
     pub(super) fn stop(&self) {
         self.lock().stopped = true;
         self.room.notify_all();
@@ -199,7 +197,7 @@ impl OrderedQueue {
         self.stop.cancel();
     }
 
-    /// Ends when the run is over.
+    /// Completes when the run is over.
     pub(super) async fn stopped(&self) {
         self.stop.cancelled().await;
     }
@@ -209,7 +207,7 @@ impl OrderedQueue {
     }
 }
 
-/// What those hear who are stopped because of something else; never the first cause.
+/// The error for tasks that are stopped because of another failure; never the first cause.
 fn stopped() -> Error {
     Error::new(ErrorKind::Other, "write the dump").because("the run was stopped")
 }

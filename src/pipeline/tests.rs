@@ -16,7 +16,7 @@ use crate::progress::Silent;
 use crate::storage::sink::Sink;
 use crate::storage::sink::memory::{MemorySink, MemoryStore};
 
-/// A segment is its rows, and what happens while they are produced.
+/// The rows of a segment, and what happens while they are produced.
 #[derive(Debug, Clone, Default)]
 struct Rows {
     rows: Vec<Vec<u8>>,
@@ -53,7 +53,7 @@ struct Factory {
 
 struct Producer {
     factory: Factory,
-    /// Makes the producer `!Send`, as one that holds a connection's reference counts may be.
+    /// Makes the producer `!Send`, as a real producer may be if its connection uses `Rc`.
     _local: Rc<Cell<u8>>,
 }
 
@@ -101,7 +101,7 @@ fn options(compression: Compression, jobs: usize, byte_budget: usize) -> Pipelin
     PipelineOptions { compression, jobs, byte_budget }
 }
 
-/// Runs into memory, and returns what was published beside the result.
+/// Runs with a store in memory, and returns the published bytes with the result.
 async fn run_to_memory(
     segments: Vec<Rows>,
     factory: Factory,
@@ -194,7 +194,7 @@ fn tiny_segments_share_blocks() {
     let raw = text_of(&segments).len();
     let (summary, _) = run_blocking(segments, Factory::default(), options(Compression::GZIP, 2, 1 << 20));
     let stored = summary.unwrap().stored_bytes as usize;
-    // On their own, 20,000 rows of 40 bytes would be larger than their text.
+    // Compressed separately, 20,000 rows of 40 bytes would be larger than their text.
     assert!(stored * 3 < raw, "{stored} bytes of {raw}");
 }
 
@@ -205,8 +205,8 @@ fn no_segments_make_an_empty_dump() {
     assert_eq!(decode(Compression::GZIP, &stored.unwrap()), b"");
 }
 
-/// Every way for a worker to fail, at every segment: the first cause comes out, nothing is
-/// published, and it is quick although another worker hangs.
+/// Every way in which a worker can fail, at every segment: the first cause is reported, nothing is published,
+/// and it ends quickly although another worker hangs.
 #[test]
 fn a_failing_producer_never_completes() {
     for failing in 0..6 {
@@ -219,7 +219,7 @@ fn a_failing_producer_never_completes() {
             let hanging = (failing + 1) % 6;
             segments[hanging].end = End::Hangs;
             let started = Instant::now();
-            // As many workers as segments, so that the failing one is reached past the hanging one.
+            // As many workers as segments, so that the failing segment is reached although another one hangs.
             let (result, stored) =
                 run_blocking(segments, Factory::default(), options(Compression::ZSTD, 6, 64 << 20));
             let error = result.unwrap_err();
@@ -261,7 +261,7 @@ async fn an_interruption_cancels_the_producers_and_publishes_nothing() {
     assert_eq!(factory.cancelled.load(Ordering::SeqCst), 2);
 }
 
-/// An upload that fails at its n-th call, and notes how it ended.
+/// An upload that fails at its n-th call, and records how it ended.
 struct FailingUpload {
     calls_until_failure: usize,
     delay: Duration,
@@ -334,7 +334,7 @@ async fn a_failing_upload_is_aborted_wherever_it_fails() {
         let (result, aborted) = run_to_failing(calls, false).await;
         let Err(error) = result else { break };
         assert_eq!(error.kind(), ErrorKind::StorageFailed);
-        // `complete`, the last call, cleans up by itself.
+        // `complete`, the last call, cleans up after itself.
         let last = run_to_failing(calls + 1, false).await.0.is_ok();
         assert_eq!(aborted, !last, "failure after {calls} calls");
         calls += 1;
@@ -352,7 +352,7 @@ async fn a_failed_abort_is_told_beside_the_cause() {
 fn decode(compression: Compression, bytes: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
     match compression {
-        // The first member only, as the least able readers do.
+        // Reads the first member only, as the least capable readers do.
         Compression::Gzip(_) => flate2::read::GzDecoder::new(bytes).read_to_end(&mut text).unwrap(),
         Compression::Zstd { .. } => zstd::Decoder::new(bytes).unwrap().read_to_end(&mut text).unwrap(),
         Compression::Lz4(_) | Compression::None => {
@@ -395,7 +395,7 @@ proptest! {
     }
 }
 
-/// Writes each list of segments as a part of one upload.
+/// Writes each list of segments as a step of one upload.
 fn run_in_parts(parts: Vec<Vec<Rows>>) -> (Result<Summary>, Option<Vec<u8>>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {

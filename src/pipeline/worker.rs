@@ -15,25 +15,24 @@ use super::{BlockWriter, PipelineOptions, Produce, ProducerFactory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
 
-/// How long a producer may take to cancel what it was at.
+/// How long a producer may take to cancel its current work.
 const CANCEL_TIME: Duration = Duration::from_secs(4);
 
-/// How long to wait for workers after a failure: the cancelling, and the block in hand.
+/// How long to wait for workers after a failure, to cancel and to finish the current block.
 pub(super) const STOP_TIME: Duration = Duration::from_secs(6);
 
-/// The threads that run. Each holds a sender of the channel until it ends.
+/// The running threads. Each holds a sender of the channel until it ends.
 pub(super) struct Workers {
     ended: mpsc::Receiver<()>,
 }
 
 impl Workers {
-    /// Waits until all have ended. May be dropped and called again.
+    /// Waits until all have ended. Its future may be dropped, and the method called again.
     pub(super) async fn join(&mut self) {
         while self.ended.recv().await.is_some() {}
     }
 }
 
-/// What the threads share.
 struct Shared<S, F> {
     segments: Vec<S>,
     factory: F,
@@ -42,7 +41,7 @@ struct Shared<S, F> {
     progress: Arc<dyn Progress>,
 }
 
-/// Starts the workers. Should that fail, the failure is with the queue, as any of theirs.
+/// Starts the workers. If that fails, the error is recorded in the queue, as for any failure of a worker.
 pub(super) fn start<S, F>(
     segments: Vec<S>,
     factory: F,
@@ -104,7 +103,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     format!("a defect in pgsiphon: {text}")
 }
 
-/// Produces segment after segment until there is none, or the run is over.
+/// Produces segment after segment until none is left, or the run is over.
 async fn work<S, F: ProducerFactory<S>>(shared: &Shared<S, F>, worker: usize) -> Result<()> {
     let queue = &shared.queue;
     let made = tokio::select! {
@@ -126,12 +125,12 @@ async fn work<S, F: ProducerFactory<S>>(shared: &Shared<S, F>, worker: usize) ->
         match produced {
             Some(Ok(())) => out.finish_segment()?,
             ended => {
-                // First, so that nobody waits for the cancelling.
+                // Recorded first, so that nobody waits for the cancellation.
                 if let Some(Err(error)) = ended {
                     queue.fail(error);
                 }
                 if tokio::time::timeout(CANCEL_TIME, producer.cancel()).await.is_err() {
-                    tracing::warn!(worker, "what the worker was at could not be cancelled in time");
+                    tracing::warn!(worker, "the worker's running command could not be cancelled in time");
                 }
                 return Ok(());
             }

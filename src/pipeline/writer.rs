@@ -1,8 +1,8 @@
 //! The one writer: joins the segments' blocks in order, and hands them to the upload.
 //!
-//! Short ends of segments come as text. They are gathered until the next would make more than a
-//! block, or until a block comes; then what was gathered is compressed as a block. So blocks depend
-//! on the text and the list of segments only.
+//! Short ends of segments arrive as text. They are collected until the next one would exceed a block, or
+//! until a block arrives; then the collected text is compressed as a block. So blocks depend only on the text
+//! and the list of segments.
 
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ pub(super) struct OrderedWriter {
     upload: Box<dyn Upload>,
     progress: Arc<dyn Progress>,
     container: Container,
-    /// Away while it works on another thread.
+    /// `None` while it is in use on another thread.
     compressor: Option<BlockCompressor>,
     gathered: Vec<u8>,
     raw_bytes: u64,
     stored_bytes: u64,
     segments: Vec<SegmentSummary>,
-    /// Of what is stored; it grows in the same pass.
+    /// The digest of the stored bytes, updated in the same pass.
     digest: StoredDigest,
 }
 
@@ -49,12 +49,12 @@ impl OrderedWriter {
         })
     }
 
-    /// Writes what comes before the first segment.
+    /// Writes the bytes before the first segment.
     pub(super) async fn begin(&mut self) -> Result<()> {
         self.write(self.container.header()).await
     }
 
-    /// Writes all segments of a queue, but for a short end that may be joined with what follows.
+    /// Writes all segments of a queue, except a short end that may be joined with later text.
     pub(super) async fn write_segments(&mut self, queue: &OrderedQueue) -> Result<()> {
         loop {
             match queue.next().await? {
@@ -72,8 +72,8 @@ impl OrderedWriter {
         }
     }
 
-    /// Writes what is left and what comes after the last segment, and waits until as much of it is
-    /// stored as can be.
+    /// Writes the remaining text and the bytes after the last segment, and waits until as much of it as
+    /// possible is stored.
     pub(super) async fn finish(&mut self) -> Result<()> {
         self.write_gathered().await?;
         self.write(self.container.trailer(self.raw_bytes)).await?;
@@ -88,14 +88,14 @@ impl OrderedWriter {
         Ok(())
     }
 
-    /// Compressing takes milliseconds: too long for the thread that also serves the upload.
+    /// Compression takes milliseconds: too long for the thread that also serves the upload.
     async fn write_gathered(&mut self) -> Result<()> {
         if self.gathered.is_empty() {
             return Ok(());
         }
         let text = std::mem::take(&mut self.gathered);
         let Some(mut compressor) = self.compressor.take() else {
-            return Err(lost_compressor("it did not come back"));
+            return Err(lost_compressor("its thread did not return it"));
         };
         let (compressor, mut text, block) = tokio::task::spawn_blocking(move || {
             let block = compressor.compress(&text);

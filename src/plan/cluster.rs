@@ -1,11 +1,10 @@
-//! What stands around the globals and the databases in a dump of the whole cluster.
+//! The text around the globals and the databases in a dump of the whole cluster.
 
 use super::PlanContext;
 use crate::catalog::ClusterDatabase;
 use crate::select::options::DumpOptions;
 
-/// The beginning: what sets the session up, and the globals. `with_databases` says that databases
-/// follow.
+/// The beginning: the session's settings and the globals. `with_databases` tells whether databases follow.
 pub(crate) fn cluster_start(setting: PlanContext<'_>, globals: &str, with_databases: bool) -> String {
     let PlanContext { options, server, started, .. } = setting;
     let strings = if server.standard_conforming_strings {
@@ -16,7 +15,7 @@ pub(crate) fn cluster_start(setting: PlanContext<'_>, globals: &str, with_databa
     let (key, encoding) = (&options.restrict_key, &server.encoding);
     let started = if options.verbose { format!("-- Started on {started}\n\n") } else { String::new() };
     let heading = if with_databases { "--\n-- Databases\n--\n\n" } else { "" };
-    // Each dump of a database enters the restricted mode by itself.
+    // The dump of each database enters restricted mode itself.
     format!(
         "--\n-- PostgreSQL database cluster dump\n--\n\n{started}\\restrict {key}\n\n\
          SET default_transaction_read_only = off;\n\n\
@@ -25,23 +24,23 @@ pub(crate) fn cluster_start(setting: PlanContext<'_>, globals: &str, with_databa
     )
 }
 
-/// The end; `completed` is when that was, for `-v`.
+/// The end; `completed` is the end time, for `-v`.
 pub(crate) fn cluster_end(options: &DumpOptions, completed: &str) -> String {
     let completed = if options.verbose { format!("-- Completed on {completed}\n\n") } else { String::new() };
     format!("{completed}--\n-- PostgreSQL database cluster dump complete\n--\n\n")
 }
 
-/// In which order the databases are dumped: `template1` first, so that a restore that is connected
-/// to `postgres` can drop it before that one's turn comes.
+/// The order in which the databases are dumped: `template1` first, so that a restore connected to `postgres`
+/// can drop it before `postgres` itself is restored.
 pub(crate) fn cluster_order(mut databases: Vec<ClusterDatabase>) -> Vec<ClusterDatabase> {
     databases.sort_by_key(|it| it.datname != "template1");
     databases
 }
 
-/// What comes before the dump of a database, and the options for that dump.
+/// The text before the dump of a database, and the options for that dump.
 ///
-/// Databases that are there from the start are not made: psql is told to connect to them; only
-/// with `-c` they are dropped and made again, as all are that users made.
+/// Databases that exist from the start are not created: psql is told to connect to them. Only with `-c` are
+/// they dropped and recreated, as all databases that users created are.
 pub(crate) fn cluster_database(options: &DumpOptions, database: &ClusterDatabase) -> (String, DumpOptions) {
     let name = &database.datname;
     let in_line = name.replace(['\n', '\r'], " ");

@@ -7,7 +7,8 @@ impl Printer<'_> {
     /// Prints the command that drops what the entry creates.
     pub(super) fn drop(&mut self, entry: &Entry) {
         let options = self.setting.options;
-        // With -C the database goes as a whole; until it is there again we are in another one.
+        // With -C the whole database is dropped, and until it is recreated the session is in another
+        // database.
         let is_printed = entry.kind.is_database() || !options.create;
         let Some(drop) = entry.drop.as_ref().filter(|_| is_printed) else { return };
         self.become_owner(entry);

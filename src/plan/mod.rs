@@ -1,9 +1,9 @@
-//! The dump as an ordered list of segments: text that is known, and contents that are streamed.
+//! The dump as an ordered list of segments: text that is already known, and contents that are streamed.
 //!
-//! This is the part of pg_dump that it shares with pg_restore: which entries are wanted, in
-//! which pass they come, and what stands around each.
+//! This covers the part of pg_dump that it shares with pg_restore: which entries are wanted, in which pass
+//! they come, and the text around each.
 
-// A new kind of object must not slip through: the compiler leads to each place that has to know it.
+// A new kind of object must not be forgotten: the compiler points to each place that must handle it.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod cluster;
@@ -21,22 +21,22 @@ use print::Printer;
 pub(crate) use cluster::{cluster_database, cluster_end, cluster_order, cluster_start};
 use required::{Required, required};
 
-/// The unit of parallel work. Segments follow each other in the dump; each can be produced alone.
+/// The unit of parallel work. Segments follow each other in the dump, and each can be produced independently.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Segment {
-    /// Text that is known already.
+    /// Text that is already known.
     Text(String),
-    /// The rows of this table data object, without the commands around them. A large table may
-    /// later become several of these, a range of blocks each.
+    /// The rows of this table data object, without the commands around them. A later version may split a
+    /// large table into several of these, one per block range.
     Rows(DumpId),
-    /// The contents of this group of large objects, or of all.
+    /// The contents of this group of large objects, or of all if `None`.
     LargeObjects(Option<DumpId>),
     /// For `-v`: a comment that says when the dump ended.
     CompletionTime,
 }
 
 impl Segment {
-    /// Whether it takes a session to produce.
+    /// Whether producing it takes a session.
     pub(crate) fn reads(&self) -> bool {
         match self {
             Segment::Rows(_) | Segment::LargeObjects(_) => true,
@@ -45,21 +45,18 @@ impl Segment {
     }
 }
 
-/// Everything that the text around the entries depends on.
+/// Everything that affects the text around the entries.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PlanContext<'a> {
-    /// What was asked for.
     pub options: &'a DumpOptions,
-    /// The server.
     pub server: &'a Server,
-    /// Its quoting.
     pub quoter: &'a Quoter,
-    /// For `-v`: when the dump began ([`timestamp`]).
+    /// The start time for `-v` ([`timestamp`]).
     pub started: &'a str,
 }
 
-/// When an entry is printed: privileges after everything that they are on, and after those what
-/// would be disturbed by them or by anything else.
+/// When an entry is printed: privileges come after all objects they apply to, and last come entries that
+/// privileges or other entries could interfere with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Pass {
     Main,
@@ -139,7 +136,7 @@ fn pass(entry: &Entry) -> Pass {
 /// Lays the entries out as a dump.
 pub(crate) fn plan(entries: &[Entry], setting: PlanContext<'_>) -> Vec<Segment> {
     let wanted = wanted(entries, setting.options);
-    // Also if it only comes to that, as with --section=data.
+    // This also holds if the options merely amount to that, as with --section=data.
     let no_definition = wanted.iter().all(|(entry, required)| !required.schema || entry.kind.is_statistics());
     let mut printer = Printer::new(setting, setting.options.data_only() || no_definition);
     printer.start();
@@ -156,7 +153,7 @@ pub(crate) fn plan(entries: &[Entry], setting: PlanContext<'_>) -> Vec<Segment> 
     printer.end()
 }
 
-/// The entries of which something is printed, and what.
+/// The entries that are at least partly printed, with the parts that are.
 fn wanted<'e>(entries: &'e [Entry], options: &DumpOptions) -> Vec<(&'e Entry, Required)> {
     let mut section = Section::PreData;
     let mut wanted = Vec::new();
@@ -180,7 +177,7 @@ fn segment_of(contents: Contents) -> Segment {
     }
 }
 
-/// The time, as the comments of `-v` give it.
+/// The current time, in the format of the comments of `-v`.
 pub(crate) fn timestamp() -> String {
     chrono::Local::now().format("%Y-%m-%d %H:%M:%S %Z").to_string()
 }

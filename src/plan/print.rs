@@ -1,4 +1,4 @@
-//! How an entry is printed: its header, its commands, what sets the session up for it.
+//! How an entry is printed: its header, its commands, and the session settings for it.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,10 @@ use super::{PlanContext, Segment, segment_of};
 use crate::emit::{Contents, Definition, DropCommand, Entry, EntryKind};
 use crate::pg::quote::quoted;
 
-/// Text longer than this is compressed sooner by several workers.
+/// Text longer than this compresses faster when several workers share it.
 const ENOUGH_FOR_A_WORKER: usize = 2 << 20;
 
-/// Writes the dump's text, and remembers what the reading session has been told.
+/// Writes the dump's text, and keeps track of the settings of the session that will restore it.
 pub(super) struct Printer<'a> {
     pub(super) setting: PlanContext<'a>,
     pub(super) out: String,
@@ -19,7 +19,7 @@ pub(super) struct Printer<'a> {
     tablespace: Option<String>,
     table_am: Option<String>,
     user: Option<String>,
-    /// No definitions are printed: then triggers are switched off around rows, if asked for.
+    /// No definitions are printed, so triggers are disabled around rows if requested.
     data_only: bool,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Printer<'a> {
         let PlanContext { options, server, started, .. } = self.setting;
         self.out.push_str("--\n-- PostgreSQL database dump\n--\n\n");
         self.out.push_str(&format!("\\restrict {}\n\n", options.restrict_key));
-        // The server's own word, so no line of it may become a line of the script.
+        // The server reports this text, so none of its lines may become a line of the script.
         let version = server.version.replace(['\n', '\r'], " ");
         self.out.push_str(&format!("-- Dumped from database version {version}\n"));
         self.out.push_str(&format!("-- Dumped by pgsiphon version {}\n\n", env!("CARGO_PKG_VERSION")));
@@ -103,7 +103,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Prints what is wanted of an entry.
+    /// Prints the wanted parts of an entry.
     pub(super) fn entry(&mut self, entry: &Entry, required: Required) {
         if self.out.len() >= ENOUGH_FOR_A_WORKER {
             self.flush();
@@ -164,7 +164,7 @@ impl<'a> Printer<'a> {
             self.out.push_str(&format!("ALTER TABLE {name} SET ACCESS METHOD {};\n\n", q.id(am)));
         }
         if entry.kind.is_acl() {
-            // Its grants may have changed the session's user.
+            // The entry's grants may have changed the session's user.
             self.user = None;
         }
     }
@@ -173,7 +173,8 @@ impl<'a> Printer<'a> {
         let options = self.setting.options;
         self.out.push_str("--\n");
         if options.verbose {
-            // Numbered as they come: pg_dump's numbers tell the order in which it read its catalogs.
+            // Numbered in order of appearance: pg_dump's numbers depend on the order in which it read its
+            // catalogs.
             self.headers += 1;
             let (number, id) = (self.headers, entry.catalog_id);
             self.out.push_str(&format!("-- TOC entry {number} (class {} OID {})\n", id.classoid, id.oid));
@@ -221,7 +222,7 @@ impl<'a> Printer<'a> {
         self.table_am = Some(want.clone());
     }
 
-    /// With `--use-set-session-authorization`: who runs the commands that follow.
+    /// With `--use-set-session-authorization`: sets the user who runs the following commands.
     pub(super) fn become_owner(&mut self, entry: &Entry) {
         if self.setting.options.no_owner || !self.setting.options.set_session_authorization {
             return;
@@ -238,13 +239,13 @@ impl<'a> Printer<'a> {
         self.user = Some(user.to_owned());
     }
 
-    /// Gives the object to its owner, where there is a command for that.
+    /// Sets the owner, for objects that have a command for it.
     fn owner(&mut self, entry: &Entry) {
         let options = self.setting.options;
         let built_in_schema =
             entry.kind == EntryKind::Schema && matches!(entry.definition, Definition::Note(_));
         let (Some(owner), Some(identity)) = (&entry.owner, &entry.identity) else { return };
-        // What goes with another object is that one's owner's, too.
+        // An object that is part of another one belongs to that one's owner.
         let is_part = entry.drop == Some(DropCommand::Nothing);
         if options.no_owner
             || (options.set_session_authorization && !built_in_schema)
@@ -299,7 +300,7 @@ impl<'a> Printer<'a> {
         self.out.push_str(&format!("ALTER TABLE {table} {verb} TRIGGER ALL;\n\n"));
     }
 
-    /// psql leaves for the database that was just created. What the old session was told is gone.
+    /// psql connects to the database that was just created, so all session settings are gone.
     fn reconnect(&mut self, database: &str) {
         let key = &self.setting.options.restrict_key;
         self.out.push_str(&format!("\\unrestrict {key}\n"));
@@ -310,7 +311,8 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// The keyword of ALTER … OWNER TO; `None` for what has its owner from another object, or none at all.
+/// The keyword for ALTER … OWNER TO; `None` for objects that take their owner from another object, or have
+/// none.
 fn owner_keyword(kind: EntryKind, dialect: u32) -> Option<&'static str> {
     match kind {
         EntryKind::Collation
@@ -335,7 +337,7 @@ fn owner_keyword(kind: EntryKind, dialect: u32) -> Option<&'static str> {
         | EntryKind::OperatorClass
         | EntryKind::OperatorFamily
         | EntryKind::Procedure => Some(kind.header()),
-        // ALTER TABLE serves them all; from 16 on each is called by its name.
+        // ALTER TABLE works for all of them; from 16 on, pg_dump uses each kind's own keyword.
         EntryKind::View | EntryKind::Sequence | EntryKind::MaterializedView if dialect >= 16 => {
             Some(kind.header())
         }
@@ -379,13 +381,13 @@ fn owner_keyword(kind: EntryKind, dialect: u32) -> Option<&'static str> {
     }
 }
 
-/// What stands in a comment: a line feed would end that.
+/// Text for a comment, which a line feed would end.
 fn one_line(text: &str) -> Cow<'_, str> {
     let ends = ['\n', '\r'];
     if text.contains(ends) { Cow::Owned(text.replace(ends, " ")) } else { Cow::Borrowed(text) }
 }
 
-/// `\connect`, in a form that psql takes for nothing but a database's name.
+/// `\connect`, in a form in which psql reads the argument only as a database name.
 fn connect_command(quoter: &crate::pg::quote::Quoter, database: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     if database.chars().all(plain) {

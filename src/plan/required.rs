@@ -3,16 +3,15 @@
 use crate::emit::{Definition, Entry, EntryKind, Section};
 use crate::select::options::{DumpOptions, Sections};
 
-/// What of an entry is printed.
+/// Which parts of an entry are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Required {
-    /// Its definition.
     pub(super) schema: bool,
-    /// Its contents, or a definition that counts as such.
+    /// The contents, or a definition that counts as contents.
     pub(super) data: bool,
 }
 
-/// Decides about one entry, which stands in `section`.
+/// Decides which parts of one entry in `section` are printed.
 pub(super) fn required(entry: &Entry, section: Section, options: &DumpOptions) -> Required {
     let nothing = Required::default();
     if entry.kind.is_database() {
@@ -55,7 +54,7 @@ pub(super) fn required(entry: &Entry, section: Section, options: &DumpOptions) -
     required
 }
 
-/// Kinds that an option of their own leaves out, and what is attached to objects of such kinds.
+/// Kinds that have a separate option to leave them out, and entries attached to objects of such kinds.
 fn switched_off(entry: &Entry, o: &DumpOptions) -> bool {
     let is_off = |kind| match kind {
         EntryKind::Acl | EntryKind::DefaultAcl => o.no_privileges,

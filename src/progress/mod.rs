@@ -1,28 +1,28 @@
-//! What a run tells while it is running: how far it has come, and what it warns of.
+//! What a run reports while it is running: its progress and its warnings.
 
 mod warnings;
 
 pub use warnings::Warnings;
 
-/// Hears how far a run has come, from several threads. Everything is optional.
+/// Receives the progress of a run, from several threads. All methods are optional.
 pub trait Progress: Send + Sync {
-    /// `bytes` more of text were produced.
+    /// `bytes` more bytes of text were produced.
     fn raw_bytes(&self, bytes: u64) {
         let _ = bytes;
     }
 
-    /// `bytes` more were handed to the upload.
+    /// `bytes` more bytes were passed to the upload.
     fn stored_bytes(&self, bytes: u64) {
         let _ = bytes;
     }
 
-    /// Segment number `segment` (from 0) is written, and so are all before it.
+    /// Segment number `segment` (from 0) and all before it are written.
     fn segment_done(&self, segment: usize) {
         let _ = segment;
     }
 }
 
-/// Progress that nobody wants to hear of.
+/// Ignores all progress.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

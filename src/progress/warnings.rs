@@ -1,12 +1,12 @@
-//! What a run warns of: logged where it arises, and kept for the manifest and the report.
+//! Warnings of a run: logged where they arise, and kept for the manifest and the report.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many warnings are kept. More are logged and counted.
+/// How many warnings are kept. Further ones are only logged and counted.
 const KEPT: usize = 100;
 
-/// The warnings of one run. Clones share them, so that each thread and task of the run has one.
+/// The warnings of one run. Clones share the same list, so each thread and task of the run can hold one.
 #[derive(Debug, Clone, Default)]
 pub struct Warnings(Arc<Mutex<Kept>>);
 
@@ -29,7 +29,7 @@ impl Warnings {
         }
     }
 
-    /// The warnings so far, with a last line that counts those that were not kept.
+    /// The warnings so far. If some were not kept, the last line counts them.
     pub fn texts(&self) -> Vec<String> {
         let kept = self.lock();
         let more = (kept.more > 0).then(|| format!("{} more warnings are in the log", kept.more));

@@ -1,15 +1,15 @@
-//! The file of `--filter`
-//! (<https://www.postgresql.org/docs/current/app-pgdump.html#APP-PGDUMP-OPTIONS>): one line per
-//! pattern, `include table PATTERN` or `exclude schema PATTERN`, with `#` comments.
+//! The file given by `--filter`
+//! (<https://www.postgresql.org/docs/current/app-pgdump.html#APP-PGDUMP-OPTIONS>): one pattern per line, as
+//! `include table PATTERN` or `exclude schema PATTERN`, with `#` comments.
 
 use super::options::Patterns;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Where the patterns of a file go.
+/// Where the patterns of a filter file are added.
 pub enum Lists<'a> {
-    /// A dump of one database: what pg_dump takes.
+    /// For a dump of one database: all patterns that pg_dump accepts.
     Database(&'a mut Patterns),
-    /// A dump of the cluster: the databases to leave out, which is all that pg_dumpall takes.
+    /// For a dump of the cluster: the databases to leave out, the only pattern that pg_dumpall accepts.
     Cluster(&'a mut Vec<String>),
 }
 
@@ -19,7 +19,7 @@ pub enum Lists<'a> {
 ///
 /// # Errors
 ///
-/// Usage, with the line, for whatever pg_dump refuses too, and for zero bytes.
+/// A usage error that gives the line, for everything that pg_dump refuses and for zero bytes.
 pub fn add(text: &str, name: &str, mut lists: Lists<'_>) -> Result<()> {
     let mut scanner = Scanner { rest: text, line: 1 };
     while !scanner.rest.is_empty() {
@@ -33,12 +33,12 @@ pub fn add(text: &str, name: &str, mut lists: Lists<'_>) -> Result<()> {
 
 struct Scanner<'a> {
     rest: &'a str,
-    /// Counted from 1. A quoted name may go over several.
+    /// Counted from 1. A quoted name may span several lines.
     line: usize,
 }
 
 impl<'a> Scanner<'a> {
-    /// Reads to the end of a line, and of a name that goes on after it.
+    /// Reads to the end of a line, or further if a quoted name spans several lines.
     fn row(&mut self, lists: &mut Lists<'_>) -> Result<(), String> {
         self.skip_blanks();
         if !self.at_end_of_row() {
@@ -60,7 +60,7 @@ impl<'a> Scanner<'a> {
             let list = lists.list_for(include, kind)?;
             list.push(self.pattern()?);
         }
-        // What is left is a comment.
+        // The rest of the line is a comment.
         let end = self.rest.find('\n').unwrap_or(self.rest.len());
         self.rest = &self.rest[end..];
         self.advance();
@@ -82,7 +82,7 @@ impl<'a> Scanner<'a> {
         matches!(self.peek(), None | Some('\n' | '#'))
     }
 
-    /// Skips blanks within the line, and says whether there were any.
+    /// Skips blanks within the line, and returns whether there were any.
     fn skip_blanks(&mut self) -> bool {
         let rest = self.rest.trim_start_matches(|c| c != '\n' && is_blank(c));
         let some = rest.len() < self.rest.len();
@@ -90,7 +90,7 @@ impl<'a> Scanner<'a> {
         some
     }
 
-    /// Only a blank ends a keyword: `table-data` is one, and an unknown one.
+    /// Only a blank ends a keyword, so `table-data` is one keyword, even though it is unknown.
     fn keyword(&mut self) -> &'a str {
         let end = self.rest.find(is_blank).unwrap_or(self.rest.len());
         let word = &self.rest[..end];
@@ -98,9 +98,9 @@ impl<'a> Scanner<'a> {
         word
     }
 
-    /// Reads a pattern: blanks mean one space within a name, as in an operator's or a routine's
-    /// signature, and nothing beside a dot or a parenthesis. Before a quoted name they always mean
-    /// one space. A pattern that is only a comment is empty, and matches nothing.
+    /// Reads a pattern. Blanks within a name, such as an operator's or a routine's signature, become one
+    /// space; next to a dot or a parenthesis they are dropped. Before a quoted name they always become one
+    /// space. A pattern that consists of a comment only is empty, and matches nothing.
     fn pattern(&mut self) -> Result<String, String> {
         let mut pattern = String::new();
         let mut space = false;
@@ -151,9 +151,9 @@ impl<'a> Scanner<'a> {
         self.rest = &self.rest[end..];
     }
 
-    /// Copies a quoted name with its quotes; within them a line may end, and a backslash stands
-    /// before `n` for a line feed, before another backslash for one, and before all else for nothing,
-    /// together with what follows it.
+    /// Copies a quoted name with its quotes. It may contain line ends. A backslash followed by `n` stands for
+    /// a line feed, and two backslashes for one backslash. Any other backslash is dropped, together with the
+    /// character after it.
     fn quoted(&mut self, pattern: &mut String) -> Result<(), String> {
         pattern.extend(self.advance());
         loop {
@@ -170,7 +170,7 @@ impl<'a> Scanner<'a> {
                     '\\' => pattern.push('\\'),
                     '\n' => self.next_line_of_name(pattern)?,
                     other if other.is_ascii() => {}
-                    other => return Err(format!("a backslash stands before {other:?}")),
+                    other => return Err(format!("a backslash is followed by {other:?}")),
                 },
                 '\r' => {}
                 '\n' => self.next_line_of_name(pattern)?,
@@ -179,8 +179,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Goes on in the next line. pg_dump takes a line end that begins a line as part of the name, so
-    /// that an empty line counts twice.
+    /// Continues on the next line. pg_dump treats a line end at the start of a line as part of the name, so
+    /// an empty line counts twice.
     fn next_line_of_name(&mut self, pattern: &mut String) -> Result<(), String> {
         loop {
             if self.rest.is_empty() {
@@ -199,9 +199,9 @@ impl<'a> Scanner<'a> {
     }
 }
 
-const UNENDED: &str = "a quoted name does not end";
+const UNENDED: &str = "a quoted name is not terminated";
 
-/// What C's isspace() says of ASCII.
+/// As C's isspace() for ASCII.
 fn is_blank(c: char) -> bool {
     c.is_ascii_whitespace() || c == '\x0B'
 }
@@ -215,7 +215,7 @@ impl Lists<'_> {
             Lists::Database(patterns) => patterns,
             Lists::Cluster(databases) if !include && kind == "database" => return Ok(databases),
             Lists::Cluster(_) => {
-                return not_allowed(" in a dump of the cluster, where only \"exclude database\" is");
+                return not_allowed(" in a dump of the cluster, which only allows \"exclude database\"");
             }
         };
         Ok(match (include, kind.as_str()) {
@@ -233,7 +233,7 @@ impl Lists<'_> {
             (_, "table_data" | "table_data_and_children" | "foreign_data") => return not_allowed(""),
             (_, "database") => return not_allowed(" in a dump of one database"),
             (_, "function" | "index" | "trigger") => {
-                return not_allowed(": a dump holds these with their schema or table");
+                return not_allowed(": these are dumped with their schema or table");
             }
             _ => return Err(format!("unsupported filter object type {kind:?}")),
         })
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(p.foreign_servers, ["f"]);
     }
 
-    /// What pg_dump 17 and 18 make of the same lines.
+    /// How pg_dump 17 and 18 read the same lines.
     #[test]
     fn names_are_read_as_pg_dump_reads_them() {
         for (line, pattern) in [
@@ -328,10 +328,10 @@ mod tests {
             ("exclude foreign_data x", "\"exclude\" filter for \"foreign_data\" is not allowed"),
             ("exclude database x", "not allowed in a dump of one database"),
             ("include function f()", "\"include\" filter for \"function\" is not allowed"),
-            ("include table \"x\ny", "does not end"),
-            ("include table \"x\n", "does not end"),
-            ("include table \"x\\", "does not end"),
-            ("include table \"\\é\"", "a backslash stands before 'é'"),
+            ("include table \"x\ny", "is not terminated"),
+            ("include table \"x\n", "is not terminated"),
+            ("include table \"x\\", "is not terminated"),
+            ("include table \"\\é\"", "a backslash is followed by 'é'"),
             ("include table x\0", "zero byte"),
         ] {
             let report = read(text).unwrap_err().report();

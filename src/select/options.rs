@@ -1,13 +1,13 @@
-//! What is asked of a dump, with pg_dump's names and meanings
-//! (<https://www.postgresql.org/docs/current/app-pgdump.html>), after the command line was understood.
+//! What a dump should contain, with pg_dump's names and meanings
+//! (<https://www.postgresql.org/docs/current/app-pgdump.html>), after the command line was parsed.
 
 bitflags::bitflags! {
     /// The three sections of a dump (`--section`).
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Sections: u8 {
-        /// Everything that must exist before the rows.
+        /// Everything that must exist before the rows are loaded.
         const PRE_DATA = 1;
-        /// Rows, sequence values, large objects.
+        /// Rows, sequence values and large objects.
         const DATA = 2;
         /// Indexes, triggers, rules and most constraints.
         const POST_DATA = 4;
@@ -19,7 +19,7 @@ bitflags::bitflags! {
 pub enum RowFormat {
     /// `COPY … FROM stdin` and the server's own text format.
     Copy,
-    /// `INSERT`, with so many rows in one command.
+    /// `INSERT`, with this number of rows in one command.
     Insert {
         /// `--rows-per-insert`, at least 1.
         rows: u32,
@@ -29,105 +29,105 @@ pub enum RowFormat {
 /// Name patterns, as `psql` understands them.
 #[derive(Debug, Clone, Default)]
 pub struct Patterns {
-    /// `-n`
+    /// `-n`: schemas to dump.
     pub schemas: Vec<String>,
-    /// `-N`
+    /// `-N`: schemas to leave out.
     pub exclude_schemas: Vec<String>,
-    /// `-t`
+    /// `-t`: tables to dump.
     pub tables: Vec<String>,
-    /// `--table-and-children`
+    /// `--table-and-children`: tables to dump with their partitions and inheritance children.
     pub tables_and_children: Vec<String>,
-    /// `-T`
+    /// `-T`: tables to leave out.
     pub exclude_tables: Vec<String>,
-    /// `--exclude-table-and-children`
+    /// `--exclude-table-and-children`: tables to leave out with their partitions and inheritance children.
     pub exclude_tables_and_children: Vec<String>,
-    /// `--exclude-table-data`
+    /// `--exclude-table-data`: tables to dump without their rows.
     pub exclude_table_data: Vec<String>,
-    /// `--exclude-table-data-and-children`
+    /// `--exclude-table-data-and-children`: the same, with their partitions and inheritance children.
     pub exclude_table_data_and_children: Vec<String>,
-    /// `-e`
+    /// `-e`: extensions to dump.
     pub extensions: Vec<String>,
-    /// Only extensions are wanted, as `-e` means it. `include extension` in a filter file leaves out
-    /// other extensions, but nothing else.
+    /// Dump only extensions, as `-e` does. `include extension` in a filter file leaves out other extensions,
+    /// but nothing else.
     pub only_extensions: bool,
-    /// `--exclude-extension`
+    /// `--exclude-extension`: extensions to leave out.
     pub exclude_extensions: Vec<String>,
-    /// `--include-foreign-data`: foreign servers
+    /// `--include-foreign-data`: foreign servers whose tables' rows are dumped.
     pub foreign_servers: Vec<String>,
-    /// `--strict-names`: each pattern of an inclusion must match something.
+    /// `--strict-names`: each pattern that includes something must match something.
     pub strict: bool,
 }
 
-/// Everything that shapes the text of a dump.
+/// Everything that affects the text of a dump.
 #[derive(Debug, Clone)]
 pub struct DumpOptions {
-    /// Definitions are dumped (not with `-a`).
+    /// Dump definitions (off with `-a`).
     pub schema: bool,
-    /// Rows are dumped (not with `-s`).
+    /// Dump rows (off with `-s`).
     pub data: bool,
-    /// `--statistics`: what ANALYZE found out is dumped.
+    /// `--statistics`: dump the statistics that ANALYZE collected.
     pub statistics: bool,
-    /// The sections that are printed.
+    /// The sections to print.
     pub sections: Sections,
-    /// `-c`
+    /// `-c`: drop objects before creating them.
     pub clean: bool,
-    /// `--if-exists`
+    /// `--if-exists`: drop with `IF EXISTS`.
     pub if_exists: bool,
-    /// `-C`
+    /// `-C`: create the database and connect to it.
     pub create: bool,
-    /// `-O`
+    /// `-O`: leave out ownership.
     pub no_owner: bool,
-    /// `-x`
+    /// `-x`: leave out privileges.
     pub no_privileges: bool,
-    /// `--no-comments`
+    /// `--no-comments`: leave out comments on objects.
     pub no_comments: bool,
-    /// `--no-publications`
+    /// `--no-publications`: leave out publications.
     pub no_publications: bool,
-    /// `--no-subscriptions`
+    /// `--no-subscriptions`: leave out subscriptions.
     pub no_subscriptions: bool,
-    /// `--no-security-labels`
+    /// `--no-security-labels`: leave out security labels.
     pub no_security_labels: bool,
-    /// `--no-policies`
+    /// `--no-policies`: leave out row security policies.
     pub no_policies: bool,
-    /// `--no-tablespaces`
+    /// `--no-tablespaces`: leave out the assignment of tablespaces.
     pub no_tablespaces: bool,
-    /// `--no-table-access-method`
+    /// `--no-table-access-method`: leave out table access methods.
     pub no_table_access_method: bool,
-    /// `--no-toast-compression`
+    /// `--no-toast-compression`: leave out TOAST compression methods.
     pub no_toast_compression: bool,
-    /// `--no-unlogged-table-data`
+    /// `--no-unlogged-table-data`: leave out the rows of unlogged tables.
     pub no_unlogged_table_data: bool,
-    /// `-b` (`Some(true)`) or `-B` (`Some(false)`)
+    /// `-b` (`Some(true)`) or `-B` (`Some(false)`): whether to dump large objects.
     pub large_objects: Option<bool>,
-    /// `--sequence-data`
+    /// `--sequence-data`: dump sequence values even with `-s`.
     pub sequence_data: bool,
-    /// COPY or INSERT
+    /// Whether rows are written as COPY or as INSERT.
     pub rows: RowFormat,
-    /// `--column-inserts`
+    /// `--column-inserts`: name the columns in each INSERT.
     pub column_inserts: bool,
-    /// `--on-conflict-do-nothing`
+    /// `--on-conflict-do-nothing`: add `ON CONFLICT DO NOTHING` to each INSERT.
     pub on_conflict_do_nothing: bool,
-    /// `--load-via-partition-root`
+    /// `--load-via-partition-root`: load a partition's rows through its root table.
     pub load_via_partition_root: bool,
-    /// `--disable-triggers`
+    /// `--disable-triggers`: disable triggers while rows are loaded.
     pub disable_triggers: bool,
-    /// `-S`
+    /// `-S`: the superuser who disables triggers.
     pub superuser: Option<String>,
-    /// `--disable-dollar-quoting`
+    /// `--disable-dollar-quoting`: quote function bodies as SQL strings.
     pub disable_dollar_quoting: bool,
-    /// `--quote-all-identifiers`
+    /// `--quote-all-identifiers`: quote identifiers even where it is not needed.
     pub quote_all_identifiers: bool,
-    /// `--use-set-session-authorization`
+    /// `--use-set-session-authorization`: set owners by `SET SESSION AUTHORIZATION`.
     pub set_session_authorization: bool,
-    /// `--enable-row-security`
+    /// `--enable-row-security`: dump only the rows that row security lets the user see.
     pub enable_row_security: bool,
-    /// `-v`: comments on each entry, and start and end times.
+    /// `-v`: print comments for each entry, and start and end times.
     pub verbose: bool,
-    /// `--allow-unknown`: dump a server that is newer than we know without what we don't know.
+    /// `--allow-unknown`: dump a server that is newer than this program knows, leaving out unknown features.
     pub allow_unknown: bool,
-    /// `--restrict-key`, or a random one.
+    /// `--restrict-key`, or a random key.
     pub restrict_key: String,
-    /// Which objects.
+    /// Patterns that select objects.
     pub patterns: Patterns,
 }
 
@@ -172,45 +172,45 @@ impl DumpOptions {
         }
     }
 
-    /// `-a`: rows only.
+    /// Whether only rows are dumped (`-a`).
     pub fn data_only(&self) -> bool {
         !self.schema
     }
 
-    /// `-s`: definitions only.
+    /// Whether only definitions are dumped (`-s`).
     pub fn schema_only(&self) -> bool {
         !self.data
     }
 
-    /// Are any definitions printed? With `--section`, those of one section may have to wait for another.
+    /// Whether any definitions are printed, in the sections that were chosen.
     pub fn prints_definitions(&self) -> bool {
         self.schema && self.sections.intersects(Sections::PRE_DATA | Sections::POST_DATA)
     }
 
-    /// Is the whole database wanted, with what belongs to no schema?
+    /// Whether the whole database is dumped, including objects that belong to no schema.
     pub fn include_everything(&self) -> bool {
         let p = &self.patterns;
         p.schemas.is_empty() && p.tables.is_empty() && p.tables_and_children.is_empty() && !p.only_extensions
     }
 
-    /// Are large objects wanted?
+    /// Whether large objects are dumped.
     pub fn dump_large_objects(&self) -> bool {
         self.large_objects.unwrap_or(self.include_everything() && self.data)
     }
 }
 
 /// Which parts of a whole cluster are dumped, with pg_dumpall's names and meanings
-/// (<https://www.postgresql.org/docs/current/app-pg-dumpall.html>). All else is in [`DumpOptions`].
+/// (<https://www.postgresql.org/docs/current/app-pg-dumpall.html>). All other options are in [`DumpOptions`].
 #[derive(Debug, Clone)]
 pub struct ClusterOptions {
     /// Roles, their memberships, and privileges on parameters (not with `--tablespaces-only`).
     pub roles: bool,
     /// Tablespaces (not with `--roles-only`).
     pub tablespaces: bool,
-    /// All databases (not with `--globals-only` and its like).
+    /// All databases (not with `--globals-only` and similar options).
     pub databases: bool,
-    /// `--no-role-passwords`
+    /// `--no-role-passwords`: leave out the passwords of roles.
     pub no_role_passwords: bool,
-    /// `--exclude-database`: name patterns
+    /// `--exclude-database`: patterns for databases to leave out.
     pub exclude_databases: Vec<String>,
 }

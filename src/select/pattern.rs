@@ -1,8 +1,8 @@
 //! Name patterns as psql's `\d` commands and pg_dump's switches understand them
 //! (<https://www.postgresql.org/docs/current/app-psql.html#APP-PSQL-PATTERNS>).
 
-/// A pattern, translated: up to three parts, each an anchored regular expression of the server's
-/// dialect, but for the database, which is a literal name.
+/// A pattern, translated into up to three parts. Each is an anchored regular expression in the server's
+/// dialect, except the database, which is a literal name.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NamePattern {
     /// The database's name, if three parts were given.
@@ -11,12 +11,12 @@ pub struct NamePattern {
     pub namespace: Option<String>,
     /// Regular expression for the name.
     pub name: Option<String>,
-    /// Number of unquoted dots that were seen.
+    /// Number of unquoted dots in the pattern.
     pub dots: usize,
 }
 
-/// Translates `pattern`. With `qualified` its last part is a name and the one before it a
-/// namespace; without, there is a name only. Dots beyond `most_dots` stay part of the last part.
+/// Translates `pattern`. If `qualified`, its last part is a name and the part before it a namespace;
+/// otherwise it only has a name. Dots beyond `most_dots` stay in the last part.
 pub fn parse(pattern: &str, qualified: bool, most_dots: usize) -> NamePattern {
     let mut parts = vec![Part::default()];
     let mut dots = 0;

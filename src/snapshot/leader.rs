@@ -19,37 +19,32 @@ use crate::pg::quote::Quoter;
 use crate::pg::server::Server;
 use crate::select::options::DumpOptions;
 
-/// How often a dump starts over because the schema changed while it was being locked.
+/// How often a dump starts over because the schema changed during locking.
 const ATTEMPTS: u32 = 10;
 
 /// The dump's first session: it holds the locks and the snapshot until the dump is done.
 pub(crate) struct Leader {
-    /// The session, inside its transaction.
     pub session: Arc<Session>,
-    /// How to set up more sessions.
     pub setup: SessionSetup,
-    /// The snapshot's name for them.
+    /// The name of the exported snapshot, for further sessions.
     pub snapshot: String,
-    /// The server.
     pub server: Server,
-    /// Its quoting.
     pub quoter: Quoter,
-    /// What the catalogs say.
     pub catalog: Catalog,
 }
 
-/// From so many tables on, more sessions than the leader's read the catalogs.
+/// From this number of tables on, further sessions help the leader read the catalogs.
 const TABLES_WORTH_HELP: usize = 1000;
 
-/// We share the work out: parallel workers of one query only take the cores from the others.
+/// The work is split across sessions: parallel workers of one query would only take cores from the others.
 const PARALLEL_BY_US: &str = "SET LOCAL max_parallel_workers_per_gather = 0";
 const PARALLEL_BY_ITSELF: &str = "SET LOCAL max_parallel_workers_per_gather TO DEFAULT";
 
-/// More helpers than this don't help: the rest of the work is the leader's.
+/// More helpers than this don't help: the leader does the rest of the work.
 const MOST_HELPERS: usize = 3;
 
-/// Locks what will be dumped, takes the snapshot, and reads the catalogs: of large databases with
-/// `jobs` sessions, made by `params`.
+/// Locks what will be dumped, takes the snapshot, and reads the catalogs. For large databases, `jobs`
+/// sessions read them, opened with `params`.
 pub(crate) async fn lead(
     session: Session,
     params: &ConnectParams,
@@ -115,8 +110,8 @@ async fn try_lead(
     Ok(Box::new((snapshot, server, quoter, catalog)))
 }
 
-/// Opens sessions that see the same snapshot. Without them reading is slower, and no less right: that
-/// there is no connection left for them is no error yet.
+/// Opens sessions that see the same snapshot. They only speed up reading, so running out of connections is
+/// not an error here.
 async fn helpers(
     params: &ConnectParams,
     setup: &SessionSetup,
@@ -135,7 +130,7 @@ async fn helpers(
     opened.into_iter().filter_map(usable).collect()
 }
 
-/// With a given snapshot its time can't be chosen: the locks come after it.
+/// The time of a given snapshot can't be chosen: the locks are taken after it.
 async fn try_lead_from(
     session: &Session,
     setup: &SessionSetup,
@@ -170,9 +165,8 @@ async fn list_tables(
     Ok((server, quoter, tables))
 }
 
-/// Begins a transaction that reads what is not of one database: it locks nothing, and is nobody's
-/// leader. Dates come as the session has them from the start, since pg_dumpall, unlike pg_dump,
-/// does not ask for ISO.
+/// Begins a transaction that reads objects outside any database: it takes no locks, and there is no leader.
+/// Dates keep the session's initial style, since pg_dumpall, unlike pg_dump, does not ask for ISO.
 pub(crate) async fn begin_reading(
     session: &Session,
     options: SessionOptions,
@@ -198,7 +192,7 @@ async fn export_snapshot(session: &Session) -> Result<String> {
     row.try_get(0).map_err(failed)
 }
 
-/// The catalogs changed between our looks at them: the next attempt may see them whole.
+/// The catalogs changed between two reads; the next attempt may see a consistent state.
 fn changed_under_us(error: &Error) -> bool {
     let gone = [
         SqlState::UNDEFINED_TABLE,
@@ -206,7 +200,7 @@ fn changed_under_us(error: &Error) -> bool {
         SqlState::UNDEFINED_FUNCTION,
         SqlState::UNDEFINED_COLUMN,
         SqlState::INVALID_SCHEMA_NAME,
-        // "cache lookup failed": a deparsing function met a dropped object.
+        // "cache lookup failed": a deparsing function found an object that was dropped.
         SqlState::INTERNAL_ERROR,
     ];
     sqlstate(error).is_some_and(|state| gone.contains(state))
@@ -215,5 +209,5 @@ fn changed_under_us(error: &Error) -> bool {
 
 /// A table appeared between the listing and the snapshot.
 #[derive(Debug, thiserror::Error)]
-#[error("it was created or renamed while the dump was starting, and so again at each new start")]
+#[error("it was created or renamed while the dump was starting, and this happened at each new attempt")]
 struct SchemaChanged;

@@ -1,4 +1,4 @@
-//! The locks on what is dumped, and who is in their way.
+//! Locks on what is dumped, and which sessions block them.
 
 use tokio_postgres::error::SqlState;
 
@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::pg::connect::Session;
 use crate::pg::error::sqlstate;
 
-/// Tables in one LOCK command. Each takes a slot in the shared lock table either way; this only
-/// bounds the command's length.
+/// Number of tables in one LOCK command. Each table takes a slot in the shared lock table either way; this
+/// only limits the command's length.
 const TABLES_PER_LOCK: usize = 2000;
 
 pub(super) async fn lock(session: &Session, setup: &SessionSetup, tables: &[TableToLock]) -> Result<()> {
@@ -23,7 +23,7 @@ pub(super) async fn lock(session: &Session, setup: &SessionSetup, tables: &[Tabl
     Ok(())
 }
 
-/// Finds out, in a new transaction, which tables it was and who is in the way.
+/// Finds out, in a new transaction, which tables could not be locked and which sessions block them.
 async fn explain_lock(
     session: &Session,
     setup: &SessionSetup,
@@ -32,7 +32,7 @@ async fn explain_lock(
 ) -> Error {
     let Some(state) = sqlstate(&error).cloned() else { return error };
     if state == SqlState::OUT_OF_MEMORY {
-        // Each backend's share is max_locks_per_transaction; ours may use all of it.
+        // Each backend's share is max_locks_per_transaction; ours may use the whole table.
         return error.hint(format!(
             "the dump locks {} tables: raise max_locks_per_transaction so that \
              max_locks_per_transaction * (max_connections + max_prepared_transactions) exceeds that",

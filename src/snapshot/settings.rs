@@ -7,41 +7,41 @@ use crate::pg::connect::Session;
 use crate::pg::error::sqlstate;
 use crate::pg::quote::{portable_literal, quoted};
 
-/// Before all else in a transaction: the startup packet cannot say it, as it does of the other
-/// timeouts, since servers before 17 refuse it there.
+/// Sent first in a transaction. Unlike the other timeouts, it can't be set in the startup packet, since
+/// servers before 17 refuse it there.
 const NO_TRANSACTION_TIMEOUT: &str = "SET LOCAL transaction_timeout = 0;\n";
 
-/// What pg_dump's options say about the session.
+/// pg_dump's options that affect the session.
 #[derive(Debug, Clone, Default)]
 pub struct SessionOptions {
-    /// `--role`
+    /// `--role`: the role to use after login.
     pub role: Option<String>,
-    /// `-E`; else the server's encoding.
+    /// `-E`; otherwise the server's encoding.
     pub encoding: Option<String>,
-    /// `--lock-wait-timeout`: milliseconds, or anything that `lock_timeout` accepts.
+    /// `--lock-wait-timeout`: milliseconds, or any value that `lock_timeout` accepts.
     pub lock_wait_timeout: Option<String>,
-    /// `--snapshot`: one that another session exported.
+    /// `--snapshot`: a snapshot that another session exported.
     pub snapshot: Option<String>,
-    /// `--serializable-deferrable`
+    /// `--serializable-deferrable`: wait for a snapshot that is free of serialization anomalies.
     pub serializable_deferrable: bool,
-    /// `--extra-float-digits`; else 3, which loses nothing.
+    /// `--extra-float-digits`; otherwise 3, which loses no digits.
     pub extra_float_digits: Option<i32>,
-    /// `--enable-row-security`
+    /// `--enable-row-security`: let row security filter the rows.
     pub enable_row_security: bool,
-    /// `--quote-all-identifiers`
+    /// `--quote-all-identifiers`: have the server quote all identifiers.
     pub quote_all_identifiers: bool,
 }
 
-/// What the first transaction found out about the server.
+/// What the first transaction learned about the server.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     encoding: String,
-    /// Has the server `restrict_nonsystem_relation_kind` (CVE-2024-7348)?
+    /// Whether the server has `restrict_nonsystem_relation_kind` (CVE-2024-7348).
     restricts_relation_kind: bool,
     transaction_timeout: bool,
 }
 
-/// How a session of this dump is set up; the same for all.
+/// How each session of this dump is set up.
 #[derive(Debug, Clone)]
 pub(crate) struct SessionSetup {
     pub(super) options: SessionOptions,
@@ -49,7 +49,7 @@ pub(crate) struct SessionSetup {
 }
 
 impl SessionSetup {
-    /// The commands that begin a transaction. `snapshot` is taken over if given.
+    /// The commands that begin a transaction. Imports `snapshot` if given.
     fn begin(&self, snapshot: Option<&str>) -> String {
         let o = &self.options;
         let isolation = match (o.serializable_deferrable, snapshot) {
@@ -75,14 +75,14 @@ impl SessionSetup {
             "IntervalStyle = postgres".to_owned(),
             format!("extra_float_digits = {}", o.extra_float_digits.unwrap_or(3)),
             "synchronize_seqscans = off".to_owned(),
-            // What the planner takes for costly of large catalogs takes less time than compiling does
-            // (https://www.postgresql.org/docs/current/jit-decision.html).
+            // The planner's cost estimates for large catalogs trigger compilation that takes longer than the
+            // query itself (https://www.postgresql.org/docs/current/jit-decision.html).
             "jit = off".to_owned(),
             "statement_timeout = 0".to_owned(),
             "idle_in_transaction_session_timeout = 0".to_owned(),
             format!("row_security = {}", if o.enable_row_security { "on" } else { "off" }),
         ];
-        // An application's own GUC of this name can only be set to what it means.
+        // Servers without this setting would refuse it.
         if self.found.restricts_relation_kind {
             settings.push("restrict_nonsystem_relation_kind = 'view, foreign-table'".to_owned());
         }
@@ -97,7 +97,8 @@ impl SessionSetup {
         settings.iter().map(|setting| format!("SET LOCAL {setting};\n")).collect()
     }
 
-    /// Lets COPY read foreign tables for the rest of the (sub)transaction; their rows were asked for.
+    /// Lets COPY read foreign tables for the rest of the (sub)transaction, because the user asked for their
+    /// rows.
     pub(crate) fn allow_foreign_tables(&self) -> &'static str {
         if self.found.restricts_relation_kind {
             "SET LOCAL restrict_nonsystem_relation_kind = 'view';"
@@ -135,7 +136,7 @@ pub(crate) async fn begin(session: &Session, setup: &SessionSetup, snapshot: Opt
         None => "begin a transaction".to_owned(),
     };
     run(session, &attempted, &setup.begin(snapshot)).await.map_err(|error| match sqlstate(&error) {
-        // Of what users gave us, only these can be wrong here.
+        // Of the values that users give, only these can be wrong here.
         Some(state) if *state == SqlState::INVALID_PARAMETER_VALUE && snapshot.is_none() => {
             error.context("apply the session's settings").with_kind(ErrorKind::Usage)
         }

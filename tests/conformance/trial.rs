@@ -72,7 +72,9 @@ fn as_an_earlier_build(
     let ours = subject.dump(&source, &[], folder, "earlier")?;
     match (refused, ours.status.code()) {
         (false, Some(0)) => difference::of_dumps(&plain.ours.text, &ours.text),
-        (true, Some(4)) if ours.stderr.contains("what this pgsiphon does not know: ") => Ok(None),
+        (true, Some(4)) if ours.stderr.contains("features that this version of pgsiphon does not know: ") => {
+            Ok(None)
+        }
         (false, _) => Ok(Some(format!("refused, though the case uses nothing new: {}", ours.stderr))),
         (true, _) => Ok(Some(format!("not refused ({}): {}", ours.status, ours.stderr))),
     }

@@ -61,7 +61,7 @@ fn allow_unknown_dumps_the_rest_and_warns_of_what_is_left_out() {
     let output = dump(&database, "postgres", &["--allow-unknown"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains("CREATE TABLE public.t"));
-    assert!(stderr(&output).contains("without what it does not know: column pg_constraint.conenforced"));
+    assert!(stderr(&output).contains("without these unknown features: column pg_constraint.conenforced"));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn backups_say_so_in_manifest_and_status_and_check_looks_at_each_database() {
             .env("PGSIPHON_DESTINATION_URL", store.path().join("store"));
         command.output().unwrap()
     };
-    let note = "is newer than pgsiphon knows: its dump is written like version 17's";
+    let note = "is newer than pgsiphon knows: the dump is written as for version 17";
     let output = run(&["backup"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stderr(&output).contains(note), "{}", stderr(&output));

@@ -197,7 +197,7 @@ impl<'a> Ground<'a> {
         }
         // Where it cuts a loop of dependencies anywhere, we refuse to: its text may not come back.
         if pair.theirs.stderr.contains("could not resolve dependency loop") {
-            let is_refused = pair.ours.stderr.contains("these need each other in a circle");
+            let is_refused = pair.ours.stderr.contains("these depend on each other in a circle");
             return Ok((!is_refused).then(|| format!("not refused:\n{}", pair.theirs.stderr)));
         }
         let difference = pair.difference(is_refused && !is_plain)?;

@@ -39,7 +39,7 @@ fn add(f: &mut Fixture, arg_types: Vec<u32>, detail: AggregateDetail) -> DumpId 
     f.add("A", ObjectKind::Aggregate(Box::new(it)))
 }
 
-/// What comes after SFUNC and STYPE.
+/// The part of the definition after SFUNC and STYPE.
 fn more(detail: AggregateDetail) -> String {
     let mut f = Fixture::new();
     let id = add(&mut f, vec![23], detail);

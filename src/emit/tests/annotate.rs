@@ -1,4 +1,4 @@
-//! Comments, security labels and privileges, on a table as an example.
+//! Comments, security labels and privileges, with a table as the example.
 
 use super::{dump, quoter};
 use crate::catalog::DumpId;
@@ -95,7 +95,7 @@ fn privileges_of_other_grantors_are_granted_in_their_names() {
     assert_eq!(granted(15), format!("{own}{others}"));
 }
 
-/// What is granted by these letters, of nothing before.
+/// The privileges granted by these letters, starting from none.
 fn granted(keyword: &str, column: Option<&str>, letters: &str, dialect: u32) -> String {
     let target = AclTarget { keyword, name: "n", column, namespace: None, owner: "o", prefix: "" };
     let text = commands(&quoter(false), &target, &[format!("x={letters}/o")], &[], dialect).unwrap();

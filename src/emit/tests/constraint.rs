@@ -1,10 +1,10 @@
-//! Constraints that are printed by a command of their own.
+//! Constraints that are printed by a separate command.
 
 use super::dump;
 use crate::catalog::fixture::{Fixture, check, constraint, index, relation, table, typ};
 use crate::catalog::{Constraint, ConstraintOwner, Domain, DumpId, Index, ObjectKind, RelKind, TypeDetail};
 
-/// A table and a key over these columns of it, with the index that it stands on.
+/// A table and a key over these columns, with the index that backs it.
 fn key(contype: char, change: impl FnOnce(&mut Constraint, &mut Index)) -> (Fixture, DumpId) {
     let mut f = Fixture::new();
     let t = f.add_relation("t", table(&[("a", "integer"), ("B", "integer"), ("c", "integer")]));
@@ -16,7 +16,7 @@ fn key(contype: char, change: impl FnOnce(&mut Constraint, &mut Index)) -> (Fixt
     (f, id)
 }
 
-/// What comes after `ADD CONSTRAINT k`.
+/// The text after `ADD CONSTRAINT k`.
 fn key_text(contype: char, change: impl FnOnce(&mut Constraint, &mut Index)) -> String {
     let (f, id) = key(contype, change);
     let text = dump(&f).sql(&[id]);

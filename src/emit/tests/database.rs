@@ -1,4 +1,4 @@
-//! The database itself, in a dump that makes it.
+//! The database itself, in a dump that creates it.
 
 use super::{Dump, dump};
 use crate::catalog::fixture::{Fixture, OWNER, acl};
@@ -126,7 +126,7 @@ fn comment_labels_and_privileges_are_those_of_the_database() {
     assert!(text.contains("COMMENT ON DATABASE shop IS 'ours';\n"), "{text}");
     assert!(text.contains("GRANT CONNECT ON DATABASE shop TO x;\n"), "{text}");
     assert!(text.contains("SECURITY LABEL FOR selinux ON DATABASE shop IS E'a\\\\b';\n"), "{text}");
-    // Strings are always read as the standard says from 19 on.
+    // From 19 on, strings always conform to the standard.
     assert!(labelled(19).contains("SECURITY LABEL FOR selinux ON DATABASE shop IS 'a\\b';\n"));
 }
 

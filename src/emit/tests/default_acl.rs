@@ -4,7 +4,7 @@ use super::dump;
 use crate::catalog::fixture::{Fixture, acl};
 use crate::catalog::{DefaultAcl, DumpId, ObjectKind};
 
-/// Default privileges in schema `s`, or everywhere.
+/// Default privileges in schema `s`, or in all schemas.
 fn default_acl(f: &mut Fixture, defaclobjtype: char, now: &[&str], everywhere: bool) -> DumpId {
     let it = DefaultAcl { role: "Boss".into(), defaclobjtype, acl: acl(now, &["Boss=X/Boss"]) };
     let kind = ObjectKind::DefaultAcl(Box::new(it));

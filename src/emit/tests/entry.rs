@@ -1,4 +1,4 @@
-//! What stands around the commands of every entry: the header, and whose the object is.
+//! The text around the commands of every entry: the header and the owner.
 
 use super::dump;
 use crate::catalog::fixture::{Fixture, table};

@@ -1,4 +1,4 @@
-//! Extensions, and what depends on them.
+//! Extensions, and objects that depend on them.
 
 use super::dump;
 use crate::catalog::fixture::{Fixture, routine};

@@ -1,4 +1,4 @@
-//! Roles, memberships, tablespaces and parameters, as pg_dumpall has them.
+//! Roles, memberships, tablespaces and parameters, as pg_dumpall prints them.
 
 use super::quoter;
 use crate::catalog::fixture::{OWNER, acl};

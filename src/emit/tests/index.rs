@@ -1,4 +1,4 @@
-//! Indexes and their attachment.
+//! Indexes, and their attachment.
 
 use super::dump;
 use crate::catalog::fixture::{Fixture, constraint, index, relation, table};

@@ -4,7 +4,7 @@ use super::dump;
 use crate::catalog::fixture::{Fixture, OWNER, acl};
 use crate::catalog::{Acl, CatalogId, DumpId, Label, LargeObjects, ObjectKind, class};
 
-/// Large objects with these OIDs, and what is in them.
+/// Large objects with these OIDs, and their contents.
 fn large_objects(oids: &[u32], acl: Acl) -> (Fixture, [DumpId; 2]) {
     let mut f = Fixture::new();
     let name = match oids {
@@ -30,7 +30,7 @@ fn a_large_object_was_an_entry_of_its_own_until_16() {
          COMMENT ON LARGE OBJECT 7 IS 'number 7';\nBEGIN;\nLARGE OBJECTS\nCOMMIT;\n"
     );
     assert_eq!(dump(&f).of(16).drops(&ids), "SELECT pg_catalog.lo_unlink('7');\n");
-    // With IF EXISTS the command is made of the object's OID.
+    // The IF EXISTS form is built from the object's OID.
     f.catalog.object_mut(ids[0]).catalog_id.oid = 7;
     assert_eq!(
         dump(&f).of(16).drops_if_exists(&ids),

@@ -1,5 +1,5 @@
-//! What objects look like in a dump, one file per kind. What is asserted is the text that is printed in
-//! the end, owners and IF EXISTS too, so the tests know nothing of how entries are made.
+//! How objects appear in a dump, with one file per kind. The tests check the final text, including owners and
+//! IF EXISTS, so they don't depend on how entries are built.
 
 mod aggregate;
 mod annotate;
@@ -42,31 +42,31 @@ use crate::plan::{PlanContext, Segment, plan};
 use crate::progress::Warnings;
 use crate::select::options::DumpOptions;
 
-/// A dump of objects that were made by hand.
+/// A dump of objects that were built by hand.
 struct Dump<'a> {
     catalog: &'a Catalog,
     options: DumpOptions,
     major: u32,
 }
 
-/// A dump as pg_dump 18 makes it without flags.
+/// A dump like that of pg_dump 18 without flags.
 fn dump(fixture: &Fixture) -> Dump<'_> {
     Dump { catalog: &fixture.catalog, options: DumpOptions::new("key".into()), major: 18 }
 }
 
 impl Dump<'_> {
-    /// The same of a server of that major version.
+    /// The same dump, from a server of that major version.
     fn of(self, major: u32) -> Self {
         Dump { major, ..self }
     }
 
-    /// The same with other options.
+    /// The same dump, with other options.
     fn with(mut self, change: impl FnOnce(&mut DumpOptions)) -> Self {
         change(&mut self.options);
         self
     }
 
-    /// The text of these objects, without what begins and ends every dump.
+    /// The text of these objects, without the start and end of the dump.
     fn text(&self, ids: &[DumpId]) -> String {
         self.try_text(ids).unwrap()
     }
@@ -82,15 +82,15 @@ impl Dump<'_> {
         Ok(text.to_owned())
     }
 
-    /// What the header comments say, one each.
+    /// The text of each header comment.
     fn headers(&self, ids: &[DumpId]) -> Vec<String> {
         let text = self.text(ids);
         let headers = text.lines().filter(|line| line.contains("Name: ") && line.contains("; Type: "));
         headers.map(|line| line.trim_start_matches("-- ").to_owned()).collect()
     }
 
-    /// The commands alone. That the database's own tablespace is asked for is left out too: that comes
-    /// before the first table.
+    /// The commands only. It also leaves out the setting of the default tablespace, which comes before the
+    /// first table.
     fn sql(&self, ids: &[DumpId]) -> String {
         let is_header = |line: &str| {
             ["-- Name: ", "-- Data for Name: ", "-- Statistics for Name: "]
@@ -139,7 +139,7 @@ fn server(major: u32) -> Server {
     }
 }
 
-/// Contents stand as a word for themselves.
+/// Contents are represented by a single word.
 fn text_of(segment: Segment) -> String {
     match segment {
         Segment::Text(text) => text,

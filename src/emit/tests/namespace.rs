@@ -4,7 +4,7 @@ use super::dump;
 use crate::catalog::fixture::{Fixture, acl, namespace};
 use crate::catalog::{DumpId, Namespace, ObjectKind};
 
-/// Schema public, which is there before a restore.
+/// Schema public, which exists before a restore.
 fn public(f: &mut Fixture) -> DumpId {
     let public = Namespace { create: false, ..namespace() };
     f.add_without_schema("public", ObjectKind::Namespace(Box::new(public)))

@@ -5,7 +5,7 @@ use crate::catalog::fixture::{Fixture, acl, routine};
 use crate::catalog::{DumpId, Routine, RoutineDetail};
 use crate::select::options::Sections;
 
-/// A function of which the definition is changed.
+/// A function with a changed definition.
 fn with_routine(change: impl FnOnce(&mut RoutineDetail)) -> (Fixture, DumpId) {
     let mut f = Fixture::new();
     f.name_type(23, "integer");
@@ -18,7 +18,7 @@ fn with_routine(change: impl FnOnce(&mut RoutineDetail)) -> (Fixture, DumpId) {
     (f, id)
 }
 
-/// From the language on.
+/// The text from the language on.
 fn printed(change: impl FnOnce(&mut RoutineDetail)) -> String {
     let (f, id) = with_routine(change);
     let text = dump(&f).with(|o| o.no_owner = true).sql(&[id]);

@@ -54,7 +54,7 @@ fn the_rule_of_a_view_is_printed_only_where_a_loop_keeps_it_from_the_view() {
         dump(&f).sql(&[id]),
         "CREATE OR REPLACE VIEW s.v WITH (security_barrier=true) AS\n SELECT 1 AS a;\n"
     );
-    // Instead of being dropped it goes back to what it was before.
+    // Instead of being dropped, the view gets its dummy definition again.
     let before = "CREATE OR REPLACE VIEW s.v AS\nSELECT\n    NULL::integer AS a;\n";
     assert_eq!(dump(&f).drops_if_exists(&[id]), before);
 }

@@ -1,4 +1,4 @@
-//! Extended statistics, and what ANALYZE found out.
+//! Extended statistics, and the statistics that ANALYZE collected.
 
 use super::{Dump, dump};
 use crate::catalog::StatisticsArgument;

@@ -4,7 +4,7 @@ use super::dump;
 use crate::catalog::fixture::{Fixture, OWNER};
 use crate::catalog::{DumpId, ObjectKind, Subscription};
 
-/// One with all that 17 has by default, but streaming.
+/// A subscription with the defaults of 17, except streaming.
 fn subscription() -> Subscription {
     Subscription {
         owner: OWNER.into(),
@@ -33,7 +33,7 @@ fn with_subscription(it: Subscription) -> (Fixture, DumpId) {
     (f, id)
 }
 
-/// The options, of a dump of that major version.
+/// The options, in a dump of that major version.
 fn options(it: Subscription, major: u32) -> String {
     let (f, id) = with_subscription(it);
     let text = dump(&f).of(major).with(|o| o.no_owner = true).sql(&[id]);

@@ -7,7 +7,7 @@ use crate::catalog::{
     TableAttach,
 };
 
-/// A table with a column `a`, and one that is changed.
+/// A table with a column `a` and one that the caller changes.
 fn with_table(change: impl FnOnce(&mut Relation)) -> (Fixture, DumpId) {
     let mut f = Fixture::new();
     let mut it = table(&[("a", "integer"), ("B", "text")]);
@@ -86,7 +86,7 @@ fn a_not_null_on_an_inherited_column_took_a_command_of_its_own_until_17() {
     let text = |major| dump(&f).of(major).with(|o| o.no_owner = true).sql(&[child]);
     let command = "ALTER TABLE ONLY s.c ALTER COLUMN a SET NOT NULL;\n";
     assert_eq!(text(17), format!("CREATE TABLE s.c (\n)\nINHERITS (s.p);\n{command}"));
-    // The name would not come back without quotes, though pg_dump has none here.
+    // pg_dump does not quote this name, but without quotes the dump could not be restored.
     let inline = "    CONSTRAINT \"left\" NOT NULL a";
     assert_eq!(text(18), format!("CREATE TABLE s.c (\n{inline}\n)\nINHERITS (s.p);\n"));
     let no_inherit = NotNull { no_inherit: true, ..not_null(None) };
@@ -158,7 +158,7 @@ fn storage_parameters_are_literals_where_they_are_no_names() {
     );
 }
 
-/// What is altered after the table was made with one changed column.
+/// The ALTER commands that follow the creation of a table with one changed column.
 fn altered(change: impl FnOnce(&mut Attribute)) -> String {
     let text = printed(|it| change(&mut it.attributes[1]));
     text.split_once("\n);\n").unwrap().1.to_owned()
@@ -238,7 +238,7 @@ fn a_partition_is_made_as_a_table_and_attached() {
     let part = "CREATE TABLE s.\"Part\" (\n    a integer\n);\n\
                 ALTER TABLE ONLY s.root ATTACH PARTITION s.\"Part\" FOR VALUES FROM (1) TO (2);\n";
     assert_eq!(text(16), format!("{root}{part}"));
-    // Partitioned tables have an access method from 17 on.
+    // From 17 on, partitioned tables have an access method.
     assert_eq!(text(17), format!("{root}ALTER TABLE s.root SET ACCESS METHOD heap;\n{part}"));
 }
 

@@ -5,7 +5,7 @@ use crate::catalog::fixture::{Fixture, table, view};
 use crate::catalog::{DumpId, ObjectKind, RelKind, TableData};
 use crate::select::options::RowFormat;
 
-/// The rows of a table with a column that was dropped and one that is generated.
+/// The rows of a table with a dropped and a generated column.
 fn with_rows() -> (Fixture, DumpId) {
     let mut f = Fixture::new();
     let mut it = table(&[("a", "integer"), ("gone", "integer"), ("B", "text"), ("made", "text")]);

@@ -1,4 +1,4 @@
-//! The order itself, and each repair of a loop on a catalog that has just that loop.
+//! Tests of the order itself, and of each loop repair on a catalog that has only that loop.
 
 mod repair;
 
@@ -30,7 +30,7 @@ fn names_in_order(catalog: &mut Catalog) -> Vec<String> {
 }
 
 proptest! {
-    /// Dependencies hold, and the order in which objects were read does not matter.
+    /// Dependencies are respected, and the order in which objects were read does not matter.
     #[test]
     fn dependencies_hold_whatever_the_input_order(
         n in 1usize..40,
@@ -38,7 +38,7 @@ proptest! {
         seed: u64,
     ) {
         let names: Vec<String> = (0..n).map(|i| format!("n{:02}", (i * 7 + 3) % n)).collect();
-        // Edges from larger to smaller index: no loops.
+        // Edges lead from larger to smaller indexes, so there are no loops.
         let edges: Vec<_> = raw.iter().map(|&(a, b)| (a % n, b % n)).filter(|(a, b)| a > b).collect();
         let (mut first, ids) = catalog(&names, &edges);
         let ordered = order(&mut first, 18, &Warnings::default()).unwrap();

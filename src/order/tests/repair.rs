@@ -1,4 +1,4 @@
-//! Each loop is as the server's catalogs have it, but for what has nothing to do with it.
+//! Each loop is as in the server's catalogs, without unrelated details.
 
 use crate::catalog::fixture::{
     Fixture, attr_def, check, constraint, index, relation, routine, table, typ, view, view_rule,
@@ -10,7 +10,7 @@ use crate::catalog::{
 use crate::order::order;
 use crate::progress::Warnings;
 
-/// The names in the order of the dump, without the schema's; a bar for each section boundary.
+/// The names in the order of the dump, without the schema's; `|` marks a section boundary.
 fn ordered(catalog: &mut Catalog) -> String {
     let order = order(catalog, 18, &Warnings::default()).unwrap();
     let name = |id: DumpId| {
@@ -22,7 +22,7 @@ fn ordered(catalog: &mut Catalog) -> String {
     order.into_iter().filter_map(name).collect::<Vec<_>>().join(" ")
 }
 
-/// Says that each of these needs the next, and the last one the first.
+/// Makes each member depend on the next, and the last one on the first.
 fn circle(fixture: &mut Fixture, members: &[DumpId]) {
     for (place, &member) in members.iter().enumerate() {
         fixture.catalog.add_dependency(member, members[(place + 1) % members.len()]);
@@ -33,7 +33,7 @@ fn needs(catalog: &Catalog, dependent: DumpId, on: DumpId) -> bool {
     catalog.object(dependent).dependencies.contains(&on)
 }
 
-/// A base type that needs its input function, and the other way round. The shell is not dumped yet.
+/// A base type and its input function, which depend on each other. The shell type is not dumped yet.
 fn base_type_and_function(function_is_dumped: bool) -> (Catalog, DumpId) {
     let mut f = Fixture::new();
     let base = f.add_type("base", typ('b', TypeDetail::Base(Vec::new())));
@@ -87,7 +87,7 @@ fn a_view_that_needs_itself_by_way_of_a_function_gets_its_rule_after_the_rows() 
     assert!(catalog.rule(rule).unwrap().separate && catalog.relation(seen).unwrap().dummy_view);
 }
 
-/// A materialised view that groups by the primary key of a table, and so needs it.
+/// A materialised view that groups by the primary key of a table, and so depends on it.
 fn matview_with_key(f: &mut Fixture) -> DumpId {
     let of = f.add_relation("table", table(&[("a", "integer")]));
     let mut key = constraint(ConstraintOwner::Table(of), 'p');
@@ -113,7 +113,7 @@ fn a_materialised_view_that_needs_a_key_waits_for_it() {
 fn what_reads_such_a_materialised_view_waits_with_it() {
     let mut f = Fixture::new();
     let matview = matview_with_key(&mut f);
-    // Sorts and is asked before the materialised view.
+    // It sorts before the materialised view, and is checked before it.
     let reader = f.add_relation("a reader", view(RelKind::View, "SELECT a FROM matview"));
     f.catalog.add_dependency(reader, matview);
     let mut catalog = f.with_boundaries();
@@ -273,7 +273,7 @@ fn a_table_whose_columns_need_each_other_is_no_circle() {
     assert!(!needs(&catalog, of, of));
 }
 
-/// The rows of so many tables, each of which refers to the next, and the last one to the first.
+/// The rows of `count` tables, each of which refers to the next, and the last one to the first.
 fn circular_rows(count: usize) -> (Catalog, Vec<DumpId>) {
     let mut f = Fixture::new();
     let mut rows = Vec::new();

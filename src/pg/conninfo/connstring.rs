@@ -1,7 +1,7 @@
 //! Connection strings: `postgresql://` URLs and `key=value` pairs, as libpq reads them.
 //!
-//! Errors tell where the fault is, never what stands there: a mistyped string often has the
-//! password in an unexpected place.
+//! Errors tell where the mistake is, but never quote the text: a mistyped string often has the password in an
+//! unexpected place.
 
 use zeroize::Zeroizing;
 
@@ -9,18 +9,18 @@ use super::keywords::{self, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::text;
 
-/// Schemes of libpq's URLs.
+/// The schemes of libpq's URLs.
 const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
-/// Schemes that frameworks put into DATABASE_URL for the same thing (Phoenix, GeoDjango).
+/// Schemes that frameworks use in DATABASE_URL for the same thing (Phoenix, GeoDjango).
 const FRAMEWORK_SCHEMES: [&str; 2] = ["ecto://", "postgis://"];
 
-/// Whether a database name is a connection string in fact (libpq: starts as a URL, or has a `=`).
+/// Whether a database name is actually a connection string (libpq: it starts as a URL, or contains `=`).
 pub(crate) fn is_connection_string(dbname: &str) -> bool {
     strip_scheme(dbname, &SCHEMES).is_some() || dbname.contains('=')
 }
 
-/// Refuses what is a URL of something else (`mysql://`, `jdbc:postgresql://`): it is no database's name,
-/// and it may hold a password, so that only its scheme is told.
+/// Refuses URLs of other systems (`mysql://`, `jdbc:postgresql://`). They are not database names, and may
+/// contain a password, so the error only shows the scheme.
 pub(crate) fn refuse_other_url(dbname: &str) -> Result<()> {
     let Some((scheme, _)) = dbname.split_once("://") else { return Ok(()) };
     let fits = |c: char| c.is_ascii_alphanumeric() || "+-.:_".contains(c);
@@ -29,15 +29,15 @@ pub(crate) fn refuse_other_url(dbname: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Usage, "read the connection URL")
-        .because(format!("{scheme}:// is not PostgreSQL's"))
-        .hint("it begins with postgresql:// or postgres://"))
+        .because(format!("{scheme}:// is not a PostgreSQL scheme"))
+        .hint("it must begin with postgresql:// or postgres://"))
 }
 
-/// What to do with a parameter that libpq doesn't know.
+/// How to handle a parameter that libpq doesn't know.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unknown {
     Refuse,
-    /// Frameworks keep settings of their own (`?pool=5`) in DATABASE_URL.
+    /// Frameworks put their own settings in DATABASE_URL (`?pool=5`).
     Ignore,
 }
 
@@ -49,12 +49,12 @@ pub(crate) fn parse(string: &str) -> Result<Settings> {
     }
 }
 
-/// Whether the value of DATABASE_URL is about PostgreSQL at all.
+/// Whether the value of DATABASE_URL is a PostgreSQL URL.
 pub(crate) fn is_postgres_url(string: &str) -> bool {
     strip_scheme(string, &SCHEMES).or_else(|| strip_scheme(string, &FRAMEWORK_SCHEMES)).is_some()
 }
 
-/// Reads the value of DATABASE_URL, an URL with perhaps a framework's scheme and parameters.
+/// Reads the value of DATABASE_URL, a URL that may have a framework's scheme and parameters.
 pub(crate) fn parse_database_url(string: &str) -> Result<Settings> {
     let rest = strip_scheme(string, &SCHEMES).or_else(|| strip_scheme(string, &FRAMEWORK_SCHEMES));
     match rest {
@@ -72,7 +72,7 @@ fn strip_scheme<'a>(string: &'a str, schemes: &[&str]) -> Option<&'a str> {
 fn bad_url(why: impl Into<String>) -> Error {
     Error::new(ErrorKind::Usage, "read the connection URL")
         .because(why.into())
-        .hint("special characters in user, password and database name are written as %XX: @ is %40, / is %2F")
+        .hint("write special characters in the user, password and database name as %XX: @ is %40, / is %2F")
 }
 
 fn bad_pairs(why: impl Into<String>) -> Error {
@@ -93,7 +93,7 @@ fn store(settings: &mut Settings, name: &str, value: Zeroizing<String>, unknown:
     Ok(())
 }
 
-/// A name that looks like a keyword is shown; anything else may be a part of a password.
+/// Shows a name that looks like a keyword; anything else may be part of a password.
 fn printable(name: &str) -> &str {
     let plain = |c: char| c.is_ascii_lowercase() || c == '_';
     if name.len() <= 40 && name.chars().all(plain) { name } else { "..." }
@@ -116,7 +116,7 @@ fn parse_url(rest: &str, unknown: Unknown) -> Result<Settings> {
         None => (rest, None),
     };
     let (hosts, dbname) = location.split_once('/').unwrap_or((location, ""));
-    // libpq takes such text for a host or a database, and prints it when the connection fails.
+    // libpq takes such text as a host or a database, and prints it when the connection fails.
     if hosts.contains('@') || dbname.contains('@') {
         return Err(bad_url("there is a \"@\" that is not percent-encoded"));
     }
@@ -146,17 +146,17 @@ fn split_hosts(hosts: &str) -> Result<(String, String)> {
             let (address, after) =
                 rest.split_once(']').ok_or_else(|| bad_url("an IPv6 address lacks its closing \"]\""))?;
             if address.is_empty() {
-                return Err(bad_url("there is an empty IPv6 address"));
+                return Err(bad_url("an IPv6 address is empty"));
             }
             match after.strip_prefix(':') {
                 Some(port) => (address, port),
                 None if after.is_empty() => (address, ""),
-                None => return Err(bad_url("after an IPv6 address there is neither \":\" nor \"/\"")),
+                None => return Err(bad_url("an IPv6 address must be followed by \":\" or \"/\"")),
             }
         } else {
             host.split_once(':').unwrap_or((host, ""))
         };
-        // Of a password that is not percent-encoded the rest is often taken for a port.
+        // If a password is not percent-encoded, part of it often ends up as the port.
         if !port.is_empty() && port.parse::<u16>().is_err() {
             return Err(bad_url("the port is not a number from 1 to 65535"));
         }
@@ -167,7 +167,7 @@ fn split_hosts(hosts: &str) -> Result<(String, String)> {
     Ok((names.join(","), ports))
 }
 
-/// Stores a part of the URL proper, unless it is empty.
+/// Stores a component of the URL, unless it is empty.
 fn store_decoded(settings: &mut Settings, name: &str, value: &str) -> Result<()> {
     if value.is_empty() {
         return Ok(());
@@ -179,10 +179,10 @@ fn store_parameter(settings: &mut Settings, parameter: &str, unknown: Unknown) -
     let (name, value) =
         parameter.split_once('=').ok_or_else(|| bad_url("a parameter after the \"?\" lacks its \"=\""))?;
     if value.contains('=') {
-        return Err(bad_url("a parameter after the \"?\" has a second \"=\""));
+        return Err(bad_url("a parameter after the \"?\" has more than one \"=\""));
     }
     let (name, value) = (percent_decode(name)?, percent_decode(value)?);
-    // libpq has this for URLs that were written for JDBC.
+    // libpq accepts this for URLs that were written for JDBC.
     if name.as_str() == "ssl" && value.as_str() == "true" {
         return store(settings, "sslmode", Zeroizing::new("require".into()), unknown);
     }
@@ -200,7 +200,7 @@ fn percent_decode(value: &str) -> Result<Zeroizing<String>> {
         }
         let digits = tail.get(..2).and_then(|d| Some((hex_digit(d[0])?, hex_digit(d[1])?)));
         let (high, low) =
-            digits.ok_or_else(|| bad_url("after a \"%\" there are not two hexadecimal digits"))?;
+            digits.ok_or_else(|| bad_url("a \"%\" is not followed by two hexadecimal digits"))?;
         match high << 4 | low {
             0 => return Err(bad_url("%00 is not allowed")),
             byte => bytes.push(byte),

@@ -1,4 +1,4 @@
-//! The keywords of a connection string, and what they are set to.
+//! The keywords of a connection string, and their values.
 //!
 //! The list is libpq's up to PostgreSQL 18 (manual, "Parameter Key Words" and "Environment
 //! Variables").
@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
-/// What becomes of a keyword's value.
+/// How a keyword's value is handled.
 pub(crate) enum Treatment {
     /// It takes effect.
     Used,
-    /// It cannot matter to a dump, whatever the value.
+    /// It cannot affect a dump, whatever its value.
     Ignored,
-    /// It asks for something that we do not have; these values ask for nothing.
+    /// It requests something that we don't support, unless it has one of these values.
     RefusedUnless(&'static [&'static str]),
 }
 
@@ -39,7 +39,7 @@ const fn refused(name: &'static str, env: Option<&'static str>, unless: &'static
     Keyword { name, env, treatment: Treatment::RefusedUnless(unless) }
 }
 
-/// Every keyword that libpq knows. `service` comes apart: PGSERVICE is read before the rest.
+/// Every keyword that libpq knows. `service` is handled separately: PGSERVICE is read before the rest.
 pub(crate) const KEYWORDS: &[Keyword] = &[
     used_without_env("service"),
     used_without_env("servicefile"),
@@ -76,7 +76,7 @@ pub(crate) const KEYWORDS: &[Keyword] = &[
     refused("requirepeer", Some("PGREQUIREPEER"), &[]),
     used("require_auth", "PGREQUIREAUTH"),
     refused("min_protocol_version", Some("PGMINPROTOCOLVERSION"), &["3.0"]),
-    // We speak 3.0, which is no newer than any maximum.
+    // We use protocol 3.0, which every maximum allows.
     ignored("max_protocol_version", Some("PGMAXPROTOCOLVERSION")),
     used("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"),
     used("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
@@ -100,7 +100,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Keyword> {
     KEYWORDS.iter().find(|keyword| keyword.name == name)
 }
 
-/// What the keywords are set to so far. Values may be secret, so there is no `Debug`.
+/// The keyword values set so far. They may be secret, so there is no `Debug`.
 #[derive(Default, Clone)]
 pub(crate) struct Settings(BTreeMap<&'static str, Zeroizing<String>>);
 
@@ -109,29 +109,29 @@ impl Settings {
         self.0.insert(keyword.name, value);
     }
 
-    /// Sets what a stronger origin left unset.
+    /// Sets a value unless a stronger origin has set it.
     pub(crate) fn set_if_absent(&mut self, keyword: &'static Keyword, value: Zeroizing<String>) {
         self.0.entry(keyword.name).or_insert(value);
     }
 
-    /// Takes over everything in `stronger`.
+    /// Takes over all values of `stronger`.
     pub(crate) fn override_with(&mut self, stronger: Settings) {
         self.0.extend(stronger.0);
     }
 
-    /// Takes over what is unset here.
+    /// Takes over values that are not set here.
     pub(crate) fn fill_from(&mut self, weaker: Settings) {
         for (name, value) in weaker.0 {
             self.0.entry(name).or_insert(value);
         }
     }
 
-    /// The value of a parameter, if it is the only one that is set.
+    /// The value of a parameter, if no other parameter is set.
     pub(crate) fn only(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|_| self.0.len() == 1)
     }
 
-    /// The value; an empty one counts as unset here, but hides what weaker origins say.
+    /// The value of a keyword. An empty value counts as unset here, but hides the values of weaker origins.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.as_str()).filter(|value| !value.is_empty())
     }

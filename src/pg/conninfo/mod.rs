@@ -1,10 +1,10 @@
 //! Finds out where to connect and as whom: libpq's resolution of connection parameters.
 //!
-//! From strong to weak: the connection string, the command line's options (pg_dump's manual:
-//! "connection string parameters will override any conflicting command line options"), the
-//! service file, the `PG*` environment, then `DATABASE_URL`, then the defaults. Of `DATABASE_URL`
-//! only what it demands of TLS and authentication is taken if anything before names a host or a
-//! database: the rest is about another server.
+//! From strongest to weakest: the connection string, the command line's options (pg_dump's manual:
+//! "connection string parameters will override any conflicting command line options"), the service file, the
+//! `PG*` environment, then `DATABASE_URL`, then the defaults. If a stronger origin names a host or a
+//! database, only the TLS and authentication requirements are taken from `DATABASE_URL`: the rest describes
+//! another server.
 
 pub(crate) mod connstring;
 pub(crate) mod keywords;
@@ -33,42 +33,42 @@ use keywords::{KEYWORDS, Settings, Treatment};
 use passfile::{PassFile, Wanted};
 use service::ServiceFiles;
 
-/// Name of this program to the server, unless the user gives another.
+/// The application name that the server sees, unless the user gives another.
 const APPLICATION_NAME: &str = "pgsiphon";
 
-/// What the command line says about the connection.
+/// The command line's connection options.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectArgs {
-    /// A database's name, a `postgresql://` URL or a `key=value` string. It may hold a password,
-    /// so it must not be printed.
+    /// A database's name, a `postgresql://` URL or a `key=value` string. It may contain a password, so it
+    /// must not be printed.
     pub dbname: Option<String>,
-    /// The database to connect to, whatever all else says: for one of several in a cluster.
+    /// The database to connect to, which overrides everything else: used for each database of a cluster.
     pub database: Option<String>,
-    /// Parameters, by libpq's keyword, that hold whatever the connection string says.
+    /// Parameters, by libpq's keyword, that override the connection string.
     pub overrides: Vec<(&'static str, String)>,
-    /// `-h`.
+    /// `-h`: the host, or a list of hosts.
     pub host: Option<String>,
-    /// `-p`; a text, since libpq takes a list.
+    /// `-p`: the port. It is a string, since libpq accepts a list.
     pub port: Option<String>,
-    /// `-U`.
+    /// `-U`: the role to log in as.
     pub username: Option<String>,
-    /// `-w`, `-W`, and how to ask.
+    /// `-w`, `-W`, and how to ask for a password.
     pub password_prompt: PasswordPrompt,
 }
 
-/// The world around us, as far as it decides about a connection.
+/// The parts of the environment that affect a connection.
 pub trait Environment: Sync {
-    /// An environment variable as it is, perhaps empty. Bytes that are not UTF-8 come as
-    /// [`text::decode`] holds them.
+    /// An environment variable, unmodified and possibly empty. Bytes that are not UTF-8 are represented as by
+    /// [`text::decode`].
     fn raw(&self, name: &str) -> Option<String>;
 
-    /// An environment variable that is set. Compose files and charts set variables to nothing when
-    /// they mean none, so an empty one is not set: this decides it for all of `PG*`, `AWS_*` and ours.
+    /// An environment variable that is set. Compose files and charts set variables to empty strings to leave
+    /// them unset, so an empty variable counts as not set: this applies to all of `PG*`, `AWS_*` and our own.
     fn var(&self, name: &str) -> Option<String> {
         self.raw(name).filter(|value| !value.is_empty())
     }
 
-    /// The operating system's name of the effective user.
+    /// The effective user's name in the operating system.
     fn os_user(&self) -> Option<String> {
         None
     }
@@ -78,19 +78,18 @@ pub trait Environment: Sync {
         self.var("HOME").map(|home| path_from(&home))
     }
 
-    /// Directories where servers have their sockets by default; the first one that holds the
-    /// socket is taken.
+    /// Directories where servers have their sockets by default; the first one that has the socket is used.
     fn socket_directories(&self) -> Vec<PathBuf> {
         Vec::new()
     }
 
-    /// Where distributions keep `pg_service.conf`.
+    /// Where distributions put `pg_service.conf`.
     fn sysconf_directories(&self) -> Vec<PathBuf> {
         Vec::new()
     }
 }
 
-/// The real world.
+/// The process's real environment.
 #[derive(Debug, Clone, Copy)]
 pub struct OsEnvironment;
 
@@ -118,11 +117,11 @@ impl Environment for OsEnvironment {
     }
 }
 
-/// Whether the command line itself names a database, or a service, which may. What the environment says
-/// is a default, not a choice.
+/// Whether the command line itself names a database, or a service, which may name one. The environment only
+/// provides a default, so it does not count.
 ///
 /// # Errors
-/// Usage, when a connection string cannot be read.
+/// Usage, if a connection string cannot be parsed.
 pub fn names_database(args: &ConnectArgs) -> Result<bool> {
     match args.database.as_deref().or(args.dbname.as_deref()) {
         Some(string) if connstring::is_connection_string(string) => {
@@ -138,7 +137,7 @@ pub fn names_database(args: &ConnectArgs) -> Result<bool> {
 /// Resolves the connection parameters.
 ///
 /// # Errors
-/// Usage, when a parameter is unknown, wrong, or asks for what we cannot do.
+/// Usage, if a parameter is unknown, invalid or not supported.
 pub fn resolve(args: &ConnectArgs, env: &dyn Environment) -> Result<ConnectParams> {
     let settings = gather(args, env)?;
     refuse_unsupported(&settings)?;
@@ -146,7 +145,7 @@ pub fn resolve(args: &ConnectArgs, env: &dyn Environment) -> Result<ConnectParam
         Some(user) => user.to_owned(),
         None => env.os_user().ok_or_else(|| {
             Error::new(ErrorKind::Usage, "find out whom to connect as")
-                .because("the operating system does not know our user's name")
+                .because("the operating system has no name for the current user")
                 .hint("name the role with -U or PGUSER")
         })?,
     };
@@ -161,7 +160,7 @@ pub fn resolve(args: &ConnectArgs, env: &dyn Environment) -> Result<ConnectParam
             .to_owned(),
         options: settings.get("options").map(str::to_owned),
         timezone: env.var("PGTZ"),
-        // "auto" means the locale's, and ours is the same everywhere: none.
+        // "auto" means the locale's encoding. We have no locale, so it is left unset.
         client_encoding: settings.get("client_encoding").filter(|e| *e != "auto").map(str::to_owned),
         connect_timeout: duration(&settings, "connect_timeout", Duration::from_secs)?,
         target_session_attrs: choice(&settings, "target_session_attrs", TARGET_SESSION_ATTRS)?,
@@ -213,7 +212,7 @@ const SSL_MODE: &[(&str, SslMode)] = &[
 const SSL_NEGOTIATION: &[(&str, SslNegotiation)] =
     &[("postgres", SslNegotiation::Postgres), ("direct", SslNegotiation::Direct)];
 const SSL_SNI: &[(&str, bool)] = &[("1", true), ("0", false)];
-/// 1.0 and 1.1 are not spoken: as a minimum they are met by 1.2.
+/// 1.0 and 1.1 are not supported; as a minimum they allow 1.2.
 const SSL_MIN_VERSION: &[(&str, TlsVersion)] = &[
     ("TLSv1.2", TlsVersion::V12),
     ("TLSv1", TlsVersion::V12),
@@ -230,11 +229,11 @@ const AUTH_METHODS: &[(&str, AuthMethod)] = &[
     ("oauth", AuthMethod::OAuth),
     ("none", AuthMethod::None),
 ];
-/// Methods that we speak; requiring none of them can only fail.
+/// The methods that we support; requiring only other methods would always fail.
 const SPOKEN: [AuthMethod; 4] =
     [AuthMethod::Password, AuthMethod::Md5, AuthMethod::ScramSha256, AuthMethod::None];
 
-/// Joins all origins, strong over weak.
+/// Merges all origins; stronger ones override weaker ones.
 fn gather(args: &ConnectArgs, env: &dyn Environment) -> Result<Settings> {
     let mut settings = Settings::default();
     set(&mut settings, "host", args.host.as_deref());
@@ -275,9 +274,9 @@ fn gather(args: &ConnectArgs, env: &dyn Environment) -> Result<Settings> {
     Ok(settings)
 }
 
-/// Takes from a DATABASE_URL what it asks for about encryption and authentication, and nothing else, since
-/// something stronger names the server or the database: it may be another one, but an URL that wants TLS
-/// must not end in plain text.
+/// Takes only encryption and authentication settings from a DATABASE_URL, since a stronger origin names the
+/// server or the database. The URL may describe another server, but if it requires TLS, the connection must
+/// not fall back to plain text.
 fn fill_protection(settings: &mut Settings, url: &str) -> Result<()> {
     let from_url = connstring::parse_database_url(url)?;
     let is_strict = |name: &str, value: &str| match name {
@@ -354,7 +353,7 @@ fn integer(settings: &Settings, name: &str) -> Result<Option<i32>> {
         .transpose()
 }
 
-/// A figure of which zero and less stand for the system's own.
+/// A number for which zero and negative values mean the system's default.
 fn duration(settings: &Settings, name: &str, unit: fn(u64) -> Duration) -> Result<Option<Duration>> {
     Ok(integer(settings, name)?.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0).map(unit))
 }
@@ -363,7 +362,7 @@ fn path_from(text: &str) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(&text::encode(text)))
 }
 
-/// The lists `hostaddr`, `host` and `port` side by side, each entry with its password.
+/// Combines the lists `hostaddr`, `host` and `port` entry by entry, and adds each entry's password.
 fn hosts(settings: &Settings, user: &str, dbname: &str, env: &dyn Environment) -> Result<Vec<Host>> {
     let list =
         |name| -> Vec<&str> { settings.get(name).map_or(Vec::new(), |value| value.split(',').collect()) };
@@ -413,8 +412,8 @@ fn endpoint(name: &str, addr: &str, port: u16, env: &dyn Environment) -> Result<
     })
 }
 
-/// Where a local server listens: libpq has one directory compiled in, but distributions differ
-/// in it, and in a container there is often none.
+/// Where a local server listens. libpq has one directory compiled in, but distributions use different ones,
+/// and containers often have none.
 fn default_endpoint(port: u16, env: &dyn Environment) -> Endpoint {
     let directories = env.socket_directories();
     let holds_socket = |directory: &&PathBuf| directory.join(format!(".s.PGSQL.{port}")).exists();
@@ -425,7 +424,6 @@ fn default_endpoint(port: u16, env: &dyn Environment) -> Endpoint {
     }
 }
 
-/// Where passwords come from.
 struct Passwords {
     given: Option<Secret>,
     file: PassFile,
@@ -512,7 +510,7 @@ fn tls_params(settings: &Settings, home: Option<&Path>) -> Result<TlsParams> {
     })
 }
 
-/// A list of methods, either all plain or all with a `!` before them.
+/// A list of methods, either all plain or all prefixed with `!`.
 fn require_auth(settings: &Settings) -> Result<RequireAuth> {
     let Some(value) = settings.get("require_auth") else { return Ok(RequireAuth::Any) };
     let entries: Vec<&str> = value.split(',').map(str::trim).collect();
@@ -533,7 +531,7 @@ fn require_auth(settings: &Settings) -> Result<RequireAuth> {
     if SPOKEN.iter().any(|method| required.accepts(*method)) {
         return Ok(required);
     }
-    Err(invalid("require_auth", value).hint("supported are password, md5, scram-sha-256 and none"))
+    Err(invalid("require_auth", value).hint("supported methods are password, md5, scram-sha-256 and none"))
 }
 
 #[cfg(test)]

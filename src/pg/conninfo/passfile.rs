@@ -9,22 +9,22 @@ use zeroize::Zeroizing;
 use crate::pg::secret::Secret;
 use crate::pg::text;
 
-/// Who wants a password, in the words of the password file.
+/// The connection that needs a password, in the terms of the password file.
 pub(crate) struct Wanted<'a> {
-    /// Names that the first field may have: a socket in its default place is also `localhost`.
+    /// Host names that match: a socket in its default directory also matches `localhost`.
     pub(crate) hosts: &'a [&'a str],
     pub(crate) port: u16,
     pub(crate) dbname: &'a str,
     pub(crate) user: &'a str,
 }
 
-/// A password file's lines. A file that cannot be read or that others can read has none.
+/// The lines of a password file. A file that is unreadable or readable by others counts as empty.
 #[derive(Default)]
 pub(crate) struct PassFile(Zeroizing<String>);
 
 impl PassFile {
-    /// Reads the file; what is wrong with it is a warning, as in libpq: the server may
-    /// want no password.
+    /// Reads the file. Problems with it are only warnings, as in libpq, since the server may not require a
+    /// password.
     pub(crate) fn read(path: &Path) -> Self {
         let Ok(metadata) = fs::metadata(path) else { return PassFile::default() };
         if !metadata.is_file() {
@@ -47,7 +47,7 @@ impl PassFile {
         }
     }
 
-    /// The password of the first line that fits.
+    /// The password of the first line that matches.
     pub(crate) fn find(&self, wanted: &Wanted<'_>) -> Option<Secret> {
         self.0.lines().filter(|line| !line.starts_with('#')).find_map(|line| password_of(line, wanted))
     }
@@ -74,11 +74,11 @@ fn password_of(line: &str, wanted: &Wanted<'_>) -> Option<Secret> {
 
 struct Field {
     value: Zeroizing<String>,
-    /// An unescaped `*` alone.
+    /// Whether the field is an unescaped `*`.
     is_wildcard: bool,
 }
 
-/// Takes the field before the next colon; a backslash takes the next character literally.
+/// Reads the field up to the next colon; a backslash makes the next character literal.
 fn take_field(line: &str) -> (Field, Option<&str>) {
     let mut value = Zeroizing::new(String::new());
     let mut characters = line.char_indices();

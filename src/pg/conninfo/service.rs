@@ -10,13 +10,13 @@ use super::keywords::{self, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::text;
 
-/// Where to look for services: the user's file comes first.
+/// The files in which to look for services; the user's file comes first.
 pub(crate) struct ServiceFiles {
-    /// Named by PGSERVICEFILE or `servicefile`, so that it must exist.
+    /// The file named by PGSERVICEFILE or `servicefile`, which must exist.
     pub(crate) named: Option<PathBuf>,
     /// `~/.pg_service.conf`.
     pub(crate) user: Option<PathBuf>,
-    /// `pg_service.conf` in PGSYSCONFDIR, or where distributions have it.
+    /// `pg_service.conf` in PGSYSCONFDIR, or in the places where distributions put it.
     pub(crate) system: Vec<PathBuf>,
 }
 
@@ -24,7 +24,7 @@ impl ServiceFiles {
     /// Reads the settings of `service`.
     ///
     /// # Errors
-    /// Usage, when no file defines the service, or a file is wrong.
+    /// Usage, if no file defines the service, or a file is invalid.
     pub(crate) fn find(&self, service: &str) -> Result<Settings> {
         let own = self.named.as_ref().or(self.user.as_ref());
         for path in own.into_iter().chain(&self.system) {
@@ -61,12 +61,12 @@ fn read(path: &Path, service: &str, must_exist: bool) -> Result<Option<Settings>
 }
 
 struct Fault {
-    /// From 1.
+    /// Counted from 1.
     line: usize,
     why: &'static str,
 }
 
-/// The settings below `[service]`, if there is such a section; of several the first one counts.
+/// The settings in section `[service]`, if it exists; if there are several, the first one counts.
 fn parse(content: &str, service: &str) -> Result<Option<Settings>, Fault> {
     let mut found: Option<Settings> = None;
     for (index, line) in content.lines().enumerate() {
@@ -85,11 +85,11 @@ fn parse(content: &str, service: &str) -> Result<Option<Settings>, Fault> {
             if line.starts_with("ldap") {
                 return Err(fault("services from LDAP are not supported"));
             }
-            let (name, value) = line.split_once('=').ok_or_else(|| fault("there is no \"=\""))?;
+            let (name, value) = line.split_once('=').ok_or_else(|| fault("the line lacks a \"=\""))?;
             if matches!(name, "service" | "servicefile") {
                 return Err(fault("a service cannot name another service"));
             }
-            let keyword = keywords::find(name).ok_or_else(|| fault("the keyword is unknown"))?;
+            let keyword = keywords::find(name).ok_or_else(|| fault("unknown keyword"))?;
             settings.set_if_absent(keyword, Zeroizing::new(value.to_owned()));
         }
     }

@@ -1,4 +1,4 @@
-//! Each origin and each parameter, in a world without a real environment.
+//! Tests of each origin and each parameter, in a simulated environment.
 
 use super::*;
 use crate::pg::params::PromptPolicy;
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-/// A world of its own: these variables, a user "os", and no home unless HOME is set.
+/// A simulated environment: these variables, a user "os", and no home directory unless HOME is set.
 #[derive(Default)]
 struct World {
     variables: HashMap<String, String>,
@@ -150,11 +150,11 @@ fn what_database_url_demands_of_tls_is_never_lost() {
         assert_ne!(params.require_auth, RequireAuth::Any);
         assert_eq!(params.user, "os");
         assert_eq!(params.hosts[0].password, None);
-        // What is given elsewhere is stronger, and what would only weaken the default is not taken.
+        // Stronger origins take precedence, and values that would only weaken the default are ignored.
         assert_eq!(resolved("sslmode=require", &[("PGSSLMODE", "disable")]).tls.mode, SslMode::Disable);
         assert_eq!(resolved("sslmode=disable", &[]).tls.mode, SslMode::Prefer);
     }
-    // Not about PostgreSQL at all.
+    // URLs that are not for PostgreSQL at all.
     for url in ["mysql://u:p@h/d", "sqlite3:db/x.sqlite3"] {
         assert_eq!(resolved("named", &[("DATABASE_URL", url)]).tls.mode, SslMode::Prefer);
     }
@@ -310,7 +310,7 @@ fn what_we_cannot_do_is_refused_and_what_is_wrong_is_named() {
         ("gssencmode=require", "\"gssencmode\""),
         ("sslcertmode=require", "allow or disable"),
         ("min_protocol_version=3.2", "\"min_protocol_version\""),
-        ("require_auth=gss,oauth", "supported are"),
+        ("require_auth=gss,oauth", "supported methods are"),
         ("require_auth=!password,md5", "cannot be mixed"),
         ("require_auth=kerberos", "invalid require_auth"),
         ("sslmode=on", "valid values are prefer, disable"),

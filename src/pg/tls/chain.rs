@@ -1,8 +1,8 @@
-//! Chains of certificates that webpki refuses and OpenSSL, and with it libpq, accepts: leaves of
-//! X.509 version 1, as `openssl x509 -req` writes them, keys for RSA-PSS, authorities of version 1.
+//! Certificate chains that webpki refuses but OpenSSL, and so libpq, accepts: leaf certificates of X.509
+//! version 1, as `openssl x509 -req` writes them, keys for RSA-PSS, and authorities of version 1.
 //!
-//! The rules are those of OpenSSL's manual ("openssl-verification-options"). What is rare and would
-//! need more of them (name constraints, unknown critical extensions, revocation) is refused.
+//! The rules are those of OpenSSL's manual ("openssl-verification-options"). Rare features that would need
+//! more of them (name constraints, unknown critical extensions, revocation) are refused.
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{
@@ -16,29 +16,29 @@ use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
-/// A longer chain is an attempt to keep us busy.
+/// Longer chains are refused: they could be meant to waste our time.
 const MAX_DEPTH: usize = 8;
 
-/// The key of such a certificate signs by RSA-PSS only (RFC 4055).
+/// The algorithm of a key that only signs with RSA-PSS (RFC 4055).
 const RSA_PSS_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 /// An RSA key for any padding, as an algorithm identifier without its outermost header.
 const RSA_KEY: AlgorithmIdentifier = rustls::pki_types::alg_id::RSA_ENCRYPTION;
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 
-/// Signature schemes for keys of [`RSA_PSS_KEY`] (RFC 8446, section 4.2.3), which rustls has no
-/// names for, and those for other RSA keys that compute the same.
+/// Signature schemes for keys of [`RSA_PSS_KEY`] (RFC 8446, section 4.2.3), for which rustls has no names,
+/// and the schemes for other RSA keys that compute the same.
 const RSA_PSS_SCHEMES: [(SignatureScheme, SignatureScheme); 3] = [
     (SignatureScheme::Unknown(0x0809), SignatureScheme::RSA_PSS_SHA256),
     (SignatureScheme::Unknown(0x080a), SignatureScheme::RSA_PSS_SHA384),
     (SignatureScheme::Unknown(0x080b), SignatureScheme::RSA_PSS_SHA512),
 ];
 
-/// Schemes that we can check beside those that webpki knows.
+/// Schemes that we can check in addition to those that webpki knows.
 pub(super) fn more_schemes() -> impl Iterator<Item = SignatureScheme> {
     RSA_PSS_SCHEMES.iter().map(|(scheme, _)| *scheme)
 }
 
-/// Whether a chain leads from `leaf` to one of `roots`, all of it being good now.
+/// Whether a chain of currently valid certificates leads from `leaf` to one of `roots`.
 pub(super) fn is_good(
     leaf: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
@@ -80,7 +80,8 @@ impl Search<'_> {
             || self.intermediates.iter().filter(issues).any(|issuer| self.leads_to_root(issuer, below + 1))
     }
 
-    /// Whether it is valid now, may serve a TLS server, and has nothing that we would have to know more of.
+    /// Whether it is currently valid, may identify a TLS server, and has no features that we would need to
+    /// handle.
     fn is_usable(&self, certificate: &Certificate) -> bool {
         let tbs = &certificate.tbs_certificate;
         let known = [BasicConstraints::OID, KeyUsage::OID, ExtendedKeyUsage::OID, SubjectAltName::OID];
@@ -106,8 +107,8 @@ pub(super) fn is_valid_at(certificate: &Certificate, now: UnixTime) -> bool {
     validity.not_before.to_system_time() <= now && now <= validity.not_after.to_system_time()
 }
 
-/// OpenSSL's notion of an authority: it says so itself, or may sign certificates, or is a root that is
-/// too old to say anything. `below` counts the authorities under it.
+/// OpenSSL's definition of an authority: it is marked as one, or may sign certificates, or is a root that is
+/// too old to have such extensions. `below` counts the authorities under it.
 fn is_authority(certificate: &Certificate, below: usize) -> bool {
     let tbs = &certificate.tbs_certificate;
     let (Ok(usage), Ok(constraints)) = (tbs.get::<KeyUsage>(), tbs.get::<BasicConstraints>()) else {
@@ -144,7 +145,7 @@ fn is_signed_by(
             .any(|known| is_signature(*known, key, &signed, signature))
 }
 
-/// Checks a signature of the handshake by the certificate's key, whatever the certificate's version.
+/// Verifies a handshake signature with the certificate's key, for any version of certificate.
 pub(super) fn verify_handshake(
     message: &[u8],
     certificate: &CertificateDer<'_>,
@@ -154,7 +155,7 @@ pub(super) fn verify_handshake(
     let certificate = Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
     let key = &certificate.tbs_certificate.subject_public_key_info;
     let known = RSA_PSS_SCHEMES.iter().find(|(scheme, _)| *scheme == signed.scheme);
-    // The schemes of either kind of RSA key are for that kind only.
+    // Each kind of RSA key only allows its own schemes.
     if known.is_some() != (key.algorithm.oid == RSA_PSS_KEY) {
         return Err(CertificateError::BadSignature.into());
     }
@@ -187,7 +188,7 @@ fn is_pss(algorithm: &dyn SignatureVerificationAlgorithm) -> bool {
     [RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512].contains(&algorithm.signature_alg_id())
 }
 
-/// An algorithm identifier as rustls has it: without the header of its outer sequence.
+/// An algorithm identifier in rustls's form: without the header of its outer sequence.
 fn contents(algorithm: &x509_cert::spki::AlgorithmIdentifierOwned) -> x509_cert::der::Result<Vec<u8>> {
     let mut contents = algorithm.oid.to_der()?;
     if let Some(parameters) = &algorithm.parameters {

@@ -1,9 +1,9 @@
-//! TLS by rustls, with libpq's meaning of `sslmode` (manual, "SSL Support").
+//! TLS with rustls, with libpq's semantics of `sslmode` (manual, "SSL Support").
 //!
-//! What differs from a browser's TLS: without root certificates no certificate is checked;
-//! verify-ca ignores names; a common name counts where a certificate has no alternative names;
-//! a self-signed server certificate may itself be the root; and certificates of X.509 version 1,
-//! as `openssl x509 -req` makes them without extensions, count like others.
+//! It differs from a browser's TLS: without root certificates the server's certificate is not checked;
+//! verify-ca ignores names; a common name counts if a certificate has no alternative names; a self-signed
+//! server certificate may itself be the root; and certificates of X.509 version 1, as `openssl x509 -req`
+//! makes them without extensions, are accepted like others.
 
 mod chain;
 pub(crate) mod provider;
@@ -29,21 +29,21 @@ use self::verifier::ServerVerifier;
 use super::params::{RootCert, SslMode, TlsParams, TlsVersion};
 use crate::error::{Error, ErrorKind, Result};
 
-/// ALPN's name for PostgreSQL; direct TLS requires it.
+/// The ALPN name of PostgreSQL, required for direct TLS.
 const ALPN: &[u8] = b"postgresql";
 
 /// TLS over a TCP socket.
 pub(crate) type TlsSocket = <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::Stream;
 
-/// TLS, ready for handshakes: all files are read.
+/// TLS, ready for handshakes: all files have been read.
 #[derive(Clone)]
 pub(crate) struct TlsConnector(MakeRustlsConnect);
 
 impl TlsConnector {
-    /// Reads root certificates, client certificate, key and revocations.
+    /// Reads root certificates, client certificate, key and revocation lists.
     ///
     /// # Errors
-    /// Usage, when a file is missing that is needed, or is wrong.
+    /// Usage, if a required file is missing or a file is invalid.
     pub(crate) fn new(params: &TlsParams) -> Result<Self> {
         let provider = provider::provider();
         let verifier = ServerVerifier::new(params, &provider)?;
@@ -62,7 +62,7 @@ impl TlsConnector {
         Ok(TlsConnector(MakeRustlsConnect::new(config)))
     }
 
-    /// Shakes hands with `name`, a host name or an address; it is what verify-full checks.
+    /// Runs the handshake. verify-full checks `name`, which is a host name or an address.
     pub(crate) async fn connect(&self, name: &str, socket: TcpStream) -> io::Result<TlsSocket> {
         let made = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut self.0.clone(), name);
         match made {
@@ -84,21 +84,21 @@ fn bad_file(what: &str, path: &Path, why: impl Into<Box<dyn std::error::Error + 
     Error::new(ErrorKind::Usage, format!("read {what} \"{}\"", path.display())).because(why)
 }
 
-/// The root certificates, if the server's certificate is to be checked at all.
+/// The root certificates, if the server's certificate is to be checked.
 fn root_certificates(params: &TlsParams) -> Result<Option<Vec<CertificateDer<'static>>>> {
     let path = match &params.root_cert {
         RootCert::System => return system_certificates().map(Some),
         RootCert::File(path) if path.exists() => path,
-        // Without the file libpq checks nothing, unless it was told to.
+        // Without the file libpq checks nothing, unless the mode requires it.
         RootCert::File(_) | RootCert::None if params.mode < SslMode::VerifyCa => return Ok(None),
         RootCert::File(path) => {
             return Err(bad_file("root certificate file", path, "it does not exist")
-                .hint("provide the file, use the system's authorities by sslrootcert=system, or choose another sslmode"));
+                .hint("provide the file, set sslrootcert=system to use the system's authorities, or choose another sslmode"));
         }
         RootCert::None => {
             return Err(Error::new(ErrorKind::Usage, "find the root certificate file")
-                .because("there is no home directory to look in")
-                .hint("name the file by sslrootcert or PGSSLROOTCERT"));
+                .because("there is no home directory in which to look")
+                .hint("name the file with sslrootcert or PGSSLROOTCERT"));
         }
     };
     let certificates = read_certificates(path).map_err(|why| bad_file("root certificate file", path, why))?;
@@ -113,16 +113,16 @@ fn system_certificates() -> Result<Vec<CertificateDer<'static>>> {
     let error = Error::new(ErrorKind::Usage, "read the system's root certificates");
     let error = match found.errors.into_iter().next() {
         Some(why) => error.because(why),
-        None => error.because("there are none"),
+        None => error.because("the system has none"),
     };
-    Err(error.hint("install the package ca-certificates, or name a file by sslrootcert"))
+    Err(error.hint("install the package ca-certificates, or name a file with sslrootcert"))
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match certificates {
-        Ok(certificates) if certificates.is_empty() => Err("it holds no certificate".into()),
+        Ok(certificates) if certificates.is_empty() => Err("it contains no certificate".into()),
         Ok(certificates) => Ok(certificates),
         Err(error) => Err(error.to_string()),
     }
@@ -144,15 +144,15 @@ fn revocations(params: &TlsParams) -> Result<Vec<CertificateRevocationListDer<'s
     Ok(lists)
 }
 
-/// The client's certificate with its key, if there is one: without the file libpq just goes on,
-/// since the server may want none.
+/// The client's certificate with its key, if there is one. Without the file, libpq continues, since the
+/// server may not require one.
 fn client_certificate(params: &TlsParams, provider: &CryptoProvider) -> Result<Option<CertifiedKey>> {
     let Some(path) = params.cert.as_deref().filter(|path| path.exists()) else { return Ok(None) };
     let chain = read_certificates(path).map_err(|why| bad_file("certificate file", path, why))?;
     let key_path = params.key.as_deref().ok_or_else(|| {
         Error::new(ErrorKind::Usage, "find the private key file")
             .because("there is a client certificate, but no key for it")
-            .hint("name the file by sslkey or PGSSLKEY")
+            .hint("name the file with sslkey or PGSSLKEY")
     })?;
     check_key_file(key_path)?;
     let key = read_key(key_path).map_err(|why| bad_file("private key file", key_path, why))?;
@@ -171,7 +171,7 @@ fn client_certificate(params: &TlsParams, provider: &CryptoProvider) -> Result<O
     }
 }
 
-/// libpq's rule: nobody else may read a key, but root's may be readable for a group.
+/// libpq's rule: nobody else may read a key, but a group may read it if root owns it.
 fn check_key_file(path: &Path) -> Result<()> {
     let metadata = fs::metadata(path).map_err(|why| bad_file("private key file", path, why))?;
     if !metadata.is_file() {
@@ -192,7 +192,7 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     match pem {
         Ok(key) => Ok(key),
         Err(_) if is_encrypted => Err("it is encrypted, which is not supported".into()),
-        // libpq takes binary keys too.
+        // libpq also accepts keys in binary form (DER).
         Err(error) => PrivateKeyDer::try_from(bytes.to_vec()).map_err(|_| error.to_string()),
     }
 }

@@ -1,4 +1,4 @@
-//! The cryptography of all TLS in this program: aws-lc-rs, and what rustls leaves out of it.
+//! The cryptography for all TLS in this program: aws-lc-rs, and what rustls does not take from it.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,7 +9,7 @@ use rustls::crypto::{
 };
 use rustls::{Error, NamedGroup, PeerMisbehaved};
 
-/// The provider, for PostgreSQL and for webhooks.
+/// The provider, for connections to PostgreSQL and to webhooks.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
         let mut provider = aws_lc_rs::default_provider();
@@ -19,7 +19,7 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::clone(&PROVIDER)
 }
 
-/// The key exchange of servers with `ssl_ecdh_curve = secp521r1`; rustls has none for this curve.
+/// The key exchange for servers with `ssl_ecdh_curve = secp521r1`; rustls does not provide this curve.
 #[derive(Debug)]
 struct Secp521r1;
 
@@ -45,7 +45,7 @@ struct Secp521r1Exchange {
 impl ActiveKeyExchange for Secp521r1Exchange {
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, Error> {
         let invalid = Error::PeerMisbehaved(PeerMisbehaved::InvalidKeyShare);
-        // TLS knows uncompressed points only (RFC 8446, section 4.2.8.2).
+        // TLS only allows uncompressed points (RFC 8446, section 4.2.8.2).
         if peer.first() != Some(&0x04) {
             return Err(invalid);
         }

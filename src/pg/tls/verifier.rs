@@ -1,4 +1,4 @@
-//! Which server certificates are good enough, by sslmode.
+//! Which server certificates are accepted, depending on sslmode.
 
 use std::sync::Arc;
 
@@ -24,12 +24,12 @@ const COMMON_NAME: &str = "2.5.4.3";
 #[derive(Debug)]
 pub(super) struct ServerVerifier {
     trust: Option<Trust>,
-    /// verify-full.
+    /// Whether names are checked (verify-full).
     checks_name: bool,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// What is trusted, if anything is checked.
+/// What is trusted, if certificates are checked.
 #[derive(Debug)]
 struct Trust {
     webpki: Arc<WebPkiServerVerifier>,
@@ -72,7 +72,7 @@ impl ServerVerifier {
         })
     }
 
-    /// webpki reads certificates of version 3 only, and knows no keys for RSA-PSS.
+    /// webpki only reads certificates of version 3, and does not support keys for RSA-PSS.
     fn verify_odd_signature(
         &self,
         error: rustls::Error,
@@ -98,7 +98,7 @@ impl ServerVerifier {
             ParsedCertificate::try_from(certificate).and_then(|parsed| verify_server_name(&parsed, name));
         match alternative {
             Err(_) if common_name_fits(certificate, &name.to_str()) => Ok(()),
-            // webpki did not come to the names of a certificate of version 1: it has none.
+            // webpki did not check the name in a certificate of version 1, which has no alternative names.
             Err(rustls::Error::InvalidCertificate(CertificateError::Other(_))) => {
                 Err(CertificateError::NotValidForName.into())
             }
@@ -107,8 +107,8 @@ impl ServerVerifier {
     }
 }
 
-/// Whether the common name is `host`, in a certificate that has no alternative names.
-/// rustls knows nothing of common names; libpq still does.
+/// Whether `host` matches the common name of a certificate that has no alternative names. rustls ignores
+/// common names; libpq still uses them.
 fn common_name_fits(certificate: &CertificateDer<'_>, host: &str) -> bool {
     let Ok(certificate) = Certificate::from_der(certificate) else { return false };
     let tbs = &certificate.tbs_certificate;
@@ -127,7 +127,7 @@ fn common_name_fits(certificate: &CertificateDer<'_>, host: &str) -> bool {
     common_name.and_then(|a| str::from_utf8(a.value.value()).ok()).is_some_and(|name| name_fits(name, host))
 }
 
-/// Equal but for case, or `*.` for exactly one label.
+/// Equal except for case, or `*.` for exactly one label.
 fn name_fits(pattern: &str, host: &str) -> bool {
     if pattern.eq_ignore_ascii_case(host) {
         return true;
@@ -155,19 +155,20 @@ impl ServerCertVerifier for ServerVerifier {
             trust.webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         let Err(error) = checked else { return Ok(ServerCertVerified::assertion()) };
         let chain_is_good = match &error {
-            // webpki comes to the name when all the rest is good.
+            // webpki only checks the name after everything else was accepted.
             rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             ) => true,
             rustls::Error::InvalidCertificate(CertificateError::Revoked) => false,
-            // To OpenSSL a root is trusted in its own right; webpki wants somebody below it.
+            // For OpenSSL a root is trusted as a server certificate as well; webpki requires a separate leaf.
             _ if trust.is_root(end_entity, now) => true,
             _ if trust.has_revocations => false,
             _ => chain::is_good(end_entity, intermediates, &trust.roots, now, &self.algorithms),
         };
         if !chain_is_good {
             return Err(match error {
-                // That webpki cannot read it is no reason any more; that it leads to no root is one.
+                // We can read this certificate although webpki can't, so only a missing path to a root is an
+                // error.
                 rustls::Error::InvalidCertificate(CertificateError::Other(_)) => {
                     CertificateError::UnknownIssuer.into()
                 }
@@ -196,7 +197,7 @@ impl ServerCertVerifier for ServerVerifier {
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let checked = rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms);
         match dss.scheme {
-            // Not in TLS 1.3 (RFC 8446, section 4.2.3), whatever the certificate.
+            // Not allowed in TLS 1.3 (RFC 8446, section 4.2.3), for any certificate.
             SignatureScheme::RSA_PKCS1_SHA256
             | SignatureScheme::RSA_PKCS1_SHA384
             | SignatureScheme::RSA_PKCS1_SHA512 => checked,
