@@ -6,9 +6,9 @@
 //! worker 2 ─ produce ─ cut ─ compress ─┘   (budget)    (segment order)
 //! ```
 //!
-//! Each worker is an OS thread with its own current-thread runtime, which polls the worker's connection: rows
-//! cause no wake-ups between threads, and compression may occupy the thread as long as necessary. Workers
-//! take segments in order. A worker that is ahead of the writer waits when the byte budget is used up. The
+//! Each worker is an OS thread with its own current-thread runtime, so compression may occupy the thread as
+//! long as necessary. That runtime also polls a connection that the worker opens itself; those that the dump
+//! opens in advance are polled by the main runtime. Workers take segments in order. A worker that is ahead of the writer waits when the byte budget is used up. The
 //! worker whose segment the writer needs next never waits for the others, so there is always one that makes
 //! progress, and no deadlock.
 //!
