@@ -182,7 +182,7 @@ async fn entry(
         parsed,
         state: BackupState::NoManifest,
         manifest: None,
-        problem: Some("there is no manifest beside it".to_owned()),
+        problem: Some("it has no manifest".to_owned()),
     };
     if !has_manifest {
         return Ok(no_manifest(object, parsed));
