@@ -62,7 +62,7 @@ async fn each_right_has_a_line_of_its_own() {
 async fn a_writer_need_not_delete_but_who_prunes_must() {
     let server = denied(&[Op::DeleteObject]).await;
     let found = check(&server, &[]).await;
-    assert!(found["delete"].1.starts_with("denied, as it should be"), "{found:#?}");
+    assert!(found["delete"].1.starts_with("denied, as recommended"), "{found:#?}");
     let found = check(
         &server,
         &[("PGSIPHON_RETENTION_PRUNE_AFTER_BACKUP", "true"), ("PGSIPHON_RETENTION_KEEP_DAILY", "7")],

@@ -93,7 +93,7 @@ async fn a_backup_without_its_manifest_says_why_and_what_that_means() {
         .env("PGSIPHON_DATABASES_GLOBALS", "false");
     let (code, stderr) = end(command.spawn().unwrap());
     assert_eq!(code, Some(6), "{stderr}");
-    for hint in ["the credentials need s3:PutObject", "without its manifest it is not counted"] {
+    for hint in ["the credentials need s3:PutObject", "does not count as good without its manifest"] {
         assert!(stderr.contains(hint), "{hint} is missing in {stderr}");
     }
 }

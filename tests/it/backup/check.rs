@@ -43,7 +43,7 @@ fn what_works_is_said_and_nothing_stays() {
                 assert_eq!(level(&found, check), "ok", "{check}: {found:#?}");
             }
         } else {
-            assert!(text(&found, "space").contains(" free; a run may take some "), "{found:#?}");
+            assert!(text(&found, "space").contains(" free; a run may need about "), "{found:#?}");
         }
         assert_eq!((place.names().len(), place.pending()), (0, 0));
         let told = ends(world.command(&place, database.name(), &["check"]), 0);

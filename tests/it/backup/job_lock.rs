@@ -36,7 +36,7 @@ fn killed_runs_leave_no_backup_and_the_next_run_cleans_up() {
         // While it runs, another one is refused, and removes nothing.
         let second = ends(command(), 9);
         assert!(
-            stderr(&second).contains("another run holds its slot: server process"),
+            stderr(&second).contains("another run holds its lock: server process"),
             "{}",
             stderr(&second)
         );

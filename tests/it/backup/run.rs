@@ -74,7 +74,7 @@ fn databases_and_globals_are_stored_listed_and_fresh() {
         assert!(stderr(&stale).contains("older than 1s"), "{}", stderr(&stale));
         let mut missing = command(&["status"]);
         missing.env("PGSIPHON_DATABASES_INCLUDE", "other_database");
-        assert!(stderr(&ends(missing, 1)).contains("other_database: there is no good backup"));
+        assert!(stderr(&ends(missing, 1)).contains("other_database: no good backup exists"));
 
         // The newest good one has a name of its own.
         let again = Database::expected(world.postgres(), &format!("{}_again", shop.name()));
@@ -85,7 +85,7 @@ fn databases_and_globals_are_stored_listed_and_fresh() {
 
         // Without its manifest's agreement a backup is not good.
         place.put(&name, b"cut short");
-        assert!(stderr(&ends(command(&["verify", "latest"]), 5)).contains("there is no good one"));
+        assert!(stderr(&ends(command(&["verify", "latest"]), 5)).contains("no good backup exists"));
         assert_eq!(json(command(&["list", "--database", shop.name()]), 0)[0]["state"], "damaged");
         ends(command(&["status"]), 1);
         for name in ["notes.txt", "shop.sql.gz", "shop_2025-01-08_04-00-00.sql.gz.bak"] {
@@ -149,7 +149,7 @@ fn a_pattern_without_a_database_is_an_error() {
     let mut command = world.command(&place, "postgres", &["backup"]);
     command.env("PGSIPHON_DATABASES_INCLUDE", "no_such_database_*");
     assert!(
-        stderr(&ends(command, 2)).contains("find databases that match \"no_such_database_*\": there is none")
+        stderr(&ends(command, 2)).contains("find databases that match \"no_such_database_*\": none exists")
     );
 }
 
@@ -181,10 +181,14 @@ fn the_latest_is_found_though_another_store_cannot_be_listed() {
     };
     ends(run(&["backup", "good"]), 0);
     let found = ends(run(&["verify", &format!("latest:{}", shop.name())]), 0);
-    assert!(stderr(&found).contains("backups of job away were not looked at"), "{}", stderr(&found));
+    assert!(stderr(&found).contains("job away: cannot look at its backups"), "{}", stderr(&found));
     ends(run(&["verify", "latest:globals"]), 0);
     let missing = ends(run(&["verify", "latest:nothing"]), 5);
-    assert!(stderr(&missing).contains("there is none where we can look; job away: "), "{}", stderr(&missing));
+    assert!(
+        stderr(&missing).contains("none was found in the destinations that could be read; job away: "),
+        "{}",
+        stderr(&missing)
+    );
 
     // A database may be called as the roles are.
     let called_so = Database::expected(postgres, "globals");

@@ -198,6 +198,6 @@ fn others_are_told_of_begin_success_and_failure() {
     let mut deaf = command(&elsewhere, database.name());
     deaf.env("PGSIPHON_NOTIFY_PING_URL", "http://127.0.0.1:1/ping-token");
     let output = ends(deaf, 0);
-    assert!(stderr(&output).contains("ping that the run begins"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("ping the start of the run"), "{}", stderr(&output));
     assert!(!stderr(&output).contains("ping-token"), "{}", stderr(&output));
 }
