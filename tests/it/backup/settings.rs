@@ -32,7 +32,7 @@ fn init_writes_once_and_show_tells_where_values_are_from() {
     wrong.env("PGSIPHON_CONFIG", "other.toml");
     assert!(
         stderr(&ends(wrong, 2))
-            .contains("sorce (other.toml:1): there is no such setting (hint: did you mean source?)")
+            .contains("sorce (other.toml:1): unknown setting (hint: did you mean source?)")
     );
     let secret = pgsiphon(&folder, &["config", "show", "--set", "source.password=hunter2"]);
     let refused = ends(secret, 2);
