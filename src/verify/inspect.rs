@@ -236,7 +236,7 @@ impl Reader {
     fn statement(&mut self, piece: Piece) -> Result<()> {
         if !self.marks.have_begun() {
             return Err(Error::new(ErrorKind::Damaged, format!("read {}", self.contents.location))
-                .because("it does not begin as a dump of pg_dump or pgsiphon does"));
+                .because("it does not begin like a dump made by pg_dump or pgsiphon"));
         }
         let text = &piece.text;
         if [&b"SET"[..], b"RESET", b"SELECT", b"CREATE"].iter().any(|verb| text.starts_with(verb)) {

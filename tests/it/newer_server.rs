@@ -135,7 +135,7 @@ fn backups_say_so_in_manifest_and_status_and_check_looks_at_each_database() {
 
     let output = run(&["check"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("nothing is in use that pgsiphon does not know"), "{text}");
+    assert!(text.contains("no features unknown to pgsiphon are in use"), "{text}");
     ask(server, database.name(), "ALTER TABLE t ADD b int GENERATED ALWAYS AS (a) VIRTUAL").unwrap();
     let output = run(&["check"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -239,7 +239,11 @@ fn without_a_database_nothing_is_run() {
     for text in [part.clone(), roles_part(&role), roles_part(&role) + &part, database_part("")] {
         let dump = world.text("nowhere.sql", &text);
         for options in [&[][..], &["-C"], &["-1"], &["--to", ""], &["--to", "application_name=x"]] {
-            assert_fails(&world.restore_nowhere(options, &dump), 2, &["--to", "no database is named"]);
+            assert_fails(
+                &world.restore_nowhere(options, &dump),
+                2,
+                &["--to", "no target database was given"],
+            );
         }
     }
     let sql = format!("SELECT count(*) FROM pg_roles WHERE rolname = '{role}'");
@@ -355,7 +359,7 @@ fn a_dump_of_the_schema_public_comes_back() {
 fn a_failed_restore_says_how_to_drop_what_was_made() {
     let world = World::new();
     let dump = world.text("fails.sql", &database_part(&format!("{TABLE}SELECT nope;\n")));
-    for (options, held) in [(&["-C"][..], "is restored in part"), (&["-C", "-1"], "is empty")] {
+    for (options, held) in [(&["-C"][..], "is partly restored"), (&["-C", "-1"], "is empty")] {
         let to = world.expected("rs_half");
         let output = world.restore(to.name(), options, &dump).output().unwrap();
         let drop = format!("DROP DATABASE \"{}\";", to.name().replace('"', "\"\""));

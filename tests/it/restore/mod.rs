@@ -205,7 +205,7 @@ fn an_error_names_statement_line_and_sqlstate_but_no_values() {
         ),
         (
             "CREATE TABLE t (a int PRIMARY KEY);\nCOPY t FROM stdin;\n1\n2\n1\n\\.\n",
-            "run line 8: COPY t FROM stdin;, row 3 in line 11",
+            "run line 8: COPY t FROM stdin;, row 3 on line 11",
             "23505",
         ),
         ("ALTER TABLE t OWNER TO nobody_at_all;\n", "run line 7", "42P01"),
@@ -278,7 +278,7 @@ fn a_failed_copy_is_noticed_before_its_end() {
     while stdin.write_all(&b"1\n".repeat(8192)).is_ok() {
         assert!(start.elapsed() < Duration::from_secs(30), "the restore goes on");
     }
-    assert_fails(&child.wait_with_output().unwrap(), 11, &["22P02", "row 1 in line 3"]);
+    assert_fails(&child.wait_with_output().unwrap(), 11, &["22P02", "row 1 on line 3"]);
 }
 
 #[test]
@@ -402,8 +402,8 @@ fn an_interrupt_cancels_what_runs() {
     let world = World::new();
     let dump = world.script("sleeps.sql", "CREATE TABLE t (a int);\nSELECT pg_catalog.pg_sleep(60);\n");
     for (signal, code, options, left, hint) in [
-        ("-INT", 130, &[][..], "1", "what came before is in the database"),
-        ("-TERM", 143, &["-1"], "0", "nothing of the dump is in the database"),
+        ("-INT", 130, &[][..], "1", "everything before this is in the database"),
+        ("-TERM", 143, &["-1"], "0", "nothing from the dump is in the database"),
     ] {
         let to = world.database("rs_interrupt", "");
         let child = world.restore(to.name(), options, &dump).spawn().unwrap();

@@ -65,9 +65,9 @@ fn a_replacement_that_is_refused_or_fails_changes_nothing() {
         ("cut.sql", &["--replace", "--yes"], 8, "is unchanged"),
         ("fails.sql", &["--replace", "--yes"], 11, "is unchanged"),
         ("fails.sql", &["--replace", "--yes", "-1"], 11, "is unchanged"),
-        ("own.sql", &["--replace", "--yes"], 11, "makes or chooses its database itself"),
-        ("globals.sql", &["--replace", "--yes"], 11, "holds no dump of a database"),
-        ("globals.sql", &["--replace", "--yes", "-1"], 11, "holds no dump of a database"),
+        ("own.sql", &["--replace", "--yes"], 11, "creates or selects its database itself"),
+        ("globals.sql", &["--replace", "--yes"], 11, "contains no dump of a database"),
+        ("globals.sql", &["--replace", "--yes", "-1"], 11, "contains no dump of a database"),
         ("good.sql", &["--replace", "--yes", "--create"], 2, "cannot be used with"),
         ("good.sql", &["--yes"], 2, "--replace"),
     ] {
@@ -83,7 +83,7 @@ fn a_replacement_that_is_refused_or_fails_changes_nothing() {
         assert_fails(&output, 2, &["never replaced"]);
     }
     let output = world.restore("rp_missing", &["--replace", "--yes"], &good).output().unwrap();
-    assert_fails(&output, 11, &["there is no such database", "--create"]);
+    assert_fails(&output, 11, &["it does not exist", "--create"]);
     assert_fails(&world.restore_nowhere(&["--replace", "--yes"], &good), 2, &["--to"]);
 }
 
