@@ -148,7 +148,7 @@ fn to_s3_and_back_by_gunzip_and_psql() {
     assert_eq!(to.query(digest).unwrap(), from.query(digest).unwrap());
 
     let again = world.dump(from.name(), &key).output().unwrap();
-    assert_fails(&again, 7, "there is an object at this key already");
+    assert_fails(&again, 7, "an object already exists at this key");
 }
 
 /// The backends that copy the big table just now, one per line.
