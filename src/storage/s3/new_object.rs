@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_are_stored_as_asked_for() {
+    fn objects_are_stored_with_their_options() {
         let options = ObjectOptions {
             encryption: Some(Encryption::Kms(Some("key".into()))),
             object_lock: Some(ObjectLock { compliance: true, days: 3 }),

@@ -1,9 +1,9 @@
-//! What is said of restores that fail.
+//! Messages of failed restores.
 
 use super::*;
 
 #[test]
-fn missing_rights_are_called_by_their_names() {
+fn missing_privileges_are_named() {
     let world = World::new();
     let to = world.database("rs_rights", "CREATE SCHEMA closed; REVOKE ALL ON SCHEMA public FROM PUBLIC");
     let role = format!("{}_role", to.name());
