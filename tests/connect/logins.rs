@@ -201,7 +201,7 @@ pub(crate) fn the_user_is_asked_once(world: &World) {
         connect(&with_prompt(&world.tcp("user=scram password=wrong"), PromptPolicy::IfNeeded))
             .await
             .unwrap_err();
-        assert_eq!(asked_so_far(), 0, "a wrong password is no missing one");
+        assert_eq!(asked_so_far(), 0, "a wrong password is not a missing one");
 
         connect(&with_prompt(&world.tcp("user=scram password=wrong"), PromptPolicy::Force)).await.unwrap();
         assert_eq!(asked_so_far(), 1, "what the user types counts");

@@ -101,7 +101,7 @@ fn assert_sound(server: &ScriptedS3, result: &Result<Published, Error>, size: us
         Err(error) => {
             let kinds = [ErrorKind::StorageFailed, ErrorKind::StorageUnreachable, ErrorKind::KeyExists];
             assert!(kinds.contains(&error.kind()), "{context}: {error:?}");
-            assert!(object.is_none(), "{context}: an object beside {error:?}");
+            assert!(object.is_none(), "{context}: an object in addition to {error:?}");
             let report = error.report();
             let told = |id: &String| {
                 report.contains("abort-multipart-upload") && report.contains(id.as_str())

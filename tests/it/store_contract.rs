@@ -90,7 +90,7 @@ async fn pending_uploads_are_listed_and_can_be_aborted() {
         assert_eq!(pending[0].key, key);
         assert!(pending[0].initiated.is_some());
         assert!(store.pending(&places.key("other")).await.unwrap().is_empty());
-        assert!(keys(&**store, &places.prefix).await.is_empty(), "a pending upload is no object");
+        assert!(keys(&**store, &places.prefix).await.is_empty(), "a pending upload is not an object");
         store.abort(&pending[0]).await.unwrap();
         store.abort(&pending[0]).await.unwrap();
         assert!(store.pending(&places.prefix).await.unwrap().is_empty());

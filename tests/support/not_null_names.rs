@@ -28,10 +28,10 @@ pub(crate) fn difference_but_for_quotes(
             theirs = theirs.replace(&format!("{CLAUSE}{bare}{END}"), &format!("{CLAUSE}{name}{END}"));
         }
     }
-    let mended = folder.join("pg_dump.quoted.sql");
+    let quoted = folder.join("pg_dump.quoted.sql");
     let bytes: Vec<u8> = theirs.chars().map(|c| c as u8).collect();
-    std::fs::write(&mended, bytes).map_err(|e| format!("write {}: {e}", mended.display()))?;
-    difference::of_dumps(&mended, &pair.ours.text)
+    std::fs::write(&quoted, bytes).map_err(|e| format!("write {}: {e}", quoted.display()))?;
+    difference::of_dumps(&quoted, &pair.ours.text)
 }
 
 /// Reads a dump in any encoding, with a character for each byte.
