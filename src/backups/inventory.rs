@@ -1,4 +1,4 @@
-//! What a store holds of a job's backups. Other people's objects are not looked at.
+//! The backups of a job in a store. Objects of others are ignored.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
@@ -9,26 +9,26 @@ use crate::error::{ErrorKind, Result};
 use crate::storage::StoredObject;
 use crate::storage::store::Store;
 
-/// What follows a backup's key in the key of the note that it is being removed.
+/// Suffix of the object that marks a backup for removal.
 pub(crate) const TOMBSTONE: &str = ".pruned.json";
 
-/// How many manifests are read at a time.
+/// How many manifests are read concurrently.
 const READS_IN_FLIGHT: usize = 16;
 
-/// What is known of a backup.
+/// The state of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackupState {
-    /// It has a manifest, which agrees with its size.
+    /// It has a manifest that agrees with the stored size.
     Good,
-    /// It has a manifest, which says another size, or cannot be read.
+    /// It has a manifest that disagrees with the stored object or cannot be read.
     Damaged,
-    /// It has no manifest: its run ended between the two, or pgsiphon did not write it.
+    /// It has no manifest: its run ended before writing one, or pgsiphon did not write the backup.
     NoManifest,
 }
 
 impl BackupState {
-    /// For people.
+    /// The name of the state, for people.
     pub fn describe(self) -> &'static str {
         match self {
             BackupState::Good => "good",
@@ -38,43 +38,44 @@ impl BackupState {
     }
 }
 
-/// A backup that is stored.
+/// A stored backup.
 #[derive(Debug, Clone)]
 pub struct StoredBackup {
     /// The object.
     pub object: StoredObject,
     /// What its key says.
     pub parsed: Parsed,
-    /// What is known of it.
+    /// Whether it is good.
     pub state: BackupState,
     /// Its manifest, if it could be read.
     pub manifest: Option<Manifest>,
-    /// What is wrong, if something is.
+    /// What is wrong with it. None if it is good.
     pub problem: Option<String>,
 }
 
-/// A job's backups in a store, by database and from old to new; and manifests without a backup,
-/// which a prune that was interrupted the other way round would leave.
+/// A job's backups in a store, by database, oldest first, and manifests without a backup, which a prune
+/// interrupted midway would leave if it deleted backups first.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {
     /// The backups.
     pub entries: Vec<StoredBackup>,
-    /// Manifests of this job whose backup is gone.
+    /// Manifests of this job without a backup.
     pub lonely_manifests: Vec<String>,
-    /// Keys of backups of this job that a prune began to remove, and did not finish with.
+    /// Keys of this job's backups whose removal a prune began but did not finish.
     pub unfinished: Vec<String>,
 }
 
 impl Inventory {
-    /// Lists what the store has under a job's keys, and reads the manifests.
+    /// Lists the store under a job's keys, and reads the manifests.
     ///
     /// # Errors
-    /// `StorageUnreachable`. That a manifest is damaged is part of the answer.
+    /// `StorageUnreachable`. A damaged manifest is not an error, but part of the result.
     pub async fn read(store: &dyn Store, job: &str, naming: &Naming) -> Result<Inventory> {
         Inventory::read_newest(store, job, naming, usize::MAX).await
     }
 
-    /// The same for the newest `count` backups of each database, without reading what is older.
+    /// Like [`Inventory::read`], but only for the newest `count` backups of each database; does not read
+    /// older manifests.
     ///
     /// # Errors
     /// As [`Inventory::read`].
@@ -89,7 +90,7 @@ impl Inventory {
             .map(|found| entry(store, found.object, found.parsed, found.has_manifest))
             .buffered(READS_IN_FLIGHT);
         let mut entries: Vec<StoredBackup> = read.try_collect().await?;
-        // What another job wrote is not ours, whatever its key looks like.
+        // Backups of another job are not ours, whatever their keys look like.
         entries.retain(|entry| entry.manifest.as_ref().is_none_or(|manifest| manifest.job == job));
         let mut unfinished = Vec::new();
         for key in listed.doomed {
@@ -108,7 +109,7 @@ impl Inventory {
         Ok(Inventory { entries, lonely_manifests, unfinished })
     }
 
-    /// The good backups of one database, from old to new.
+    /// The good backups of one database, oldest first.
     pub fn good<'i>(&'i self, subject: &'i Subject) -> impl DoubleEndedIterator<Item = &'i StoredBackup> {
         self.entries
             .iter()
@@ -116,13 +117,13 @@ impl Inventory {
     }
 }
 
-/// What the keys of a listing say.
+/// The keys found by listing.
 struct Listed {
-    /// By database and from old to new.
+    /// By database, oldest first.
     backups: Vec<Found>,
-    /// Keys of backups that are gone, but for their manifest.
+    /// Keys of backups that are gone except for the manifest.
     lonely: Vec<String>,
-    /// Keys of backups that a prune began to remove.
+    /// Keys of backups whose removal a prune began.
     doomed: Vec<String>,
 }
 
@@ -133,7 +134,7 @@ struct Found {
 }
 
 impl Listed {
-    /// `objects` are sorted by key; `count` is how many of each database are wanted.
+    /// `objects` must be sorted by key; `count` is how many backups of each database are wanted.
     fn new(naming: &Naming, objects: Vec<StoredObject>, count: usize) -> Self {
         let is_there = |key: &str| objects.binary_search_by(|object| object.key.as_str().cmp(key)).is_ok();
         let beside = |suffix: &'static str| {
@@ -147,7 +148,7 @@ impl Listed {
             Some(Found { parsed: naming.parse(&object.key)?, object: object.clone(), has_manifest })
         };
         let mut backups: Vec<Found> = objects.iter().filter_map(found).collect();
-        // The newest first, to count them.
+        // Newest first, to count them.
         backups.sort_by(|a, b| {
             (&a.parsed.subject, b.parsed.timestamp).cmp(&(&b.parsed.subject, a.parsed.timestamp))
         });
@@ -182,7 +183,7 @@ async fn entry(
         parsed,
         state: BackupState::NoManifest,
         manifest: None,
-        problem: Some("there is no manifest beside it".to_owned()),
+        problem: Some("it has no manifest".to_owned()),
     };
     if !has_manifest {
         return Ok(no_manifest(object, parsed));
@@ -206,11 +207,11 @@ async fn entry(
     Ok(StoredBackup { object, parsed, state, manifest, problem })
 }
 
-/// What the manifest says otherwise than the object.
+/// How the manifest disagrees with the object.
 fn disagreement(object: &StoredObject, parsed: &Parsed, manifest: &Manifest) -> Option<String> {
     if manifest.stored_bytes != object.bytes {
         let (said, found) = (manifest.stored_bytes, object.bytes);
-        return Some(format!("its manifest says {said} bytes, and {found} are stored"));
+        return Some(format!("its manifest says {said} bytes, but {found} are stored"));
     }
     let of = match &parsed.subject {
         Subject::Globals => None,
@@ -220,7 +221,7 @@ fn disagreement(object: &StoredObject, parsed: &Parsed, manifest: &Manifest) -> 
         return Some(format!("its manifest is for the key {}", manifest.key));
     }
     if manifest.scope != parsed.subject.scope() || of.is_some_and(|name| *name != manifest.database) {
-        return Some(format!("its manifest is of {}", manifest.database));
+        return Some(format!("its manifest is for {}", manifest.database));
     }
     None
 }

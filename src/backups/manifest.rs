@@ -1,10 +1,10 @@
-//! The record that is stored beside each backup: what it is of, what it holds, and how to tell that
-//! it is whole.
+//! The record stored next to each backup: which database it is of, what it contains, and how to check
+//! that it is complete.
 //!
-//! A manifest is stored after its backup is published, and removed before its backup is: so a
-//! manifest alone proves nothing, and a backup without one is not counted as good. Its text is JSON
-//! for people and other programs to read. Within a format version fields may be added, and readers
-//! ignore those that they don't know; anything else makes a new version.
+//! A manifest is stored after its backup is published, and removed before its backup is: a manifest
+//! alone proves nothing, and a backup without one does not count as good. It is JSON, for people and
+//! other programs to read. Fields may be added within a format version, and readers ignore fields that
+//! they don't know; any other change requires a new version.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 use crate::codec::Compression;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The version of the format that we write, and the only one so far.
+/// The format version that this program writes, and the only one so far.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// What follows a backup's key in the key of its manifest.
+/// Suffix of a manifest's key after its backup's key.
 pub const SUFFIX: &str = ".manifest.json";
 
-/// More than any manifest needs: a million relations take some 100 MB. What is larger is not read.
+/// More than any manifest needs: a million relations take about 100 MB. Larger ones are not read.
 pub const MAX_BYTES: u64 = 256 << 20;
 
 /// The key of the manifest of the backup at `key`.
@@ -26,7 +26,7 @@ pub fn key_for(key: &str) -> String {
     format!("{key}{SUFFIX}")
 }
 
-/// What a backup is of.
+/// The kind of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
@@ -36,78 +36,78 @@ pub enum Scope {
     Globals,
 }
 
-/// What a backup holds of one relation.
+/// One relation in a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RelationContents {
-    /// The relation's name with its schema, quoted as in SQL where it has to be.
+    /// The name with its schema, quoted as in SQL where necessary.
     pub name: String,
     /// How many of its rows are in the backup.
     pub rows: u64,
-    /// The length of their text in bytes.
+    /// Size of the rows' text in bytes.
     pub text_bytes: u64,
 }
 
-/// What is recorded of one backup.
+/// The manifest of one backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`FORMAT_VERSION`].
+    /// Always [`FORMAT_VERSION`] when written.
     pub format_version: u32,
     /// The version of pgsiphon that wrote the backup.
     pub pgsiphon_version: String,
-    /// The job that it was written by.
+    /// The job that wrote the backup.
     pub job: String,
-    /// Names the run of the job; backups of the same run share it.
+    /// Identifies the run of the job; backups of one run share it.
     pub run_id: String,
-    /// What it is of.
+    /// Whether it is a database or the globals.
     pub scope: Scope,
-    /// The database; of globals, the one that they were read in.
+    /// The database; for globals, the one through which they were read.
     pub database: String,
-    /// The server's version, in its own words.
+    /// The server's version, as the server reports it.
     pub server_version: String,
     /// When the dump began.
     pub started_at: DateTime<Utc>,
     /// When the backup was published.
     pub finished_at: DateTime<Utc>,
-    /// The time in the backup's key, which its run's backups share.
+    /// The time in the backup's key, the same for all backups of a run.
     pub timestamp: DateTime<Utc>,
-    /// The key; in a directory, the path inside of it.
+    /// The key; in a directory, the relative path.
     pub key: String,
-    /// The length of what is stored, in bytes.
+    /// Size as stored, in bytes.
     pub stored_bytes: u64,
-    /// The length of the text, in bytes.
+    /// Size of the uncompressed text, in bytes.
     pub text_bytes: u64,
-    /// The SHA-256 of what is stored, in lower-case hexadecimal.
+    /// SHA-256 of the stored bytes, in lower-case hexadecimal.
     pub sha256: String,
-    /// The CRC-32 of the text, in lower-case hexadecimal.
+    /// CRC-32 of the uncompressed text, in lower-case hexadecimal.
     pub text_crc32: String,
-    /// How it is compressed, as `-Z` takes it.
+    /// The compression, as `-Z` accepts it.
     pub compression: String,
-    /// The relations whose rows are in the backup, in its order.
+    /// The relations whose rows are in the backup, in the backup's order.
     pub relations: Vec<RelationContents>,
-    /// How many large objects are in it.
+    /// Number of large objects.
     pub large_objects: u64,
-    /// What was warned of while it was made.
+    /// Warnings from when the backup was made.
     pub warnings: Vec<String>,
 }
 
 impl Manifest {
-    /// The rows of all relations.
+    /// Number of rows in all relations.
     pub fn rows(&self) -> u64 {
         self.relations.iter().map(|relation| relation.rows).sum()
     }
 
-    /// How the backup is compressed.
+    /// The backup's compression.
     ///
     /// # Errors
-    /// `Damaged`, if that cannot be read.
+    /// `Damaged`, if it cannot be parsed.
     pub fn compression(&self) -> Result<Compression> {
         self.compression.parse().map_err(|error: Error| damaged(&key_for(&self.key)).because(error))
     }
 
-    /// The text to store.
+    /// The JSON to store.
     ///
     /// # Errors
-    /// None that are known; serialisation has a result.
+    /// Serialization returns a result, but is not known to fail.
     pub fn to_json(&self) -> Result<Vec<u8>> {
         let mut text = serde_json::to_vec_pretty(self).map_err(|error| {
             Error::new(ErrorKind::Other, format!("write the manifest of {}", self.key)).because(error)
@@ -116,10 +116,10 @@ impl Manifest {
         Ok(text)
     }
 
-    /// Reads what is stored at `location`, which is for messages.
+    /// Parses a manifest. `location` is used in messages.
     ///
     /// # Errors
-    /// `Damaged`, if it is no manifest; `Other`, if a later version of pgsiphon wrote it.
+    /// `Damaged`, if it is not a manifest; `Other`, if a later version of pgsiphon wrote it.
     pub fn from_json(text: &[u8], location: &str) -> Result<Self> {
         #[derive(Deserialize)]
         struct Version {
@@ -130,14 +130,16 @@ impl Manifest {
         if version.format_version != FORMAT_VERSION {
             let found = version.format_version;
             return Err(Error::new(ErrorKind::Other, format!("read the manifest {location}"))
-                .because(format!("it has format version {found}, and this pgsiphon knows {FORMAT_VERSION}"))
-                .hint("a newer pgsiphon wrote it: update this one"));
+                .because(format!(
+                    "it has format version {found}, but this pgsiphon only knows {FORMAT_VERSION}"
+                ))
+                .hint("it was written by a newer pgsiphon: update this one"));
         }
         serde_json::from_slice(text).map_err(|error| damaged(location).because(error))
     }
 }
 
-/// Bytes in lower-case hexadecimal.
+/// Formats bytes in lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -178,7 +180,7 @@ mod tests {
         }
     }
 
-    /// One file for each format version that was ever written; they are never changed.
+    /// One file per format version ever written; they are never changed.
     #[test]
     fn version_1_is_read_and_written_as_ever() {
         let stored = include_bytes!("../../testdata/manifests/version_1.json");
@@ -197,8 +199,8 @@ mod tests {
         let error = Manifest::from_json(text(2, "").as_bytes(), "s3://b/k").unwrap_err();
         assert_eq!(
             error.report(),
-            "read the manifest s3://b/k: it has format version 2, and this pgsiphon knows 1 \
-             (hint: a newer pgsiphon wrote it: update this one)"
+            "read the manifest s3://b/k: it has format version 2, but this pgsiphon only knows 1 \
+             (hint: it was written by a newer pgsiphon: update this one)"
         );
         assert_eq!(Manifest::from_json(text(1, "\"x\": 1,").as_bytes(), "m").unwrap(), manifest());
     }

@@ -1,4 +1,4 @@
-//! Which key a backup gets, and which backup a key is of: pure, and each the other's inverse.
+//! Maps backups to keys and keys to backups: pure, and each the inverse of the other.
 
 use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -9,10 +9,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// A time in a key: sorts as text, and needs no quoting anywhere.
 const TIMESTAMP: &str = "%Y-%m-%d_%H-%M-%S";
 
-/// The length of what [`TIMESTAMP`] writes.
+/// The length of a formatted [`TIMESTAMP`].
 const TIMESTAMP_LEN: usize = 19;
 
-/// What a key is of.
+/// The subject of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Subject {
     /// A database, by name.
@@ -22,7 +22,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// Its kind, as manifests have it.
+    /// The scope, as manifests name it.
     pub fn scope(&self) -> Scope {
         match self {
             Subject::Database(_) => Scope::Database,
@@ -40,12 +40,12 @@ impl std::fmt::Display for Subject {
     }
 }
 
-/// What a key says.
+/// A parsed key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
-    /// What it is of.
+    /// What the backup is of.
     pub subject: Subject,
-    /// When its run began, to the second.
+    /// The start of the run, to the second.
     pub timestamp: DateTime<Utc>,
 }
 
@@ -56,7 +56,7 @@ enum Piece {
     Timestamp,
 }
 
-/// A template of keys, with the placeholders of its prefix and job filled in.
+/// A key template, with the prefix and job filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Template(Vec<Piece>);
 
@@ -65,20 +65,20 @@ impl Template {
         let wrong = |reason: String| {
             Error::new(ErrorKind::Usage, format!("read the key template \"{text}\""))
                 .because(reason)
-                .hint("it is made of text, {prefix}, {job}, {database} and {timestamp}")
+                .hint("use text, {prefix}, {job}, {database} and {timestamp}")
         };
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) =
-                after.split_once('}').ok_or_else(|| wrong("a { is not followed by a }".to_owned()))?;
+                after.split_once('}').ok_or_else(|| wrong("a { is not closed by a }".to_owned()))?;
             pieces.push(Piece::Literal(before.to_owned()));
             pieces.push(match name {
                 "prefix" => Piece::Literal(prefix.to_owned()),
                 "job" => Piece::Literal(job.to_owned()),
                 "database" if takes_database => Piece::Database,
                 "timestamp" => Piece::Timestamp,
-                _ => return Err(wrong(format!("there is no {{{name}}} here"))),
+                _ => return Err(wrong(format!("{{{name}}} is not a placeholder here"))),
             });
             rest = after;
         }
@@ -88,7 +88,7 @@ impl Template {
             (Piece::Database, "{database}", usize::from(takes_database)),
         ] {
             if pieces.iter().filter(|found| **found == piece).count() != times {
-                return Err(wrong(format!("{name} must be in it once")));
+                return Err(wrong(format!("it must contain {name} exactly once")));
             }
         }
         if pieces.windows(3).any(|w| {
@@ -99,18 +99,18 @@ impl Template {
             return Err(wrong("there must be some text between {database} and {timestamp}".to_owned()));
         }
         if text.contains("//") || text.starts_with('/') || text.ends_with('/') {
-            return Err(wrong("slashes stand between names, one at a time".to_owned()));
+            return Err(wrong("slashes must separate names, one at a time".to_owned()));
         }
         if text.split('/').any(|name| matches!(name, "." | "..")) {
-            return Err(wrong("\".\" and \"..\" are no names".to_owned()));
+            return Err(wrong("\".\" and \"..\" are not allowed as names".to_owned()));
         }
         if text.ends_with(manifest::SUFFIX) {
-            return Err(wrong(format!("{} is for manifests", manifest::SUFFIX)));
+            return Err(wrong(format!("the suffix {} is reserved for manifests", manifest::SUFFIX)));
         }
         Ok(Template(pieces))
     }
 
-    /// What stands before the first placeholder.
+    /// The text before the first placeholder.
     fn start(&self) -> String {
         let literal = |piece: &Piece| match piece {
             Piece::Literal(text) => Some(text.clone()),
@@ -130,7 +130,7 @@ impl Template {
             .collect()
     }
 
-    /// The database and the timestamp in a key, as they stand there.
+    /// The database and the timestamp in a key, as written.
     fn parse<'k>(&self, key: &'k str) -> Option<(&'k str, &'k str)> {
         let split = self.0.iter().position(|piece| *piece == Piece::Database).unwrap_or(self.0.len());
         let (mut database, mut timestamp) = ("", None);
@@ -138,7 +138,7 @@ impl Template {
         for piece in &self.0[..split] {
             rest = take_front(piece, rest, &mut timestamp)?;
         }
-        // What stands around the name has a known length, so that the name may hold anything.
+        // The text around the name has a known length, so the name may contain anything.
         for piece in self.0.iter().skip(split + 1).rev() {
             rest = take_back(piece, rest, &mut timestamp)?;
         }
@@ -183,10 +183,10 @@ pub struct Naming {
 }
 
 impl Naming {
-    /// Reads the two templates.
+    /// Parses the two templates.
     ///
     /// # Errors
-    /// `Usage`, if a template could not be read back from its keys.
+    /// `Usage`, if keys made from a template could not be parsed again.
     pub fn new(databases: &str, globals: &str, prefix: &str, job: &str, time_zone: Tz) -> Result<Self> {
         let databases = Template::read(databases, prefix, job, true)?;
         let globals = Template::read(globals, prefix, job, false)?;
@@ -194,17 +194,17 @@ impl Naming {
         Ok(Naming { databases, globals, time_zone, common_prefix })
     }
 
-    /// The time zone of the times in keys.
+    /// The time zone of the timestamps in keys.
     pub fn time_zone(&self) -> Tz {
         self.time_zone
     }
 
-    /// What every key begins with: what to list.
+    /// The common prefix of all keys, for listing.
     pub fn common_prefix(&self) -> &str {
         &self.common_prefix
     }
 
-    /// Whether globals of both would get the same keys.
+    /// Whether the globals of both would get the same keys.
     pub fn shares_globals_with(&self, other: &Naming) -> bool {
         self.globals == other.globals
     }
@@ -218,13 +218,13 @@ impl Naming {
             Subject::Database(name) => {
                 let encoded = encode(name);
                 let key = self.databases.key(&encoded, &timestamp);
-                // A database may be called "globals".
+                // A database may be named "globals".
                 if key == globals { self.databases.key(&encode_first(&encoded), &timestamp) } else { key }
             }
         }
     }
 
-    /// What a key is of, if it is one that [`Naming::key`] would make.
+    /// Parses a key that [`Naming::key`] made; None for any other.
     pub fn parse(&self, key: &str) -> Option<Parsed> {
         let (subject, timestamp) = match self.globals.parse(key) {
             Some((_, timestamp)) if self.time(timestamp).is_some() => (Subject::Globals, timestamp),
@@ -237,15 +237,15 @@ impl Naming {
         (self.key(&parsed.subject, parsed.timestamp) == key).then_some(parsed)
     }
 
-    /// In the hour that clocks repeat, the earlier one; in the one that they skip, none.
+    /// In the hour that clocks repeat, the earlier time; in the one that they skip, None.
     fn time(&self, text: &str) -> Option<DateTime<Utc>> {
         let local = NaiveDateTime::parse_from_str(text, TIMESTAMP).ok()?;
         Some(self.time_zone.from_local_datetime(&local).earliest()?.with_timezone(&Utc))
     }
 }
 
-/// A database's name, as keys and file names bear it everywhere: all but letters, digits and `-_.`
-/// percent-encoded, and a dot at its start, which would hide a file, too.
+/// Encodes a database name for use in any key or file name: everything except letters, digits and `-_.`
+/// is percent-encoded, and so is a leading dot, which would hide a file.
 fn encode(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     for (at, byte) in name.bytes().enumerate() {
@@ -346,20 +346,20 @@ mod tests {
         let key = berlin.key(&Subject::Globals, at("2025-07-08T04:00:00Z"));
         assert_eq!(key, "globals_2025-07-08_06-00-00.sql.gz");
         assert_eq!(berlin.parse(&key).unwrap().timestamp, at("2025-07-08T04:00:00Z"));
-        // 02:30 does not exist on the day on which summer time begins.
+        // 02:30 does not exist on the day when summer time begins.
         assert_eq!(berlin.parse("globals_2025-03-30_02-30-00.sql.gz"), None);
     }
 
     #[test]
     fn templates_that_cannot_be_read_back_are_refused() {
         for (template, says) in [
-            ("{prefix}{database}.sql.gz", "{timestamp} must be in it once"),
-            ("{timestamp}", "{database} must be in it once"),
+            ("{prefix}{database}.sql.gz", "it must contain {timestamp} exactly once"),
+            ("{timestamp}", "it must contain {database} exactly once"),
             ("{database}{timestamp}", "some text between"),
-            ("{database}_{timestamp}_{timestamp}", "{timestamp} must be in it once"),
-            ("{db}_{timestamp}", "there is no {db} here"),
-            ("{database_{timestamp", "there is no {database_{timestamp} here"),
-            ("../{database}_{timestamp}", "are no names"),
+            ("{database}_{timestamp}_{timestamp}", "it must contain {timestamp} exactly once"),
+            ("{db}_{timestamp}", "{db} is not a placeholder here"),
+            ("{database_{timestamp", "{database_{timestamp} is not a placeholder here"),
+            ("../{database}_{timestamp}", "are not allowed as names"),
             ("a//{database}_{timestamp}", "slashes"),
         ] {
             let report = Naming::new(template, GLOBALS, "", "j", Tz::UTC).map(|_| ());

@@ -74,7 +74,9 @@ pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Resul
     let connect = args.connection.connect_args(args.to.as_deref())?;
     let no_database = !names_database(&connect)?;
     if args.replace && no_database {
-        return Err(usage("--replace: no database is named").hint("name the database to replace with --to"));
+        return Err(
+            usage("--replace: no target database was given").hint("name the database to replace with --to")
+        );
     }
     let params = resolve(&connect, &OsEnvironment)?;
     let location = args.storage.locate(args.backup).await?;

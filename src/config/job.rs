@@ -1,4 +1,4 @@
-//! What the settings of one job mean.
+//! Interprets the settings of one job.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -24,35 +24,34 @@ use crate::storage::s3::{
     Checksum, ConnectionOptions, Encryption, ObjectLock, ObjectOptions, PartWish, RetryPolicy, S3Options,
 };
 
-/// How long a password command may take.
 const PASSWORD_COMMAND_TIME: Duration = Duration::from_secs(60);
 
-/// Where backups go if nothing is configured.
+/// The destination if none is configured.
 const DEFAULT_DIRECTORY: &str = "./backups";
 
-/// One job.
+/// A job as configured: checked, with all defaults filled in.
 pub struct Job {
-    /// Its name.
+    /// Unique in the configuration; part of keys and of the lock.
     pub name: String,
-    /// Where it reads.
+    /// Where to read.
     pub source: SourceSettings,
-    /// What of that.
+    /// Which databases of the server.
     pub databases: Databases,
-    /// Where it writes.
+    /// Where to write.
     pub destination: Destination,
-    /// How it dumps.
+    /// How to dump.
     pub dump: DumpSettings,
-    /// How often a database is tried.
+    /// How many times to try each database.
     pub attempts: BackupAttempts,
-    /// The share of its predecessors' median size below which a backup is suspicious; 0 for never.
+    /// Warn if a backup is smaller than this fraction of the median of its predecessors; 0 turns it off.
     pub min_size_ratio: f64,
-    /// When the scheduler runs it.
+    /// When the scheduler runs the job.
     pub schedule: Schedule,
-    /// How long its backups are kept.
+    /// How long to keep backups.
     pub retention: Policy,
-    /// Whether a run in which everything succeeded prunes.
+    /// Whether to prune after a fully successful run.
     pub prune_after_backup: bool,
-    /// Whom to tell.
+    /// Where to send notifications.
     pub notify: Notify,
 }
 
@@ -61,31 +60,31 @@ pub struct SourceSettings {
     connect: ConnectArgs,
     /// Where the password comes from.
     pub password: Password,
-    /// The role to become after the login.
+    /// The role to switch to after login.
     pub role: Option<String>,
 }
 
 /// Where a password comes from.
 pub enum Password {
-    /// The connection string, `PGPASSWORD` or `.pgpass`, if there is one at all.
+    /// From the connection string, `PGPASSWORD` or `.pgpass`, if at all.
     Ambient,
-    /// It is known.
+    /// Given in the configuration.
     Known(Secret),
-    /// A command of the shell prints it.
+    /// Printed by a shell command.
     Command(String),
 }
 
 impl SourceSettings {
-    /// Everything that is needed to connect, to this database or to the configured one. A command
-    /// for the password is run now.
+    /// Connection parameters for this database, or for the configured one. Runs the password command, if
+    /// any.
     ///
     /// # Errors
-    /// `Usage`; `SourceUnreachable`, if the command for the password fails.
+    /// `Usage`; `SourceUnreachable`, if the password command fails.
     pub async fn params(&self, database: Option<&str>, env: &dyn Environment) -> Result<ConnectParams> {
         self.connector().await?.params(database, env)
     }
 
-    /// The database that the settings name. No command is run.
+    /// The database that the settings name. Does not run the password command.
     ///
     /// # Errors
     /// `Usage`.
@@ -93,10 +92,10 @@ impl SourceSettings {
         Ok(resolve(&self.connect, env)?.dbname)
     }
 
-    /// The same for several databases, with one password.
+    /// Resolves the password once, for connections to several databases.
     ///
     /// # Errors
-    /// `SourceUnreachable`, if the command for the password fails.
+    /// `SourceUnreachable`, if the password command fails.
     pub async fn connector(&self) -> Result<Connector> {
         let password_prompt = match &self.password {
             Password::Ambient => PasswordPrompt::new(PromptPolicy::Never, None),
@@ -108,7 +107,7 @@ impl SourceSettings {
     }
 }
 
-/// A source whose password is known.
+/// A source whose password is resolved.
 #[derive(Clone)]
 pub struct Connector {
     args: ConnectArgs,
@@ -116,7 +115,7 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Everything that is needed to connect, to this database or to the configured one.
+    /// Connection parameters for this database, or for the configured one.
     ///
     /// # Errors
     /// `Usage`.
@@ -125,7 +124,7 @@ impl Connector {
         Ok(ConnectParams { warnings: self.warnings.clone(), ..resolve(&args, env)? })
     }
 
-    /// The same, with warnings of connecting for a run's own.
+    /// Collects warnings about connecting separately for a run.
     #[must_use]
     pub fn warning(self, warnings: &Warnings) -> Self {
         Connector { warnings: warnings.clone(), ..self }
@@ -147,7 +146,7 @@ async fn run_password_command(command: &str) -> Result<Secret> {
         .map_err(|_| failed(format!("it took longer than {} s", PASSWORD_COMMAND_TIME.as_secs())))?
         .map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
-        return Err(failed(format!("it ended with {}", output.status)));
+        return Err(failed(format!("it failed: {}", output.status)));
     }
     let text = zeroize::Zeroizing::new(
         String::from_utf8(output.stdout).map_err(|_| failed("its output is not UTF-8".into()))?,
@@ -158,51 +157,51 @@ async fn run_password_command(command: &str) -> Result<Secret> {
     }
 }
 
-/// Which databases.
+/// The databases to back up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Databases {
-    /// Patterns of those to back up; none for the connection's own.
+    /// Patterns of databases to back up; if empty, the connection's database.
     pub include: Vec<String>,
-    /// Patterns of those to leave out.
+    /// Patterns of databases to leave out.
     pub exclude: Vec<String>,
-    /// Whether roles and tablespaces are backed up too.
+    /// Whether to back up roles and tablespaces, too.
     pub globals: bool,
 }
 
-/// Where backups go.
+/// Where backups are stored.
 #[derive(Clone)]
 pub struct Destination {
     /// The storage.
     pub place: Place,
-    /// The keys in it.
+    /// The keys of backups in it.
     pub naming: Naming,
 }
 
 /// How each database is dumped.
 #[derive(Debug, Clone)]
 pub struct DumpSettings {
-    /// How it is compressed.
+    /// Compression of databases.
     pub compression: Compression,
-    /// How globals are.
+    /// Compression of globals.
     pub globals_compression: Compression,
-    /// How many sessions read at once.
+    /// How many sessions read in parallel.
     pub jobs: usize,
-    /// How long to wait for a table's lock, in the server's words.
+    /// How long to wait for a table's lock, in PostgreSQL's syntax.
     pub lock_wait_timeout: Option<String>,
-    /// Patterns, as `-N`.
+    /// Patterns of schemas, as for `-N`.
     pub exclude_schemas: Vec<String>,
-    /// Patterns, as `-T`.
+    /// Patterns of tables, as for `-T`.
     pub exclude_tables: Vec<String>,
-    /// Patterns, as `--exclude-table-data`.
+    /// Patterns of tables without their rows, as for `--exclude-table-data`.
     pub exclude_table_data: Vec<String>,
-    /// Whether a server newer than we know is dumped without what we don't know.
+    /// Whether to dump a server newer than this version supports without the objects it does not know.
     pub allow_unknown: bool,
 }
 
-/// How often something is tried.
+/// How many times to try something, and how long to pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackupAttempts {
-    /// How many times at most, at least 1.
+    /// The maximum number of attempts, at least 1.
     pub attempts: u32,
     /// The pause before the second attempt.
     pub first_delay: Duration,
@@ -213,45 +212,45 @@ pub struct BackupAttempts {
 /// When a job is run.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    /// The times.
+    /// When to run.
     pub cron: Cron,
-    /// As they were written.
+    /// The cron expression as written.
     pub text: String,
-    /// In this zone.
+    /// The time zone of the expression.
     pub time_zone: Tz,
-    /// Whether a run that was missed is made up for.
+    /// Whether to catch up on missed runs.
     pub catch_up: bool,
-    /// How long a run may go on after it was told to stop.
+    /// How long a run may continue after shutdown is requested.
     pub grace_period: Duration,
 }
 
 impl Schedule {
-    /// The first time after `time` that the expression names.
+    /// The first time after `time` that matches the expression.
     pub fn after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let next = self.cron.find_next_occurrence(&time.with_timezone(&self.time_zone), false).ok()?;
         Some(next.with_timezone(&Utc)).filter(|next| *next > time)
     }
 }
 
-/// Whom to tell of runs.
+/// Where to send notifications about runs.
 #[derive(Debug, Clone, Default)]
 pub struct Notify {
-    /// To be asked for at a run's begin and end.
+    /// URL to ping when a run starts and ends.
     pub ping_url: Option<Secret>,
-    /// To be sent a report.
+    /// URL to post reports to.
     pub webhook_url: Option<Secret>,
 }
 
 impl Job {
-    /// Reads the settings of a job.
+    /// Interprets the settings of a job.
     ///
     /// # Errors
-    /// `Usage`, naming the setting and where it was given.
+    /// `Usage`, with the setting and where it was given.
     pub fn new(s: &Settings) -> Result<Self> {
         let name = s.text("name").unwrap_or_default();
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || name.len() > 100 || !name.chars().all(fits) {
-            return Err(s.wrong("name", format!("\"{name}\" is not made of letters, digits, - and _")));
+            return Err(s.wrong("name", format!("\"{name}\" may only contain letters, digits, - and _")));
         }
         let destination = destination(s, &name)?;
         Ok(Job {
@@ -308,15 +307,15 @@ fn ratio(s: &Settings) -> Result<f64> {
 fn time_zone(s: &Settings, key: &'static str) -> Result<Tz> {
     let name = s.text(key).unwrap_or_default();
     name.parse().map_err(|_| {
-        s.wrong(key, format!("there is no time zone \"{name}\"")).hint("write one as UTC or Europe/Berlin")
+        s.wrong(key, format!("\"{name}\" is not a time zone")).hint("use a name such as UTC or Europe/Berlin")
     })
 }
 
 fn schedule(s: &Settings) -> Result<Schedule> {
     let text = s.text("schedule.cron").unwrap_or_default();
     let cron = text.parse::<Cron>().map_err(|error| {
-        s.wrong("schedule.cron", format!("\"{text}\" is no cron expression: {error}"))
-            .hint("five fields: minute, hour, day of month, month, day of week, as 0 4 * * *")
+        s.wrong("schedule.cron", format!("\"{text}\" is not a cron expression: {error}"))
+            .hint("use five fields: minute, hour, day of month, month, day of week, such as 0 4 * * *")
     })?;
     Ok(Schedule {
         cron,
@@ -349,7 +348,8 @@ fn source(s: &Settings) -> Result<SourceSettings> {
         ("source.dbname", "dbname"),
     ] {
         let Some(value) = s.text(key) else { continue };
-        // What was given with the URL or by something stronger corrects it; what is weaker fills it up.
+        // Settings given with the URL or by a stronger source override it; weaker ones fill in what it
+        // omits.
         if url.is_none() || s.origin(key).rank() <= rank {
             connect.overrides.push((keyword, value));
         } else {
@@ -357,7 +357,7 @@ fn source(s: &Settings) -> Result<SourceSettings> {
                 "host" => connect.host = Some(value),
                 "port" => connect.port = Some(value),
                 "user" => connect.username = Some(value),
-                // A URL that names no database; there is no weaker place for one.
+                // If the URL omits the database, there is no field for a weaker value.
                 _ => {}
             }
         }
@@ -366,7 +366,7 @@ fn source(s: &Settings) -> Result<SourceSettings> {
     let ranks = (s.origin("source.password").rank(), s.origin("source.password_command").rank());
     let password = match (known, command) {
         (Some(_), Some(_)) if ranks.0 == ranks.1 => {
-            return Err(s.wrong("source.password", "there is a source.password_command too"));
+            return Err(s.wrong("source.password", "source.password_command is set, too"));
         }
         (Some(secret), command) if command.is_none() || ranks.0 < ranks.1 => Password::Known(secret),
         (_, Some(command)) => Password::Command(command),
@@ -388,7 +388,7 @@ fn destination(s: &Settings, job: &str) -> Result<Destination> {
             let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
             if bucket.is_empty() || !bucket.bytes().all(fits) {
                 return Err(s
-                    .wrong("destination.url", format!("\"{bucket}\" is no bucket's name"))
+                    .wrong("destination.url", format!("\"{bucket}\" is not a valid bucket name"))
                     .hint("write s3://bucket/prefix"));
             }
             let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
@@ -397,15 +397,15 @@ fn destination(s: &Settings, job: &str) -> Result<Destination> {
         }
         None if url.contains("://") && !url.starts_with("file://") => {
             return Err(s
-                .wrong("destination.url", "only s3:// is known")
+                .wrong("destination.url", "only s3:// is supported")
                 .hint("write s3://bucket/prefix, or a directory"));
         }
         None => {
             let path = url.strip_prefix("file://").unwrap_or(&url);
-            // A bucket's name without s3:// would quietly become a directory that nobody looks into.
+            // A bucket name without s3:// would silently become a directory that nobody looks into.
             if !is_path(path) {
                 return Err(s
-                    .wrong("destination.url", format!("\"{path}\" may be a bucket or a directory"))
+                    .wrong("destination.url", format!("\"{path}\" could be a bucket or a directory"))
                     .hint(format!("write s3://{path} for a bucket, or ./{path} for a directory")));
             }
             (Place::Directory(Path::new(path).to_owned()), more)
@@ -416,7 +416,7 @@ fn destination(s: &Settings, job: &str) -> Result<Destination> {
         || prefix.chars().any(char::is_control)
         || prefix.split('/').any(|name| matches!(name, "." | ".."))
     {
-        return Err(s.wrong("destination.prefix", format!("\"{prefix}\" cannot begin a key")));
+        return Err(s.wrong("destination.prefix", format!("\"{prefix}\" cannot start a key")));
     }
     let template = |key| s.text(key).unwrap_or_default();
     let naming = Naming::new(
@@ -429,7 +429,7 @@ fn destination(s: &Settings, job: &str) -> Result<Destination> {
     Ok(Destination { place, naming })
 }
 
-/// Whether a text can only be a path: absolute, or beginning with `.` or `..`.
+/// Whether the text must be a path: it is absolute, or starts with `.` or `..`.
 fn is_path(text: &str) -> bool {
     text.starts_with('/') || matches!(text.split('/').next(), Some("." | ".."))
 }

@@ -1,4 +1,4 @@
-//! Where values come from: flags, the environment, the file.
+//! Reads values from their sources: flags, the environment, the file.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,29 +11,29 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pg::conninfo::Environment;
 use crate::pg::secret::Secret;
 
-/// A value as it was given.
+/// A value as given.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Raw {
-    /// One value.
+    /// A single value.
     Scalar(Secret),
-    /// Several.
+    /// A list.
     List(Vec<String>),
-    /// Values with names.
+    /// Named values.
     Map(BTreeMap<String, String>),
 }
 
-/// Where a value was given. They stand in the order of their strength.
+/// Where a value was given, strongest first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// A flag of the command line.
+    /// A command line flag.
     Flag(String),
     /// An environment variable.
     Variable(String),
-    /// The table of the job, in the file.
+    /// The job's table in the file, with the line.
     Job(PathBuf, usize),
-    /// The file, for all jobs.
+    /// The common part of the file, with the line.
     File(PathBuf, usize),
-    /// Nowhere.
+    /// Not given: the default.
     Default,
 }
 
@@ -65,18 +65,18 @@ impl fmt::Display for Origin {
 pub struct Found {
     /// The value.
     pub raw: Raw,
-    /// Where it was given, or the name of the file that holds it.
+    /// Where it was given. For a secret read from a file, where that file was named.
     pub origin: Origin,
-    /// The file that it was read from, for a secret that is in one.
+    /// The file that a secret was read from.
     pub secret_file: Option<PathBuf>,
 }
 
-/// Values by key.
+/// Values by key, from one source.
 #[derive(Clone, Default)]
 pub struct Layer(pub(super) BTreeMap<&'static str, Found>);
 
 impl Layer {
-    /// Takes a value in, whose key may be that of a secret's file.
+    /// Adds a value; the key may end in `_file`, and then the value is read from that file.
     fn insert(&mut self, key: &str, raw: Raw, origin: Origin) -> Result<()> {
         let (setting, secret_file) = lookup(key).ok_or_else(|| unknown(key, &origin))?;
         let (raw, secret_file) = match (secret_file, raw) {
@@ -89,19 +89,19 @@ impl Layer {
         let found = Found { raw, origin, secret_file };
         if let Some(other) = self.0.insert(setting.key, found) {
             return Err(Error::new(ErrorKind::Usage, format!("read {} ({})", setting.key, other.origin))
-                .because("it is given twice, as such and by a file"));
+                .because("it is given both directly and as a file"));
         }
         Ok(())
     }
 
-    /// A layer of flags: the flag, the key, and the value.
+    /// A layer of flags: the flag, the key, and the value of each.
     ///
     /// # Errors
-    /// `Usage`, if there is no such key.
+    /// `Usage`, if a key is unknown.
     pub fn of_flags(flags: impl IntoIterator<Item = (String, String, Raw)>) -> Result<Self> {
         let mut layer = Layer::default();
         for (flag, key, raw) in flags {
-            // The last one holds, as usual with flags.
+            // The last one wins, as usual for flags.
             if let Some((setting, _)) = lookup(&key) {
                 layer.0.remove(setting.key);
             }
@@ -110,10 +110,10 @@ impl Layer {
         Ok(layer)
     }
 
-    /// The environment's layer.
+    /// The layer of environment variables.
     ///
     /// # Errors
-    /// `Usage`, if a variable cannot be read.
+    /// `Usage`, if a variable cannot be parsed.
     pub fn of_environment(env: &dyn Environment) -> Result<Self> {
         let mut layer = Layer::default();
         for setting in SETTINGS {
@@ -129,7 +129,7 @@ impl Layer {
                 layer.insert(&format!("{}{suffix}", setting.key), raw, origin)?;
             }
         }
-        // The one variable of AWS's that is not left to the SDK, since the retries are ours.
+        // The only AWS variable that is not left to the SDK, because we do the retries.
         let attempts = ("destination.max_attempts", "AWS_MAX_ATTEMPTS");
         if !layer.0.contains_key(attempts.0)
             && let Some(value) = env.var(attempts.1)
@@ -140,7 +140,7 @@ impl Layer {
     }
 }
 
-/// The setting of a key, and whether the key names a secret's file.
+/// Finds a key's setting, and whether the key names a secret's file.
 fn lookup(key: &str) -> Option<(&'static Setting, bool)> {
     if let Some(setting) = setting::find(key) {
         return Some((setting, false));
@@ -155,14 +155,14 @@ fn read_secret(path: &Path, key: &str, origin: &Origin) -> Result<Secret> {
             .because(error)
             .hint(format!("{key} ({origin}) names this file"))
     })?;
-    // An editor ends the file with a line feed that is not part of the secret.
+    // Editors end the file with a line feed that is not part of the secret.
     Ok(Secret::new(text.strip_suffix('\n').map_or(text.as_str(), |t| t.strip_suffix('\r').unwrap_or(t))))
 }
 
-/// A value as the environment and `--set` give it.
+/// Parses a value from the environment or `--set`.
 ///
 /// # Errors
-/// `Usage`, if it is no list or table where one is wanted.
+/// `Usage`, if it should be a map and is not.
 pub fn from_text(kind: ValueKind, text: &str, key: &str, origin: &Origin) -> Result<Raw> {
     let items = || text.split(',').map(str::trim).filter(|item| !item.is_empty());
     Ok(match kind {
@@ -181,36 +181,36 @@ pub fn from_text(kind: ValueKind, text: &str, key: &str, origin: &Origin) -> Res
     })
 }
 
-/// What a file holds.
+/// The contents of a configuration file.
 pub struct File {
-    /// What holds for all jobs.
+    /// The common settings of all jobs.
     pub common: Layer,
-    /// The jobs, in order.
+    /// The jobs' own settings, in order.
     pub jobs: Vec<Layer>,
 }
 
 impl File {
-    /// Reads a file.
+    /// Reads and parses a file.
     ///
     /// # Errors
-    /// `Usage`, with the file and the line.
+    /// `Usage`, with the file and line.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Error::new(ErrorKind::Usage, format!("read {}", path.display()))
                 .because(error)
-                .hint("pgsiphon config init writes a file to begin with")
+                .hint("pgsiphon config init writes a sample file")
         })?;
         File::parse(path, &text)
     }
 
-    /// Reads its text.
+    /// Parses the text of a file.
     ///
     /// # Errors
     /// As [`File::read`].
     pub fn parse(path: &Path, text: &str) -> Result<Self> {
         let reader = Reader { path, text };
         let table = DeTable::parse(text).map_err(|error| {
-            // The whole message quotes the line, which may be a password's.
+            // The full message quotes the line, which may contain a password.
             let line = error.span().map_or(1, |span| reader.line(span.start));
             Error::new(ErrorKind::Usage, format!("read {}:{line}", path.display()))
                 .because(error.message().to_owned())
@@ -255,7 +255,7 @@ impl Reader<'_> {
             .because(reason.to_owned())
     }
 
-    /// Takes in a table: of sections at first, then of a section's settings.
+    /// Adds a table: first of sections, then of a section's settings.
     fn table(
         &self,
         section: &str,
@@ -316,7 +316,7 @@ fn raw(kind: ValueKind, value: &DeValue<'_>) -> Result<Raw, String> {
             ValueKind::Map => "a table of texts: { name = \"value\" }",
             _ => kind.describe(),
         };
-        format!("it is {}, and should be {wanted}", a(value.type_str()))
+        format!("it is {}, but should be {wanted}", a(value.type_str()))
     })
 }
 
@@ -327,10 +327,10 @@ fn a(noun: &str) -> String {
 
 fn unknown(key: &str, origin: &Origin) -> Error {
     let error = Error::new(ErrorKind::Usage, format!("read {key} ({origin})"));
-    let error = error.because("there is no such setting");
+    let error = error.because("unknown setting");
     match nearest(key) {
         Some(near) => error.hint(format!("did you mean {near}?")),
-        None => error.hint("pgsiphon config schema lists the settings"),
+        None => error.hint("pgsiphon config schema lists all settings"),
     }
 }
 
@@ -343,7 +343,7 @@ fn nearest(key: &str) -> Option<String> {
         .chain(sections.map(|(section, _)| section.to_owned()))
         .chain(SETTINGS.iter().filter(|s| s.kind.takes_file()).map(|s| format!("{}_file", s.key)))
         .chain(["job".to_owned()]);
-    // A setting of another section, too.
+    // Also suggest a setting of the same name in another section.
     let last = key.rsplit('.').next().unwrap_or(key);
     let near = |candidate: &str| {
         let name = candidate.rsplit('.').next().unwrap_or(candidate);

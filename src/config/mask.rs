@@ -1,13 +1,13 @@
-//! Shows values that may hold secrets without them.
+//! Shows values without the secrets that they may contain.
 
-/// What stands for a secret.
+/// Replaces a secret.
 pub(super) const MASK: &str = "********";
 
-/// A connection string without its password: of a URL what is between the user and the host, and
-/// of either form the values of parameters whose names tell of secrets.
+/// A connection string without its passwords: in a URL, the part between user and host; in both forms,
+/// the values of parameters with secret-sounding names.
 pub(super) fn connection(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return pairs(text) };
-    // A password may hold anything, if it was not encoded: the last @ ends it.
+    // An unencoded password may contain anything: it ends at the last @.
     let (credentials, rest) = match rest.rsplit_once('@') {
         Some((credentials, rest)) => (Some(credentials), rest),
         None => (None, rest),
@@ -34,7 +34,7 @@ pub(super) fn connection(text: &str) -> String {
     }
 }
 
-/// `key=value` pairs; where quotes make them hard to tell apart, nothing after the secret is shown.
+/// `key=value` pairs. If quotes make them hard to separate, nothing after the secret is shown.
 fn pairs(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let start = ["password", "secret"].iter().filter_map(|word| lower.find(word)).min();
@@ -49,7 +49,7 @@ fn is_secret(name: &str) -> bool {
     ["password", "secret", "token"].iter().any(|word| name.contains(word))
 }
 
-/// A URL whose path is its secret, as those of ping and webhook services are.
+/// A URL whose path is secret, like those of ping and webhook services.
 pub(super) fn endpoint(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return MASK.to_owned() };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

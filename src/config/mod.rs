@@ -1,9 +1,9 @@
-//! The configuration: what is backed up, to where, when, and for how long it is kept.
+//! The configuration: what to back up, where to, when, and how long to keep it.
 //!
-//! Values come from flags, `PGSIPHON_…` variables and a TOML file, in the order of their strength; a
-//! job's own table in the file is stronger than the file's common part. [`setting`] is the table of
-//! what can be set, [`layer`] reads the places, [`Settings`] is their sum for one job, and [`Job`]
-//! is what it means: checked, and with nothing left to a default.
+//! Values come from flags, `PGSIPHON_…` variables and a TOML file, strongest first; a job's own table in
+//! the file is stronger than the common part. [`setting`] is the table of settings, [`layer`] reads the
+//! sources, [`Settings`] merges them for one job, and [`Job`] is the result: validated, with all
+//! defaults filled in.
 
 mod job;
 pub mod layer;
@@ -23,31 +23,31 @@ pub use job::{
 };
 pub use values::Settings;
 
-/// A documented file to begin with.
+/// A commented sample configuration.
 pub const SAMPLE: &str = include_str!("sample.toml");
 
-/// Where a file is looked for if none is named.
+/// Where to look for the file if none is named.
 pub const FILES: [&str; 2] = ["pgsiphon.toml", "/etc/pgsiphon/pgsiphon.toml"];
 
-/// The variable that names the file.
+/// The environment variable that names the file.
 pub const FILE_VARIABLE: &str = "PGSIPHON_CONFIG";
 
-/// Everything that is configured.
+/// The complete configuration.
 pub struct Config {
-    /// The file, if there is one.
+    /// The file it was read from, if any.
     pub file: Option<PathBuf>,
     /// The settings of each job, in the order of the file; never empty.
     pub settings: Vec<Settings>,
-    /// What they mean, in the same order.
+    /// The jobs made from these settings, in the same order.
     pub jobs: Vec<Job>,
 }
 
 impl Config {
-    /// Reads the file that is named by `file`, by the environment, or found where it usually is;
-    /// the environment; and the flags.
+    /// Reads flags, the environment, and the file named by `file` or by the environment, or found in one
+    /// of the default places.
     ///
     /// # Errors
-    /// `Usage`, saying where what is wrong was given.
+    /// `Usage`, with the place where the wrong value was given.
     pub fn load(file: Option<&Path>, flags: Layer, env: &dyn Environment) -> Result<Self> {
         let named = file.map(Path::to_owned).or_else(|| env.var(FILE_VARIABLE).map(PathBuf::from));
         let path = named.or_else(|| FILES.iter().map(PathBuf::from).find(|path| path.exists()));
@@ -55,10 +55,10 @@ impl Config {
         Config::resolve(path, read, flags, env)
     }
 
-    /// Joins what was read.
+    /// Merges the flags, the environment and the file.
     ///
     /// # Errors
-    /// As [`Config::load`].
+    /// As for [`Config::load`].
     pub fn resolve(
         path: Option<PathBuf>,
         file: Option<File>,
@@ -74,8 +74,8 @@ impl Config {
             let joined = Settings::join([&flags, &environment, &job, &common]);
             if several && joined.origin("name").rank() != 2 {
                 return Err(Error::new(ErrorKind::Usage, format!("read job number {}", number + 1))
-                    .because("where there are several jobs, each has a name of its own")
-                    .hint("write name = \"…\" under its [[job]]"));
+                    .because("if there are several jobs, each needs a name")
+                    .hint("add name = \"…\" under its [[job]]"));
             }
             settings.push(joined);
         }
@@ -84,15 +84,15 @@ impl Config {
         Ok(Config { file: path, settings, jobs })
     }
 
-    /// Where the scheduler serves its status page, if anywhere: there is one scheduler for all jobs.
+    /// The address of the scheduler's status page, if any; it serves all jobs.
     pub fn listen(&self) -> Option<String> {
         self.settings.first().and_then(|settings| settings.text("http.listen"))
     }
 
-    /// The jobs of these names, or all.
+    /// The jobs with these names; all jobs if no name is given.
     ///
     /// # Errors
-    /// `Usage`, if there is no such job.
+    /// `Usage`, if a job is not configured.
     pub fn select(&self, names: &[String]) -> Result<Vec<&Job>> {
         if names.is_empty() {
             return Ok(self.jobs.iter().collect());
@@ -110,20 +110,20 @@ impl Config {
     }
 }
 
-/// Two jobs must not be taken for each other, or write the same keys.
+/// Two jobs must not have the same name, or write the same keys.
 fn refuse_confusion(jobs: &[Job]) -> Result<()> {
     for (at, one) in jobs.iter().enumerate() {
         for other in &jobs[..at] {
             if one.name == other.name {
                 return Err(Error::new(ErrorKind::Usage, format!("read job \"{}\"", one.name))
-                    .because("there are two jobs of that name"));
+                    .because("two jobs have this name"));
             }
             let (a, b) = (&one.destination, &other.destination);
             let share = a.place.is_same(&b.place) && a.naming.shares_globals_with(&b.naming);
             if share && one.databases.globals && other.databases.globals {
                 return Err(Error::new(ErrorKind::Usage, format!("read job \"{}\"", one.name))
-                    .because(format!("its globals would get the keys of those of job \"{}\"", other.name))
-                    .hint("give each a prefix of its own, or {job} in destination.globals_key, or set databases.globals = false for one"));
+                    .because(format!("its globals would get the same keys as those of job \"{}\"", other.name))
+                    .hint("give each job its own prefix, use {job} in destination.globals_key, or set databases.globals = false for one of them"));
             }
         }
     }

@@ -1,16 +1,16 @@
-//! The settings: one table, from which the file's keys, the environment's variables, the printed
-//! configuration and the page of documentation are made.
+//! The table of settings, from which the file's keys, the environment variables, the printed
+//! configuration and the documentation are generated.
 
-/// What kind of value a setting takes.
+/// The type of a setting's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
     /// Any text.
     Text,
-    /// A text that is never shown. `KEY_file` names a file that holds it.
+    /// A text that is never shown. `KEY_file` names a file that contains it.
     Secret,
-    /// A URL or connection string that may hold a password. `KEY_file` as for a secret.
+    /// A URL or connection string that may contain a password. `KEY_file` as for a secret.
     SecretUrl,
-    /// A whole number, 0 or more.
+    /// A whole number, at least 0.
     Integer,
     /// A number.
     Number,
@@ -25,12 +25,12 @@ pub enum ValueKind {
 }
 
 impl ValueKind {
-    /// Whether the value may be given by a file of its own.
+    /// Whether the value may be given as a file with `KEY_file`.
     pub fn takes_file(self) -> bool {
         matches!(self, ValueKind::Secret | ValueKind::SecretUrl)
     }
 
-    /// For the documentation.
+    /// The name used in the documentation.
     pub fn describe(self) -> &'static str {
         match self {
             ValueKind::Text => "text",
@@ -49,24 +49,24 @@ impl ValueKind {
 /// One setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
-    /// `section.name`; or a name alone, at the top of the file.
+    /// `section.name`, or just a name for the top level of the file.
     pub key: &'static str,
-    /// What it takes.
+    /// The type of its value.
     pub kind: ValueKind,
-    /// What holds if nobody says otherwise, as the environment would say it; empty for nothing.
+    /// The default, as the environment would give it; empty for none.
     pub default: &'static str,
-    /// What it means.
+    /// What it does.
     pub about: &'static str,
 }
 
 impl Setting {
-    /// The environment variable: `PGSIPHON_SOURCE_URL`.
+    /// The name of the environment variable, such as `PGSIPHON_SOURCE_URL`.
     pub fn variable(&self) -> String {
         format!("PGSIPHON_{}", self.key.replace('.', "_").to_ascii_uppercase())
     }
 }
 
-/// Finds a setting by its key.
+/// Finds a setting by key.
 pub fn find(key: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.key == key)
 }
@@ -77,7 +77,7 @@ const fn setting(key: &'static str, kind: ValueKind, default: &'static str, abou
 
 use ValueKind::{Boolean, Duration, Integer, List, Map, Number, Secret, SecretUrl, Text};
 
-/// All settings, in the order in which they are shown.
+/// All settings, in display order.
 #[rustfmt::skip]
 pub static SETTINGS: &[Setting] = &[
     setting("name", Text, "default", "The job's name: letters, digits, `-` and `_`. It is recorded in the manifest of each backup, and determines whose backups are pruned"),
@@ -145,14 +145,14 @@ pub static SETTINGS: &[Setting] = &[
     setting("notify.webhook_url", SecretUrl, "", "A URL to POST a report of each run to, as JSON"),
 ];
 
-/// The variables of all settings.
+/// The environment variables of all settings.
 pub fn variables() -> Vec<String> {
     let named = SETTINGS.iter().map(Setting::variable);
     let files = SETTINGS.iter().filter(|setting| setting.kind.takes_file());
     named.chain(files.map(|setting| format!("{}_FILE", setting.variable()))).collect()
 }
 
-/// The variable that was probably meant, if `name` looks like a misspelt one.
+/// The variable that was probably meant, if `name` looks like a misspelling of one.
 pub fn nearest_variable(name: &str) -> Option<String> {
     let scored = variables().into_iter().map(|known| (strsim::damerau_levenshtein(name, &known), known));
     scored
@@ -161,7 +161,7 @@ pub fn nearest_variable(name: &str) -> Option<String> {
         .map(|(_, known)| known)
 }
 
-/// All settings as a table in Markdown, for the documentation.
+/// All settings as a Markdown table, for the documentation.
 pub fn table() -> String {
     let mut table = "| setting | variable | type | default | meaning |\n|---|---|---|---|---|\n".to_owned();
     for setting in SETTINGS {
@@ -194,7 +194,7 @@ mod tests {
             }
             assert!(!setting.about.is_empty() && !setting.about.ends_with('.'), "{}", setting.key);
         }
-        // Variables with another meaning.
+        // Variables that are not settings.
         for taken in ["PGSIPHON_CONFIG", "PGSIPHON_LOG", "PGSIPHON_LOG_FORMAT"] {
             assert!(!names.contains(taken));
         }

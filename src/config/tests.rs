@@ -68,15 +68,15 @@ fn an_unknown_key_names_the_near_one_and_the_line() {
     for (file, says) in [
         (
             "\n[destination]\nstorage_clas = \"x\"",
-            "read destination.storage_clas (pgsiphon.toml:3): there is no such setting (hint: did you mean destination.storage_class?)",
+            "read destination.storage_clas (pgsiphon.toml:3): unknown setting (hint: did you mean destination.storage_class?)",
         ),
         (
             "[destinaton]\nurl = \"x\"",
-            "destinaton (pgsiphon.toml:1): there is no such setting (hint: did you mean destination?)",
+            "destinaton (pgsiphon.toml:1): unknown setting (hint: did you mean destination?)",
         ),
         ("[source]\nkeep_daily = 1", "did you mean retention.keep_daily?"),
-        ("[source]\nlock_wait_timeout_file = 1", "no such setting"),
-        ("frobnicate = 1", "pgsiphon config schema lists the settings"),
+        ("[source]\nlock_wait_timeout_file = 1", "unknown setting"),
+        ("frobnicate = 1", "pgsiphon config schema lists all settings"),
         ("[[job]]\nname = \"a\"\n[job.source]\nhots = \"h\"", "source.hots (pgsiphon.toml:4)"),
     ] {
         let report = complaint(file);
@@ -95,33 +95,33 @@ fn wrong_values_are_told_with_their_place() {
             "retention.keep_daily (pgsiphon.toml:2): \"x\" is not a whole number",
         ),
         ("[retention]\nkeep_daily = -1", "\"-1\" is not a whole number"),
-        ("[databases]\ninclude = \"x\"", "it is a string, and should be a list of texts"),
+        ("[databases]\ninclude = \"x\"", "it is a string, but should be a list of texts"),
         ("[databases]\nglobals = \"perhaps\"", "neither true nor false"),
-        ("[backup]\nretry_delay = \"soon\"", "no time span"),
+        ("[backup]\nretry_delay = \"soon\"", "is not a time span"),
         ("[backup]\nattempts = 0", "it must be 1 or more"),
         ("[backup]\nmin_size_ratio = 2", "between 0 and 1"),
-        ("[schedule]\ncron = \"61 4 * * *\"", "no cron expression"),
-        ("[schedule]\ntime_zone = \"Mars/Olympus\"", "there is no time zone \"Mars/Olympus\""),
-        ("[destination]\nurl = \"gs://b\"", "only s3:// is known"),
-        ("[destination]\nurl = \"s3://\"", "is no bucket's name"),
-        ("[destination]\nprefix = \"/a\"", "cannot begin a key"),
-        ("[destination]\nkey = \"{database}\"", "{timestamp} must be in it once"),
+        ("[schedule]\ncron = \"61 4 * * *\"", "is not a cron expression"),
+        ("[schedule]\ntime_zone = \"Mars/Olympus\"", "\"Mars/Olympus\" is not a time zone"),
+        ("[destination]\nurl = \"gs://b\"", "only s3:// is supported"),
+        ("[destination]\nurl = \"s3://\"", "is not a valid bucket name"),
+        ("[destination]\nprefix = \"/a\"", "cannot start a key"),
+        ("[destination]\nkey = \"{database}\"", "it must contain {timestamp} exactly once"),
         ("[destination]\nurl = \"s3://b\"\nencryption = \"rot13\"", "is not one of AES256"),
         ("[destination]\nurl = \"s3://b\"\nkms_key_id = \"k\"", "is not aws:kms"),
         ("[destination]\nurl = \"s3://b\"\nobject_lock_mode = \"GOVERNANCE\"", "object_lock_days is missing"),
         ("[destination]\nurl = \"s3://b\"\n[aws]\naccess_key_id = \"x\"", "aws.secret_access_key is missing"),
-        ("[source]\npassword = \"a\"\npassword_command = \"b\"", "there is a source.password_command too"),
+        ("[source]\npassword = \"a\"\npassword_command = \"b\"", "source.password_command is set, too"),
         (
             "[source]\npassword_file = \"/no/such/file\"",
             "source.password_file (pgsiphon.toml:2) names this file",
         ),
         ("[notify]\nping_url = \"hc.example\"", "it is not of the form https://host/"),
-        ("name = \"a b\"", "is not made of letters"),
-        ("[[job]]\nname = \"a\"\n[[job]]\nname = \"a\"", "there are two jobs of that name"),
-        ("[[job]]\nname = \"a\"\n[[job]]\n", "read job number 2: where there are several jobs"),
+        ("name = \"a b\"", "may only contain letters"),
+        ("[[job]]\nname = \"a\"\n[[job]]\nname = \"a\"", "two jobs have this name"),
+        ("[[job]]\nname = \"a\"\n[[job]]\n", "read job number 2: if there are several jobs"),
         (
             "[[job]]\nname = \"a\"\n[[job]]\nname = \"b\"",
-            "its globals would get the keys of those of job \"a\"",
+            "its globals would get the same keys as those of job \"a\"",
         ),
     ] {
         let report = complaint(file);
@@ -253,7 +253,7 @@ fn the_sample_is_a_configuration_with_its_comments_and_without() {
         })
         .map(|line| line.replace("access_key_id = \"…\"", "access_key_id = \"a\"\nsecret_access_key = \"b\""))
         .collect();
-    // The two jobs at its end would share globals otherwise.
+    // Otherwise the two jobs at the end would share globals.
     load(&set, &Env::default(), &[]).map(drop).unwrap();
 }
 
@@ -264,14 +264,14 @@ fn empty_variables_are_none() {
     assert!(matches!(Raw::List(Vec::new()), Raw::List(_)));
 }
 
-/// The page of documentation has every setting.
+/// The documentation contains every setting.
 #[test]
 fn the_documentation_is_complete() {
     let page = include_str!("../../docs/configuration.md");
     for line in setting::table().lines() {
         assert!(
             page.contains(line),
-            "docs/configuration.md lacks this line; see pgsiphon config schema:\n{line}"
+            "this line is missing in docs/configuration.md; see pgsiphon config schema:\n{line}"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The sum of all layers for one job, read by type.
+//! Merges all layers for one job, and reads values by type.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::pg::secret::Secret;
 pub struct Settings(BTreeMap<&'static str, Found>);
 
 impl Settings {
-    /// Takes each value from the first layer that has it, else its default.
+    /// Takes each value from the first layer that has it, or else its default.
     pub(super) fn join<'l>(layers: impl IntoIterator<Item = &'l Layer>) -> Self {
         let mut values = BTreeMap::new();
         for layer in layers {
@@ -23,7 +23,7 @@ impl Settings {
         }
         for setting in SETTINGS {
             values.entry(setting.key).or_insert_with(|| Found {
-                // The defaults are ours: they can be read.
+                // Our own defaults can always be parsed.
                 raw: from_text(setting.kind, setting.default, setting.key, &Origin::Default)
                     .unwrap_or_else(|_| Raw::Scalar(Secret::new(""))),
                 origin: Origin::Default,
@@ -55,7 +55,7 @@ impl Settings {
         Error::new(ErrorKind::Usage, format!("read {key} ({})", self.origin(key))).because(reason.into())
     }
 
-    /// A text; empty means that there is none.
+    /// A text; None if empty.
     pub(super) fn text(&self, key: &'static str) -> Option<String> {
         self.secret(key).map(|secret| secret.reveal().to_owned())
     }
@@ -104,12 +104,13 @@ impl Settings {
         match text.as_str() {
             "0" => Ok(Duration::ZERO),
             text => humantime::parse_duration(text).map_err(|error| {
-                self.wrong(key, format!("\"{text}\" is no time span: {error}")).hint("write 90s, 26h or 7d")
+                self.wrong(key, format!("\"{text}\" is not a time span: {error}"))
+                    .hint("use for example 90s, 26h or 7d")
             }),
         }
     }
 
-    /// All settings, with their values as they may be shown: as TOML, secrets masked.
+    /// All settings with their values as TOML, with secrets masked, and where each was given.
     pub fn shown(&self) -> impl Iterator<Item = (&'static Setting, String, String)> {
         SETTINGS.iter().map(|setting| {
             let found = self.found(setting.key);

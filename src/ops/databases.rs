@@ -1,4 +1,4 @@
-//! Which databases a job backs up.
+//! Chooses the databases that a job backs up.
 
 use crate::catalog::{databases_matching, list_databases};
 use crate::config::Databases;
@@ -8,7 +8,7 @@ use crate::pg::connect::Session;
 /// The names of the job's databases, sorted.
 ///
 /// # Errors
-/// `Usage`, if a pattern is wrong, if a database that is named is not there, or if none is left.
+/// `Usage`, if a pattern is invalid, if a named database does not exist, or if none is left.
 pub(super) async fn list(session: &Session, databases: &Databases, connected: &str) -> Result<Vec<String>> {
     if databases.include.is_empty() && databases.exclude.is_empty() {
         return Ok(vec![connected.to_owned()]);
@@ -19,7 +19,7 @@ pub(super) async fn list(session: &Session, databases: &Databases, connected: &s
         let matching = databases_matching(&session.client, pattern).await?;
         if matching.is_empty() {
             return Err(Error::new(ErrorKind::Usage, format!("find databases that match \"{pattern}\""))
-                .because("there is none")
+                .because("none exists")
                 .hint("correct databases.include"));
         }
         wanted.extend(matching);
@@ -32,7 +32,7 @@ pub(super) async fn list(session: &Session, databases: &Databases, connected: &s
         .collect();
     if names.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "choose the databases to back up")
-            .because("none is left")
+            .because("no database is left")
             .hint("correct databases.include and databases.exclude"));
     }
     Ok(names)

@@ -1,13 +1,13 @@
-//! The lock of a job: whoever holds it runs, and nobody else.
+//! The lock of a job: only the process that holds it runs the job.
 //!
-//! It is an advisory lock in the source, on a number made from the job's name. The server gives it
-//! back when the connection ends, whatever ends it: a crash, `kill -9`, a lost machine. So there
-//! is no stale lock to remove by hand, and whoever gets the lock knows that no other run of the job
-//! lives, and that what is pending under the job's keys was left by the dead.
+//! It is an advisory lock in the source, on a number derived from the job's name. The server releases it
+//! when the connection ends for any reason: a crash, `kill -9`, a lost machine. So no stale lock has to
+//! be removed by hand, and a run that gets the lock knows that no other run of the job is alive, and
+//! that anything pending under the job's keys was left by a killed run.
 //!
-//! The lock is a transaction's, not a session's, so that it works through poolers that hand out a
-//! server connection per transaction. The transaction reads nothing, and holds back no vacuum.
-//! Advisory locks are a database's own: a job must always begin in the same one.
+//! It is a transaction-level lock, so that it works through poolers in transaction mode. The transaction
+//! reads nothing and does not hold back vacuum. Advisory locks are per database, so a job must always
+//! take its lock in the same one.
 
 use std::time::Duration;
 
@@ -20,17 +20,17 @@ use crate::pg::connect::{Session, connect};
 use crate::pg::error::ConnectionClosed;
 use crate::pg::params::ConnectParams;
 
-/// How often we look whether the connection is still open.
+/// How often the connection is checked locally.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Every so many looks the server is asked. It also keeps the connection from looking idle to
-/// whatever stands in between.
+/// The server is queried after this many local checks. This also keeps the connection from looking idle
+/// to anything in between.
 const LOOKS_PER_QUESTION: u32 = 40;
 
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A lock that is held. Dropping it ends the connection, and frees the lock.
+/// A held lock. Dropping it closes the connection, and so releases the lock.
 pub(crate) struct JobLock {
     job: String,
     lost: CancellationToken,
@@ -39,10 +39,7 @@ pub(crate) struct JobLock {
 }
 
 impl JobLock {
-    /// Takes the lock of a job.
-    ///
-    /// # Errors
-    /// `JobLocked`, if another run has it; those of connecting.
+    /// Fails with `JobLocked` if another run holds the lock, and with errors of the connection.
     pub(crate) async fn take(params: &ConnectParams, job: &str) -> Result<JobLock> {
         let session = connect(params).await?;
         let attempted = format!("take the lock of job \"{job}\"");
@@ -75,23 +72,23 @@ impl JobLock {
         Ok(JobLock { job: job.to_owned(), lost, release, keeper })
     }
 
-    /// Cancelled when the connection is lost, and the lock with it.
+    /// Cancelled when the connection, and so the lock, is lost.
     pub(crate) fn lost(&self) -> &CancellationToken {
         &self.lost
     }
 
-    /// The error that a run ends with that has lost its lock.
+    /// The error of a run that lost its lock.
     pub(crate) fn loss(&self) -> Error {
         Error::new(ErrorKind::SourceFailed, format!("hold the lock of job \"{}\"", self.job))
             .because(ConnectionClosed)
-            .hint("another run may begin now, so this one must not go on")
+            .hint("another run may start now, so this one must stop")
     }
 
-    /// Gives the lock back, and waits until it is free.
+    /// Releases the lock, and waits until the server has done so.
     pub(crate) async fn release(mut self) {
         self.release.cancel();
         if (&mut self.keeper).await.is_err() {
-            tracing::debug!("the keeper of the lock ended early");
+            tracing::debug!("the task that holds the lock ended early");
         }
     }
 }
@@ -103,7 +100,7 @@ impl Drop for JobLock {
     }
 }
 
-/// Holds the connection open, until it is lost or no longer needed.
+/// Keeps the connection open until it is lost or no longer needed.
 async fn keep(session: Session, job: String, lost: CancellationToken, release: CancellationToken) {
     let mut looks = 0;
     loop {
@@ -127,7 +124,7 @@ async fn keep(session: Session, job: String, lost: CancellationToken, release: C
     session.close().await;
 }
 
-/// Who holds the lock, as far as we may know.
+/// Describes the session that holds the lock, as far as this role may see it.
 async fn holder(session: &Session, key: i64) -> String {
     let sql = "SELECT a.pid, a.backend_start::pg_catalog.text AS since, \
                       pg_catalog.host(a.client_addr) AS client
@@ -148,7 +145,7 @@ async fn holder(session: &Session, key: i64) -> String {
     text
 }
 
-/// The number of a job's lock: any that no other program is likely to use.
+/// The number of a job's lock, unlikely to be used by another program.
 fn lock_key(job: &str) -> i64 {
     let digest = Sha256::digest(format!("pgsiphon job {job}"));
     i64::from_be_bytes(digest[..8].try_into().unwrap_or_default())
@@ -158,7 +155,7 @@ fn lock_key(job: &str) -> i64 {
 mod tests {
     use super::*;
 
-    /// Runs of different versions must meet at the same number.
+    /// Runs of different versions must use the same number.
     #[test]
     fn the_number_of_a_job_stays_the_same() {
         assert_eq!(lock_key("default"), lock_key("default"));

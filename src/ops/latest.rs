@@ -1,4 +1,4 @@
-//! `latest`: the newest good backup, so that nobody has to look its key up.
+//! `latest`: finds the newest good backup, so that nobody has to look up its key.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::storage::store;
 
 use crate::backups::inventory::{BackupState, Inventory};
 
-/// Which backup is meant, if a name is `latest`, `latest:DATABASE` or `latest:globals`.
+/// A backup named as `latest`, `latest:DATABASE` or `latest:globals`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Latest<'n> {
     wanted: Wanted<'n>,
@@ -18,21 +18,21 @@ pub struct Latest<'n> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted<'n> {
-    /// The only database that there is.
+    /// The only database that has backups.
     TheOne,
-    /// What has this name: a database, or with `globals` the roles and tablespaces.
+    /// The database of this name, or with `globals` the roles and tablespaces.
     Named(&'n str),
-    /// `"NAME"`: a database, whatever it is called.
+    /// `"NAME"`: a database, even one named `globals`.
     Database(&'n str),
-    /// `(globals)`: roles and tablespaces, whatever databases there are.
+    /// `(globals)`: roles and tablespaces, even if a database is named `globals`.
     Globals,
 }
 
-/// What roles and tablespaces are called.
+/// The name that stands for roles and tablespaces.
 const GLOBALS: &str = "globals";
 
 impl<'n> Latest<'n> {
-    /// None for the name of anything else, such as a file's.
+    /// None for any other name, such as a file's.
     pub fn parse(name: &'n str) -> Option<Self> {
         let wanted = match name.strip_prefix("latest")? {
             "" => Wanted::TheOne,
@@ -47,12 +47,12 @@ impl<'n> Latest<'n> {
         Some(Latest { wanted })
     }
 
-    /// The location of the newest good one in all places that these jobs write to. A place that can't be
-    /// listed is warned of, unless nothing is found.
+    /// Returns the location of the newest good backup in all destinations of these jobs. Destinations
+    /// that cannot be listed are warned about, or are in the error if nothing is found.
     ///
     /// # Errors
-    /// `StorageUnreachable`, also if there is none; `Usage`, if there are several databases and none
-    /// is named.
+    /// `StorageUnreachable`, also if no good backup is found; `Usage`, if there are several databases
+    /// and none is named.
     pub async fn locate(self, jobs: &[Job]) -> Result<String> {
         let attempted = || match self.wanted {
             Wanted::Named(name) | Wanted::Database(name) => format!("find the latest backup of {name}"),
@@ -89,19 +89,22 @@ impl<'n> Latest<'n> {
             let names: Vec<String> = subjects.iter().map(name).collect();
             return Err(Error::new(ErrorKind::Usage, attempted())
                 .because("there are backups of several databases")
-                .hint(format!("say which: {}", names.join(", "))));
+                .hint(format!("name one of them: {}", names.join(", "))));
         }
         let Some((_, location)) = newest else {
             let error = Error::new(ErrorKind::StorageUnreachable, attempted());
             let reports: Vec<_> =
                 unread.iter().map(|(job, error)| format!("job {}: {}", job.name, error.report())).collect();
             return Err(match reports.is_empty() {
-                true => error.because("there is no good one").hint("`pgsiphon list` shows what there is"),
-                false => error.because(format!("there is none where we can look; {}", reports.join("; "))),
+                true => error.because("no good backup exists").hint("`pgsiphon list` shows all backups"),
+                false => error.because(format!(
+                    "none was found in the destinations that could be read; {}",
+                    reports.join("; ")
+                )),
             });
         };
         for (job, error) in unread {
-            tracing::warn!("backups of job {} were not looked at: {}", job.name, error.report());
+            tracing::warn!("job {}: cannot look at its backups: {}", job.name, error.report());
         }
         Ok(location)
     }

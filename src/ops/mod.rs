@@ -1,7 +1,7 @@
-//! What is done with backups from end to end: made, listed, judged, removed;
-//! and whether they can be made at all.
+//! Operations on backups from end to end: making, listing, judging and pruning them, and checking
+//! whether they can be made.
 //!
-//! Everything here takes a [`crate::config::Job`], and the clock as an argument.
+//! Functions here take a [`crate::config::Job`], and the time as an argument.
 
 pub mod backup;
 pub mod check;

@@ -1,8 +1,8 @@
-//! Tells others of runs: a dead man's switch that complains when nothing is heard from us, and a webhook.
+//! Notifies others of runs: a dead man's switch, which raises an alarm when pings stop, and a webhook.
 //!
-//! Pings are as healthchecks.io defined them (<https://healthchecks.io/docs/http_api/>) and others
-//! took over: the URL itself for success, with `/start` and `/fail` for the other two. A failure to
-//! notify is a warning: the backup is what counts.
+//! Pings follow the protocol that healthchecks.io defined (<https://healthchecks.io/docs/http_api/>) and
+//! others adopted: the URL itself for success, with `/start` and `/fail` appended for start and failure.
+//! A failed notification is only a warning: the backup is what matters.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -18,31 +18,30 @@ use crate::error::ErrorKind;
 use crate::pg::secret::Secret;
 use crate::pg::tls::provider::provider;
 
-/// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How much of a failure's text a ping carries; services keep some 10 kB at least.
+/// How many bytes of a failure's text a ping carries; services keep at least about 10 kB.
 const PING_BODY_BYTES: usize = 8_000;
 
-/// What a webhook gets.
+/// The JSON body that a webhook gets.
 #[derive(Serialize)]
 struct Message<'a> {
     /// `backup.succeeded` or `backup.failed`.
     event: &'a str,
-    /// One line for a person; chat services show it as it is.
+    /// One line for people; chat services show it unchanged.
     text: String,
-    /// Everything.
     report: &'a RunReport,
 }
 
-/// Says that a run begins.
+/// Reports that a run starts.
 pub async fn started(notify: &Notify) {
     if let Some(url) = &notify.ping_url {
-        post("ping that the run begins", &ping(url, "/start"), "text/plain", String::new()).await;
+        post("ping the start of the run", &ping(url, "/start"), "text/plain", String::new()).await;
     }
 }
 
-/// Says how a run ended. That another run held the lock is not worth an alarm: that one will tell.
+/// Reports how a run ended. A run that found the lock taken raises no alarm: the run that holds the lock
+/// reports.
 pub async fn finished(notify: &Notify, report: &RunReport) {
     if report.failure.as_ref().is_some_and(|failure| failure.kind == ErrorKind::JobLocked) {
         return;
@@ -51,18 +50,18 @@ pub async fn finished(notify: &Notify, report: &RunReport) {
         let end = if report.succeeded { "" } else { "/fail" };
         let mut body = summary(report);
         body.truncate(body.floor_char_boundary(PING_BODY_BYTES));
-        post("ping that the run ended", &ping(url, end), "text/plain; charset=utf-8", body).await;
+        post("ping the end of the run", &ping(url, end), "text/plain; charset=utf-8", body).await;
     }
     if let Some(url) = &notify.webhook_url {
         let event = if report.succeeded { "backup.succeeded" } else { "backup.failed" };
         match serde_json::to_string(&Message { event, text: summary(report), report }) {
             Ok(body) => post("post the report to the webhook", url, "application/json", body).await,
-            Err(error) => tracing::warn!("write the report for the webhook: {error}"),
+            Err(error) => tracing::warn!("cannot write the report for the webhook: {error}"),
         }
     }
 }
 
-/// One line, or one for each failure.
+/// One line on success, one line per failure otherwise.
 fn summary(report: &RunReport) -> String {
     let stored = report.backups.iter().filter(|backup| backup.failure().is_none()).count();
     let seconds = (report.finished_at - report.started_at).num_seconds();
@@ -82,7 +81,7 @@ fn summary(report: &RunReport) -> String {
     text
 }
 
-/// The path goes before the parameters, if the URL has any.
+/// Appends to the path, before any query parameters.
 fn ping(url: &Secret, end: &str) -> Secret {
     let url = url.reveal();
     let (path, query) = url.split_at(url.find('?').unwrap_or(url.len()));
@@ -101,7 +100,8 @@ fn agent() -> &'static Agent {
     })
 }
 
-/// Sends, tries again twice, and gives up with a warning. The URL may be a secret, and is not shown.
+/// Sends a request with two retries, and then gives up with a warning. Never shows the URL, which may be
+/// a secret.
 async fn post(what: &'static str, url: &Secret, content_type: &'static str, body: String) {
     let send = || {
         let (url, body) = (url.clone(), body.clone());
@@ -121,7 +121,7 @@ async fn post(what: &'static str, url: &Secret, content_type: &'static str, body
 /// Some errors quote the URL.
 fn without_url(error: ureq::Error) -> String {
     match error {
-        ureq::Error::BadUri(_) => "the URL cannot be read".to_owned(),
+        ureq::Error::BadUri(_) => "the URL cannot be parsed".to_owned(),
         other => other.to_string(),
     }
 }

@@ -1,9 +1,9 @@
-//! Removes the backups that no rule of retention keeps.
+//! Removes the backups that no retention rule keeps.
 //!
-//! A backup without its manifest counts for nothing, and is nobody's; so the manifest goes first,
-//! and for a prune that is interrupted between the two there is a third object: the manifest's copy
-//! under another name, which says that the backup is to be removed. It is written before and removed
-//! after everything else, and the next prune finishes what it finds.
+//! A backup without a manifest does not count as good, and belongs to no job, so the manifest is deleted
+//! first. In case a prune is interrupted between the two, there is a third object: a copy of the
+//! manifest under another name, which marks the backup for removal. It is written before anything is
+//! deleted, and deleted last, and the next prune finishes what it finds.
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,48 +22,48 @@ use crate::progress::Warnings;
 use crate::storage::PendingUpload;
 use crate::storage::store::Store;
 
-/// A pending upload that is older belongs to no run that lives.
+/// Pending uploads older than this do not belong to a run in progress.
 const STALE: TimeDelta = TimeDelta::hours(24);
 
-/// A backup this far in the future tells that a clock is wrong.
+/// A backup this far in the future means that a clock is wrong.
 const FUTURE: TimeDelta = TimeDelta::hours(24);
 
-/// How many requests are under way at a time.
+/// How many requests run concurrently.
 const IN_FLIGHT: usize = 16;
 
-/// What a prune would do, or does.
+/// What a prune would remove.
 pub struct PrunePlan {
-    /// What becomes of each good backup.
+    /// The decision about each good backup.
     pub decisions: Vec<Decision>,
-    /// Keys of backups that an earlier prune began to remove.
+    /// Keys of backups whose removal an earlier prune began.
     pub unfinished: Vec<String>,
-    /// Manifests whose backup is gone.
+    /// Manifests without a backup.
     pub lonely_manifests: Vec<String>,
-    /// Pending uploads of dead runs.
+    /// Pending uploads of killed runs.
     pub stale_uploads: Vec<PendingUpload>,
     manifests: HashMap<String, Vec<u8>>,
 }
 
 impl PrunePlan {
-    /// The backups that go.
+    /// The backups to be removed.
     pub fn expired(&self) -> impl Iterator<Item = &Decision> {
         self.decisions.iter().filter(|decision| decision.verdict == Verdict::Expire)
     }
 }
 
-/// What a prune came to.
+/// The result of a prune.
 #[derive(Debug, Default, Serialize)]
 pub struct Pruned {
-    /// The keys of the backups that are gone.
+    /// The keys of the removed backups.
     pub removed: Vec<String>,
-    /// How many pending uploads are.
+    /// How many pending uploads were removed.
     pub removed_uploads: usize,
     /// What could not be removed.
     pub failures: Vec<String>,
 }
 
 impl Pruned {
-    /// The error, if not everything could be removed.
+    /// Returns an error if something could not be removed.
     ///
     /// # Errors
     /// `StorageFailed`.
@@ -76,16 +76,16 @@ impl Pruned {
                     self.removed.len(),
                     self.failures.len()
                 ))
-                .hint("run it again: it goes on where it stopped")),
+                .hint("run it again to continue where it stopped")),
         }
     }
 }
 
-/// Decides what a prune at `now` would remove. Removes nothing.
+/// Decides what a prune at `now` would remove. Changes nothing.
 ///
 /// # Errors
-/// `Usage`, if there are no rules; `PruneRefused`, if something is wrong that a person should look
-/// at before anything is removed; `StorageUnreachable`.
+/// `Usage`, if there are no rules; `PruneRefused`, if something is wrong that a person should look at
+/// first; `StorageUnreachable`.
 pub async fn plan(
     store: &dyn Store,
     job: &Job,
@@ -120,7 +120,7 @@ pub async fn plan(
     })
 }
 
-/// Refuses where a person should look first.
+/// Refuses if something is wrong that a person should look at first.
 fn refuse(store: &dyn Store, job: &Job, inventory: &Inventory, now: DateTime<Utc>) -> Result<()> {
     let refused = |reason: String, hint: &str| {
         Err(Error::new(ErrorKind::PruneRefused, format!("prune job \"{}\"", job.name))
@@ -134,10 +134,10 @@ fn refuse(store: &dyn Store, job: &Job, inventory: &Inventory, now: DateTime<Utc
             let when = newest.parsed.timestamp.format("%Y-%m-%d %H:%M:%S UTC");
             return refused(
                 format!(
-                    "the newest backup of {subject} is of {when}, and it is {}",
+                    "the newest backup of {subject} is dated {when}, but now it is {}",
                     now.format("%Y-%m-%d %H:%M:%S UTC")
                 ),
-                "set the clock, or remove what has a wrong time",
+                "set the clock, or remove the backups with a wrong time",
             );
         }
         if newest.state == BackupState::Damaged {
@@ -147,21 +147,22 @@ fn refuse(store: &dyn Store, job: &Job, inventory: &Inventory, now: DateTime<Utc
                     "the newest backup of {subject}, {}, is damaged: {problem}",
                     store.shown(&newest.object.key)
                 ),
-                "look at it, and remove it or make a good one first",
+                "inspect it, and then remove it or make a good backup first",
             );
         }
     }
     Ok(())
 }
 
-/// Applies the rules; what they would remove is looked at for locks, until nothing new comes up.
+/// Applies the rules. Backups to be removed are checked for locks, which may change the decisions, until
+/// nothing changes.
 async fn decide(
     store: &dyn Store,
     job: &Job,
     inventory: &Inventory,
     now: DateTime<Utc>,
 ) -> Result<Vec<Decision>> {
-    // Without a manifest that names this job, it is not ours.
+    // A backup without a manifest naming this job is not ours.
     let mut backups: Vec<Backup> = inventory.entries.iter().filter_map(backup).collect();
     let mut asked: HashSet<String> = HashSet::new();
     loop {
@@ -208,7 +209,7 @@ async fn stale_uploads(
     let naming = &job.destination.naming;
     let pending = match store.pending(naming.common_prefix()).await {
         Ok(pending) => pending,
-        // Who may remove objects need not have the right to see uploads.
+        // A role that may remove objects need not be allowed to list uploads.
         Err(error) => {
             warnings.warn(error.report());
             return Ok(Vec::new());
@@ -218,7 +219,7 @@ async fn stale_uploads(
     Ok(pending.into_iter().filter(|upload| is_stale(upload) && naming.parse(&upload.key).is_some()).collect())
 }
 
-/// Carries a plan out. What fails is in the answer, and the rest is done nevertheless.
+/// Carries out a plan. A failure is recorded in the result, and does not stop the rest.
 pub async fn apply(store: &dyn Store, job: &Job, plan: &PrunePlan, warnings: &Warnings) -> Pruned {
     let mut pruned = Pruned::default();
     let mut doomed: Vec<String> = plan.unfinished.clone();
@@ -260,7 +261,7 @@ fn tombstone(key: &str) -> String {
     format!("{key}{TOMBSTONE}")
 }
 
-/// Removes what belongs to these keys; gives the keys for which that succeeded.
+/// Deletes the objects that belong to these keys, and returns the keys for which that succeeded.
 async fn remove(
     store: &dyn Store,
     keys: &[String],
@@ -279,8 +280,8 @@ async fn remove(
     removed
 }
 
-/// Whether a run holds the job's lock: then an upload may be old and alive. Where the source cannot
-/// be asked, its age decides.
+/// Whether a run holds the job's lock. An old upload may then still be in progress. If the source cannot
+/// be asked, the upload's age decides.
 async fn is_running(job: &Job, warnings: &Warnings) -> bool {
     let taken = async {
         let params = job.source.params(None, &OsEnvironment).await?;
@@ -296,7 +297,7 @@ async fn is_running(job: &Job, warnings: &Warnings) -> bool {
             true
         }
         Err(error) => {
-            tracing::debug!("the source does not say whether a run is under way: {}", error.report());
+            tracing::debug!("cannot ask the source whether a run is in progress: {}", error.report());
             false
         }
     }

@@ -1,16 +1,16 @@
-//! What a run came to.
+//! The result of a run.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
 
-/// What a run of a job came to.
+/// The result of a run of a job.
 #[derive(Debug, Serialize)]
 pub struct RunReport {
     /// The job.
     pub job: String,
-    /// Names the run.
+    /// Identifies the run.
     pub run_id: String,
     /// When it began.
     pub started_at: DateTime<Utc>,
@@ -18,37 +18,37 @@ pub struct RunReport {
     pub finished_at: DateTime<Utc>,
     /// Whether everything succeeded.
     pub succeeded: bool,
-    /// Each backup that was tried.
+    /// One entry for each backup attempted.
     pub backups: Vec<BackupReport>,
-    /// What was warned of that belongs to no single backup.
+    /// Warnings that belong to no single backup.
     pub warnings: Vec<String>,
-    /// How many uploads, or temporary files, of dead runs were removed.
+    /// How many uploads, or temporary files, of killed runs were removed.
     pub removed_uploads: usize,
     /// How many backups were pruned.
     pub pruned: usize,
-    /// What failed that belongs to no single backup.
+    /// A failure that belongs to no single backup.
     pub failure: Option<Failure>,
 }
 
-/// What became of one backup.
+/// The result of one backup.
 #[derive(Debug, Serialize)]
 pub struct BackupReport {
     /// The database; empty for globals.
     pub database: String,
-    /// Whether it is roles and tablespaces.
+    /// Whether this is the backup of roles and tablespaces.
     pub globals: bool,
     /// Its key.
     pub key: String,
-    /// Where it is, in words.
+    /// The path or URL.
     pub location: String,
-    /// How many times it was tried.
+    /// How many attempts were made.
     pub attempts: u32,
-    /// How long it took, with pauses, in seconds.
+    /// Duration in seconds, including pauses between attempts.
     pub seconds: f64,
     /// How it ended.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// What was warned of.
+    /// Warnings of this backup.
     pub warnings: Vec<String>,
 }
 
@@ -56,33 +56,33 @@ pub struct BackupReport {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It is stored, whole, with its manifest.
+    /// The backup is stored completely, with its manifest.
     Stored {
-        /// How many relations have rows in it.
+        /// How many relations' rows it contains.
         relations: usize,
-        /// How many rows.
+        /// How many rows it contains.
         rows: u64,
-        /// How many large objects.
+        /// How many large objects it contains.
         large_objects: u64,
-        /// The text, in bytes.
+        /// Size of the uncompressed text.
         text_bytes: u64,
-        /// What is stored, in bytes.
+        /// Size as stored.
         stored_bytes: u64,
-        /// The SHA-256 of that.
+        /// SHA-256 of the stored bytes, in hexadecimal.
         sha256: String,
     },
-    /// It is not.
+    /// Nothing was stored, or it has no manifest.
     Failed(Failure),
 }
 
-/// A failure, as reports have it.
+/// A failure as it appears in reports.
 #[derive(Debug, Serialize)]
 pub struct Failure {
-    /// The line for a person.
+    /// One line for people.
     pub message: String,
-    /// The process's exit code for it.
+    /// The exit code of the process for it.
     pub exit_code: u8,
-    /// The error itself.
+    /// The class of the error.
     #[serde(skip)]
     pub kind: ErrorKind,
 }
@@ -94,7 +94,7 @@ impl From<&Error> for Failure {
 }
 
 impl BackupReport {
-    /// Its failure, if it failed.
+    /// The failure, if the backup failed.
     pub fn failure(&self) -> Option<&Failure> {
         match &self.outcome {
             Outcome::Failed(failure) => Some(failure),
@@ -102,14 +102,14 @@ impl BackupReport {
         }
     }
 
-    /// What it is of, for people.
+    /// The name to show to people.
     pub fn subject(&self) -> &str {
         if self.globals { "(globals)" } else { &self.database }
     }
 }
 
 impl RunReport {
-    /// The first failure: the process's exit code is its.
+    /// The first failure, which decides the exit code of the process.
     pub fn first_failure(&self) -> Option<&Failure> {
         self.failure.as_ref().or_else(|| self.backups.iter().find_map(BackupReport::failure))
     }

@@ -1,4 +1,4 @@
-//! Whether a job's backups are there, and fresh: judged by the store alone.
+//! Judges from the store alone whether a job has recent good backups.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,35 +14,35 @@ use crate::pg::conninfo::OsEnvironment;
 use crate::select::pattern;
 use crate::storage::store;
 
-/// How the backups of one database are.
+/// The state of one database's backups.
 #[derive(Debug, Clone)]
 pub struct Health {
-    /// The database, or globals.
+    /// The database, or the globals.
     pub subject: Subject,
     /// Its newest good backup.
     pub newest: Option<StoredBackup>,
-    /// Where that is.
+    /// The path or URL of that backup.
     pub location: Option<String>,
-    /// How old that is, in seconds.
+    /// The age of that backup, in seconds.
     pub age_seconds: Option<i64>,
-    /// How many good backups there are.
+    /// Number of good backups.
     pub good: usize,
-    /// How many others.
+    /// Number of backups that are not good.
     pub not_good: usize,
-    /// What is wrong, if something is.
+    /// What is wrong. None if the newest good backup is recent enough.
     pub problem: Option<String>,
 }
 
 impl Health {
-    /// What was warned of while the newest good backup was made.
+    /// The warnings recorded when the newest good backup was made.
     pub fn warnings(&self) -> &[String] {
         let manifest = self.newest.as_ref().and_then(|entry| entry.manifest.as_ref());
         manifest.map_or(&[], |manifest| &manifest.warnings)
     }
 }
 
-/// Reads the store, and judges each database that the job names, and each that has backups there
-/// and matches the job's patterns. The source is not asked.
+/// Reads the store, and judges each database that the job names, and each that has backups there and
+/// matches the job's patterns. Does not contact the source.
 ///
 /// # Errors
 /// `StorageUnreachable`.
@@ -60,7 +60,7 @@ pub async fn read(job: &Job, now: DateTime<Utc>, max_age: Option<Duration>) -> R
     Ok(expected.into_iter().map(judge).collect())
 }
 
-/// What must be there, whatever the store holds: what the configuration names without wildcards.
+/// The subjects that must have backups: those that the configuration names without wildcards.
 fn named(job: &Job) -> Result<BTreeSet<Subject>> {
     let databases = &job.databases;
     let mut named = BTreeSet::new();
@@ -77,8 +77,8 @@ fn named(job: &Job) -> Result<BTreeSet<Subject>> {
     Ok(named)
 }
 
-/// Whether the job's patterns want it. The server's regular expressions and ours agree on all that
-/// psql's patterns are likely to hold; a pattern that cannot be read wants everything.
+/// Whether the job's patterns include it. The server's regular expressions and ours agree on everything
+/// that psql's patterns are likely to contain; a pattern that cannot be parsed includes everything.
 fn is_wanted(databases: &Databases, subject: &Subject) -> bool {
     let Subject::Database(name) = subject else { return databases.globals };
     let matches = |pattern: &String| {
@@ -86,7 +86,7 @@ fn is_wanted(databases: &Databases, subject: &Subject) -> bool {
         Regex::new(&regex).map_or(true, |regex| regex.is_match(name))
     };
     if databases.include.is_empty() && databases.exclude.is_empty() {
-        // The connection's own is named already; others are of another time.
+        // The connection's own database is in `named` already; others are from an earlier configuration.
         return false;
     }
     let excluded = databases.exclude.iter().any(|pattern| {
@@ -103,7 +103,7 @@ fn judge(inventory: &Inventory, subject: Subject, now: DateTime<Utc>, max_age: O
     let age = newest.as_ref().map(|entry| (now - entry.parsed.timestamp).to_std().unwrap_or_default());
     let age_seconds = age.and_then(|age| i64::try_from(age.as_secs()).ok());
     let problem = match (age, max_age) {
-        (None, _) => Some("there is no good backup".to_owned()),
+        (None, _) => Some("no good backup exists".to_owned()),
         (Some(age), Some(max_age)) if age > max_age => {
             let max_age = humantime::format_duration(max_age);
             Some(format!("the newest good backup is older than {max_age}"))

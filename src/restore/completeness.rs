@@ -1,26 +1,26 @@
-//! The comments by which pg_dump and pg_dumpall begin and end, without which a text is not whole.
+//! The comments that begin and end dumps of pg_dump and pg_dumpall; without them a text is incomplete.
 
 use super::meta::MetaCommand;
 
-/// Opening and closing comments, the latter without its line's end.
+/// Opening and closing comments; the latter without the line ending.
 const DATABASE: [&[u8]; 2] = [b"-- PostgreSQL database dump", b"-- PostgreSQL database dump complete"];
 const CLUSTER: [&[u8]; 2] =
     [b"-- PostgreSQL database cluster dump", b"-- PostgreSQL database cluster dump complete"];
 
-/// What a comment says of the text around it.
+/// What a marker comment says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// A dump of one database begins.
     DatabaseBegins,
-    /// It ends.
+    /// A dump of one database ends.
     DatabaseEnds,
-    /// A dump of a cluster begins: of its roles and tablespaces, and perhaps of its databases.
+    /// A dump of a cluster begins: roles and tablespaces, and perhaps databases.
     ClusterBegins,
-    /// It ends.
+    /// A dump of a cluster ends.
     ClusterEnds,
 }
 
-/// What of the comments was seen.
+/// The markers seen so far.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
     begun: bool,
@@ -30,7 +30,7 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    /// Looks at a comment between statements, and tells if it is one of the marks.
+    /// Takes note of a comment between statements, and returns the mark if it is one.
     pub(crate) fn comment(&mut self, comment: &[u8]) -> Option<Mark> {
         let comment = comment.trim_ascii_end();
         let mark = [
@@ -50,35 +50,35 @@ impl Marks {
         Some(mark)
     }
 
-    /// Reads a meta-command, and follows what it says about others.
+    /// Parses a meta-command, and keeps track of `\restrict`.
     ///
     /// # Errors
-    /// Why it must not be here.
+    /// Why it is not allowed here.
     pub(crate) fn meta_command(&mut self, line: &[u8]) -> Result<MetaCommand, String> {
         let command = MetaCommand::read(line)?;
         match (&command, &self.restricted) {
             (MetaCommand::Restrict(key), None) => self.restricted = Some(key.clone()),
             (MetaCommand::Unrestrict(key), Some(restricted)) if key == restricted => self.restricted = None,
             (MetaCommand::Unrestrict(_), _) => {
-                return Err("\\unrestrict has another key than \\restrict".to_owned());
+                return Err("the key of \\unrestrict differs from that of \\restrict".to_owned());
             }
-            (_, Some(_)) => return Err("a meta-command where \\restrict forbids them".to_owned()),
+            (_, Some(_)) => return Err("\\restrict forbids meta-commands here".to_owned()),
             _ => {}
         }
         Ok(command)
     }
 
-    /// Whether the text is of a whole cluster.
+    /// Whether the text is a dump of a whole cluster.
     pub(crate) fn is_cluster(&self) -> bool {
         self.cluster_open
     }
 
-    /// Whether the text is of a database, be it one of a cluster.
+    /// Whether the current position is in the dump of a database, alone or in a cluster.
     pub(crate) fn is_in_database(&self) -> bool {
         self.database_open
     }
 
-    /// Whether the text began as a dump does.
+    /// Whether the text began like a dump.
     pub(crate) fn have_begun(&self) -> bool {
         self.begun
     }
@@ -86,7 +86,7 @@ impl Marks {
     /// What is missing at the end of the text.
     pub(crate) fn missing(&self) -> Option<&'static str> {
         if !self.begun {
-            return Some("it does not begin as a dump of pg_dump or pgsiphon does");
+            return Some("it does not begin like a dump made by pg_dump or pgsiphon");
         }
         if self.database_open {
             return Some("it is cut off: \"-- PostgreSQL database dump complete\" is missing at its end");

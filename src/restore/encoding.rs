@@ -1,16 +1,15 @@
-//! Encodings in which a quote or a backslash may be half of a character.
+//! Encodings in which the byte of a quote or a backslash may be part of a multibyte character.
 //!
-//! In every encoding that a database can have, all bytes of a multibyte character have their high
-//! bit set, so that text can be split without knowing the encoding. The encodings that only
-//! clients can have are different, and `pg_dump -E SJIS` writes one of them (manual, "Character
-//! Set Support").
+//! In every encoding that a database can have, all bytes of a multibyte character have the high bit set,
+//! so text can be split without knowing the encoding. Client-only encodings are different, and `pg_dump
+//! -E SJIS` writes one of them (manual, "Character Set Support").
 
 /// A client-only encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientOnly {
-    /// Bytes from 0xA1 to 0xDF are characters of their own.
+    /// Bytes from 0xA1 to 0xDF are single-byte characters.
     Sjis,
-    /// Two bytes from 0x80 on: BIG5, GBK, UHC.
+    /// Two bytes if the first is at least 0x80: BIG5, GBK, UHC.
     TwoBytes,
     /// EUC with sequences of three bytes after 0x8F.
     Johab,
@@ -19,8 +18,8 @@ pub(crate) enum ClientOnly {
 }
 
 impl ClientOnly {
-    /// The encoding of this name, in any of the spellings that the server takes, if it is one in
-    /// which text cannot be split bytewise.
+    /// The encoding of this name, in any spelling that the server accepts; None if text in it can be
+    /// split bytewise.
     pub(crate) fn named(name: &str) -> Option<Self> {
         let name: String =
             name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
@@ -36,7 +35,7 @@ impl ClientOnly {
         }
     }
 
-    /// How many bytes follow a first byte of a character.
+    /// How many bytes follow the first byte of a character.
     pub(crate) fn following(self, first: u8) -> u8 {
         match (self, first) {
             (_, ..0x80) => 0,
@@ -46,7 +45,7 @@ impl ClientOnly {
         }
     }
 
-    /// How many more bytes follow, as the second one tells.
+    /// How many more bytes follow, given the second byte.
     pub(crate) fn following_second(self, second: u8) -> u8 {
         if self == ClientOnly::Gb18030 && second.is_ascii_digit() { 2 } else { 0 }
     }

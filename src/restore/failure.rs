@@ -1,4 +1,4 @@
-//! What is said of a statement that failed.
+//! Error messages for failed statements.
 
 use std::sync::LazyLock;
 
@@ -14,19 +14,18 @@ use crate::pg::error::{PgFailure, failed};
 static COPY_CONTEXT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?m)^COPY .*?, line (\d+)(?:, column [^:]*)?(?::|$)").ok());
 
-/// A statement and where it stands.
+/// A statement and its position.
 pub(super) struct Spot<'a> {
     /// Its bytes.
     pub(super) statement: &'a [u8],
-    /// The line that it begins in.
+    /// The line in which it begins.
     pub(super) line: u64,
-    /// The line of the first row, of a COPY.
+    /// For a COPY, the line of the first row.
     pub(super) rows_line: Option<u64>,
 }
 
 impl Spot<'_> {
-    /// The error for a statement that failed. It names the statement, but no values: they may be
-    /// rows.
+    /// The error for a failed statement. It names the statement, but no values, which may be data.
     pub(super) fn error(&self, error: tokio_postgres::Error) -> Error {
         let Some(db) = error.as_db_error() else {
             return failed(ErrorKind::RestoreFailed, self.attempted(None), error);
@@ -50,13 +49,13 @@ impl Spot<'_> {
         match (self.rows_line, row) {
             (Some(first), Some(row)) => {
                 let line = first + row - 1;
-                format!("run line {}: {statement}, row {row} in line {line}", self.line)
+                format!("run line {}: {statement}, row {row} on line {line}", self.line)
             }
             _ => format!("run line {}: {statement}", self.line),
         }
     }
 
-    /// Which row the server complains about, if it says so in a way that we can read.
+    /// The row that the server complains about, if it says so in a known format.
     fn row(&self, context: Option<&str>) -> Option<u64> {
         self.rows_line?;
         let found = COPY_CONTEXT.as_ref()?.captures(context?)?;
@@ -64,7 +63,7 @@ impl Spot<'_> {
     }
 }
 
-/// Whether a statement is of those that `--clean` begins with.
+/// Whether a statement is one of those with which `--clean` begins.
 fn is_drop(statement: &[u8]) -> bool {
     let tokens = leading_tokens(statement, usize::from(u8::MAX));
     match tokens.first().map(String::as_str) {
@@ -84,43 +83,42 @@ fn is_missing(code: &SqlState) -> bool {
     .contains(code)
 }
 
-/// Whether a statement fills a materialized view.
 fn is_refresh(statement: &[u8]) -> bool {
     leading_tokens(statement, 3) == ["REFRESH", "MATERIALIZED", "VIEW"]
 }
 
-/// What to do about the most common failures of restores.
+/// Advice for the most common failures of restores.
 fn hint(failure: &PgFailure, statement: &[u8]) -> Option<String> {
     let code = &failure.sqlstate;
     let message = failure.message.as_str();
     let hint = if *code == SqlState::UNDEFINED_OBJECT && message.starts_with("role \"") {
-        "roles are no part of a database's dump: restore a dump of `pgsiphon dump --globals-only` first, \
+        "a database's dump does not contain roles: restore a dump of `pgsiphon dump --globals-only` first, \
          create the role, or dump with -O and -x"
     } else if *code == SqlState::UNDEFINED_OBJECT && message.starts_with("tablespace \"") {
-        "tablespaces are no part of a database's dump: create it first, or dump with --no-tablespaces"
+        "a database's dump does not contain tablespaces: create it first, or dump with --no-tablespaces"
     } else if *code == SqlState::UNDEFINED_FILE || message.contains("extension control file") {
-        "the extension has to be installed on this server first"
+        "install the extension on this server first"
     } else if *code == SqlState::DUPLICATE_DATABASE {
         "drop or rename that database first, or restore a dump without CREATE DATABASE into another"
     } else if *code == SqlState::DUPLICATE_OBJECT && message.starts_with("role \"") {
-        "drop the role first, or restore with --continue-on-error, which leaves it as it is"
+        "drop the role first, or restore with --continue-on-error, which leaves it unchanged"
     } else if *code == SqlState::DUPLICATE_TABLE
         || *code == SqlState::DUPLICATE_OBJECT
         || *code == SqlState::DUPLICATE_SCHEMA
         || *code == SqlState::DUPLICATE_FUNCTION
     {
-        "restore into an empty database: pgsiphon restore --create makes one"
+        "restore into an empty database: pgsiphon restore --create creates one"
     } else if is_drop(statement) && is_missing(code) {
-        "the dump was made with -c/--clean and without --if-exists, for a database that holds all of it: dump with \
+        "the dump was made with -c/--clean and without --if-exists, for a database that already contains everything: dump with \
          --if-exists, or restore with --continue-on-error"
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE && is_refresh(statement) {
-        "the view is filled with the rights of its owner, not of whoever restores: grant the owner SELECT on what \
+        "the view is filled with its owner's privileges, not the restoring role's: grant the owner SELECT on what \
          the view reads, USAGE on its schemas, and EXECUTE on its functions"
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE && message.starts_with("permission denied for schema")
     {
-        "grant the role USAGE on the schema, and CREATE to make objects in it, or connect as its owner"
+        "grant the role USAGE on the schema, and CREATE to create objects in it, or connect as its owner"
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
-        "connect as a superuser or as the owner; a dump made with -O and -x asks for less"
+        "connect as a superuser or as the owner; a dump made with -O and -x needs fewer privileges"
     } else {
         return None;
     };

@@ -1,64 +1,64 @@
-//! Finds where statements end: as much of PostgreSQL's lexical rules as that takes (manual,
+//! Finds where statements end, with as much of PostgreSQL's lexical rules as that requires (manual,
 //! "Lexical Structure").
 //!
 //! A semicolon ends a statement unless it is in a literal, a quoted name, a comment, parentheses
-//! (`CREATE RULE … DO (…; …)`) or the body of a routine (`BEGIN ATOMIC …; … END`). The lexer takes
-//! a byte after another, so that it does not matter how the text is cut into buffers.
+//! (`CREATE RULE … DO (…; …)`) or the body of a routine (`BEGIN ATOMIC …; … END`). The lexer consumes
+//! one byte at a time, so it does not matter how the text is divided into buffers.
 
 use super::encoding::ClientOnly;
 
-/// What stopped [`Lexer::scan`].
+/// Why [`Lexer::scan`] stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// Nothing did: all bytes were taken.
+    /// All bytes were consumed.
     Hungry,
-    /// A comment ended, and nothing but comments came so far.
+    /// A comment ended, and there have been only comments so far.
     Comment,
     /// A semicolon ended the statement.
     Statement,
-    /// A backslash outside of literals, names and comments. It was not taken.
+    /// A backslash outside of literals, names and comments. It was not consumed.
     Backslash,
 }
 
-/// Where the next byte stands.
+/// The context of the next byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
     /// Between two tokens.
     Between,
-    /// In a key word or name without quotes.
+    /// In a keyword or an unquoted name.
     Word,
-    /// In a number, with letters that it may hold.
+    /// In a number, including any letters in it.
     Number,
     /// After a minus that may begin a comment.
     Dash,
-    /// After a slash that may begin one.
+    /// After a slash that may begin a comment.
     Slash,
     LineComment,
-    /// These nest. `last` is the byte before, while it may be half of `/*` or `*/`.
+    /// Block comments nest. `last` is the previous byte while it may be half of `/*` or `*/`.
     BlockComment {
         depth: u32,
         last: u8,
     },
-    /// In a string literal; in one with `escapes` a backslash hides the next byte.
+    /// In a string literal; if `escapes`, a backslash escapes the next byte.
     Literal {
         escapes: bool,
     },
     LiteralBackslash,
-    /// After a quote that ends a literal, unless another one follows.
+    /// After a quote that ends a literal, unless another quote follows.
     LiteralQuote {
         escapes: bool,
     },
-    /// In a name in quotes. A doubled quote ends it and begins another, which comes to the same.
+    /// In a quoted name. A doubled quote ends it and begins another, which has the same effect.
     Name,
     /// In `$tag$`, before its second dollar.
     DollarTag,
-    /// In a dollar-quoted literal, `matched` bytes into what may be its end.
+    /// In a dollar-quoted literal; the last `matched` bytes may be the start of its end.
     Dollar {
         matched: usize,
     },
 }
 
-/// How the statement begins, as far as it decides about its end.
+/// The beginning of the statement, as far as it affects where it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Head {
     Start,
@@ -81,32 +81,32 @@ enum Previous {
     Other,
 }
 
-/// Words that are longer are no key words that matter.
+/// Longer words are not relevant keywords.
 const WORD_BYTES: usize = 10;
 
-/// See the module.
+/// Splits text into statements; see the module documentation.
 #[derive(Debug)]
 pub(crate) struct Lexer {
     state: State,
     head: Head,
     previous: Previous,
-    /// The current word in lower case, cut.
+    /// The current word in lower case, truncated.
     word: Vec<u8>,
-    /// `$tag$` of the current dollar quote.
+    /// The `$tag$` of the current dollar quote.
     tag: Vec<u8>,
     parens: u32,
-    /// BEGIN ATOMIC and CASE that still lack their END.
+    /// BEGIN ATOMIC and CASE without an END so far.
     begins: u32,
     /// `FROM stdin` was seen in a COPY.
     from_stdin: bool,
     /// Something other than comments was seen.
     significant: bool,
-    /// How literals of the last literal's kind are read, while another literal in a line below
-    /// may continue it; and whether a line ended since.
+    /// How literals like the last one are read, while another literal on a later line may continue it;
+    /// and whether a line has ended since.
     continues: Option<(bool, bool)>,
     standard_conforming_strings: bool,
     encoding: Option<ClientOnly>,
-    /// Bytes of the current character that are still to come.
+    /// Remaining bytes of the current character.
     following: u8,
     /// The next byte is the second one of its character.
     second: bool,
@@ -132,19 +132,19 @@ impl Lexer {
         }
     }
 
-    /// Makes ready for the next statement or comment.
+    /// Prepares for the next statement or comment.
     pub(crate) fn reset(&mut self) {
         let mut fresh = Lexer::new(self.standard_conforming_strings);
         fresh.encoding = self.encoding;
         *self = fresh;
     }
 
-    /// Whether anything but comments came since the reset.
+    /// Whether there was anything except comments since the reset.
     pub(crate) fn is_significant(&self) -> bool {
         self.significant
     }
 
-    /// Whether nothing at all is open.
+    /// Whether the lexer is between tokens with nothing open.
     pub(crate) fn is_between(&self) -> bool {
         self.state == State::Between
     }
@@ -159,17 +159,17 @@ impl Lexer {
         self.head == Head::Set
     }
 
-    /// `standard_conforming_strings` from the next statement on.
+    /// Sets `standard_conforming_strings` from the next statement on.
     pub(crate) fn set_standard_conforming_strings(&mut self, on: bool) {
         self.standard_conforming_strings = on;
     }
 
-    /// The text's encoding from the next statement on, if it needs care.
+    /// Sets the text's encoding from the next statement on, if it needs special treatment.
     pub(crate) fn set_encoding(&mut self, encoding: Option<ClientOnly>) {
         self.encoding = encoding;
     }
 
-    /// Takes bytes until something ends. Gives how many it took.
+    /// Consumes bytes until something ends. Returns how many it consumed.
     pub(crate) fn scan(&mut self, bytes: &[u8]) -> (usize, Stop) {
         let mut at = 0;
         while at < bytes.len() {
@@ -187,14 +187,14 @@ impl Lexer {
         (at, Stop::Hungry)
     }
 
-    /// The end of the input, which ends a comment to the end of its line.
+    /// Handles the end of the input, which ends a line comment.
     pub(crate) fn end_of_input(&mut self) {
         if matches!(self.state, State::LineComment) {
             self.state = State::Between;
         }
     }
 
-    /// How many bytes nothing can end in.
+    /// How many bytes can be skipped because nothing can end in them.
     fn skip(&self, bytes: &[u8]) -> usize {
         if self.encoding.is_some() {
             return 0;
@@ -210,7 +210,7 @@ impl Lexer {
         found.unwrap_or(bytes.len())
     }
 
-    /// A byte that is part of a multibyte character means nothing by itself.
+    /// Hides a byte that is part of a multibyte character.
     fn disguised(&mut self, byte: u8) -> u8 {
         let Some(encoding) = self.encoding else { return byte };
         if self.following > 0 {
@@ -271,7 +271,7 @@ impl Lexer {
                 let expected = self.tag[*matched];
                 *matched = match byte {
                     byte if byte == expected => *matched + 1,
-                    // What did not match may end in the dollar of another try.
+                    // A mismatch may end in the dollar that starts another attempt.
                     b'$' => 1,
                     _ => 0,
                 };
@@ -283,7 +283,7 @@ impl Lexer {
         Stop::Hungry
     }
 
-    /// Takes a byte that begins a token, or is one, or is space.
+    /// Consumes a byte that begins a token, is a token, or is space.
     fn between(&mut self, byte: u8) -> Stop {
         self.state = State::Between;
         match byte {
@@ -343,7 +343,7 @@ impl Lexer {
         Stop::Hungry
     }
 
-    /// Some token that is no word.
+    /// A token that is not a word.
     fn token(&mut self) {
         self.significant = true;
         self.continues = None;
@@ -407,7 +407,7 @@ impl Lexer {
             (head @ (Head::Routine | Head::Copy | Head::Set), _) => head,
             _ => Head::Other,
         };
-        // In parentheses CASE and END come in pairs; a name with a qualifier is no key word.
+        // In parentheses CASE and END come in pairs; a qualified name is not a keyword.
         if self.parens > 0 || previous == Previous::Dot {
             return;
         }
@@ -423,7 +423,7 @@ impl Lexer {
     }
 }
 
-/// Letters, digits, `_`, `$`, and whatever is no ASCII.
+/// Letters, digits, `_`, `$`, and all non-ASCII bytes.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
 }

@@ -3,26 +3,26 @@
 use crate::pg::conninfo::connstring;
 use crate::pg::text;
 
-/// A meta-command that is understood.
+/// A supported meta-command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MetaCommand {
-    /// From here on no meta-command is taken but the following with the same key.
+    /// From here on, only `\unrestrict` with the same key is allowed.
     Restrict(String),
     Unrestrict(String),
-    /// Go on in another database of the same server.
+    /// Continue in another database of the same server.
     Connect(String),
-    /// The text goes on in this encoding. pg_dump writes it before it connects to a database whose
+    /// The text continues in this encoding. pg_dump writes it before it connects to a database whose
     /// name needs quotes.
     Encoding(String),
-    /// Says something about psql that is always so here.
+    /// Sets psql to something that always applies here.
     Nothing,
 }
 
 impl MetaCommand {
-    /// Reads a line that begins with a backslash.
+    /// Parses a line that begins with a backslash.
     ///
     /// # Errors
-    /// Why it is not run.
+    /// Why it is not executed.
     pub(super) fn read(line: &[u8]) -> Result<Self, String> {
         let line = text::decode(line);
         let line = line.trim_end().trim_start_matches('\\');
@@ -34,29 +34,29 @@ impl MetaCommand {
             ("connect" | "c", [database]) => connect(database),
             ("connect" | "c", [option, database]) if option == "-reuse-previous=on" => connect(database),
             ("encoding", [encoding]) => Ok(MetaCommand::Encoding(encoding.clone())),
-            // We stop at errors unless told to go on, by an option of our own.
+            // We stop at errors unless our own option says otherwise.
             ("set", [variable, ..]) if variable == "ON_ERROR_STOP" => Ok(MetaCommand::Nothing),
             ("restrict" | "unrestrict" | "connect" | "c" | "encoding" | "set", _) => {
                 Err(format!("\\{name} has arguments that pg_dump does not write"))
             }
-            _ => Err(format!("\\{} is not run: pg_dump does not write it", name.escape_debug())),
+            _ => Err(format!("\\{} is not executed: pg_dump does not write it", name.escape_debug())),
         }
     }
 }
 
-/// A database's name, or a connection string that gives nothing else: a dump does not say where its
+/// A database name, or a connection string that contains nothing else: a dump must not decide where its
 /// rows go.
 fn connect(database: &str) -> Result<MetaCommand, String> {
     if !connstring::is_connection_string(database) {
         return Ok(MetaCommand::Connect(database.to_owned()));
     }
     let settings = connstring::parse(database).map_err(|error| error.report())?;
-    let name = settings.only("dbname").ok_or("\\connect may name a database, and nothing else")?;
+    let name = settings.only("dbname").ok_or("\\connect may only name a database")?;
     Ok(MetaCommand::Connect(name.to_owned()))
 }
 
-/// Words, of which parts may be in double quotes; doubled quotes stand for one. (psql knows more:
-/// variables and commands, which have no business in a dump.)
+/// Words, parts of which may be in double quotes; doubled quotes stand for one. (psql also supports
+/// variables and commands, which don't belong in a dump.)
 fn arguments(text: &str) -> Result<Vec<String>, String> {
     let mut arguments = Vec::new();
     let mut rest = text.chars().peekable();
@@ -76,7 +76,7 @@ fn arguments(text: &str) -> Result<Vec<String>, String> {
                         None => return Err("a quote is not closed".to_owned()),
                     }
                 },
-                '\'' | '`' | ':' | '\\' => return Err(format!("{c} is not taken in arguments")),
+                '\'' | '`' | ':' | '\\' => return Err(format!("{c} is not supported in arguments")),
                 c => argument.push(c),
             }
         }

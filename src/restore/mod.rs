@@ -1,12 +1,12 @@
-//! Restores a dump without psql: reads it once, and does what it says, in its order.
+//! Restores a dump without psql: reads it once, and executes it in order.
 //!
 //! * [`script`] cuts the text into statements, rows, comments and meta-commands;
-//! * `statement` and `meta` say what these are, [`completeness`] whether it is a whole dump;
-//! * `place` says where they go; `run` does them; `target` looks after the database,
-//!   `replace` puts it in another's place, `failure` says what went wrong.
+//! * `statement` and `meta` classify them, [`completeness`] checks that the dump is complete;
+//! * `place` decides where they go; `run` executes them; `target` prepares the database, `replace` swaps
+//! it with another, `failure` describes errors.
 //!
-//! A dump can be restored as one transaction, or as psql does it: each statement by itself, so that
-//! what was done before an error stays. Rows of a COPY whose text ends too early are never kept.
+//! A dump can be restored in one transaction, or like psql does it: each statement separately, so that
+//! what succeeded before an error stays. Rows of a COPY that is cut off are never kept.
 
 pub(crate) mod completeness;
 pub(crate) mod encoding;
@@ -39,53 +39,53 @@ pub struct RestoreRequest {
     pub backup: Opened,
     /// The database to restore to.
     pub params: ConnectParams,
-    /// Other databases of the same server, to which a dump may connect.
+    /// How to connect to other databases of the same server, which a dump may name.
     pub params_for: Box<ParamsFor>,
-    /// How.
+    /// How to restore.
     pub options: RestoreOptions,
 }
 
 /// How to restore.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RestoreOptions {
-    /// Make the database first, unless the dump does so itself.
+    /// Create the database first, unless the dump does so itself.
     pub create: bool,
-    /// Put what is restored in the place of the database, which is there, when it is whole.
+    /// Replace the existing database with the restored one once that is complete.
     pub replace: bool,
-    /// End the sessions of others to replace a database.
+    /// End other sessions to replace a database.
     pub force: bool,
     /// No database was named: only the dump itself can say where its contents go.
     pub no_database: bool,
-    /// All or nothing.
+    /// Restore everything in one transaction, or nothing.
     pub single_transaction: bool,
-    /// Go on after errors.
+    /// Continue after errors.
     pub continue_on_error: bool,
-    /// Write into a database that holds anything already.
+    /// Allow restoring into a database that is not empty.
     pub into_nonempty: bool,
-    /// Stay in the database that was given: whatever the dump says of databases is left out.
+    /// Stay in the given database: skip what the dump says about databases.
     pub stay_in_database: bool,
-    /// Leave out who owns what: all belongs to whoever restores.
+    /// Skip ownership: everything belongs to the restoring role.
     pub no_owner: bool,
-    /// Leave out what is granted and revoked.
+    /// Skip GRANT and REVOKE.
     pub no_privileges: bool,
-    /// The role to become first.
+    /// The role to switch to first.
     pub role: Option<String>,
 }
 
-/// What a restore came to.
+/// The result of a restore.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Restored {
-    /// Statements that were run.
+    /// Number of statements executed.
     pub statements: u64,
-    /// Rows that were copied.
+    /// Number of rows copied.
     pub rows: u64,
 }
 
-/// Restores. What becomes of the part that was done before an error is up to the options.
+/// Restores a backup. The options decide whether the part done before an error stays.
 ///
 /// # Errors
-/// `RestoreFailed` names the statement, its line and what the server says of it; `Damaged`, if the
-/// backup is not whole; `SourceUnreachable`, if the server cannot be reached; `Interrupted`.
+/// `RestoreFailed` names the statement, its line and the server's message; `Damaged`, if the backup is
+/// incomplete or corrupt; `SourceUnreachable`, if the server cannot be reached; `Interrupted`.
 pub async fn restore(
     request: RestoreRequest,
     progress: Arc<dyn Progress>,
@@ -94,7 +94,7 @@ pub async fn restore(
     run::run(request, progress, shutdown).await
 }
 
-/// Whether only clients can have this encoding, as `SJIS`.
+/// Whether only clients can have this encoding, for example `SJIS`.
 pub(crate) fn client_only(encoding: &str) -> bool {
     encoding::ClientOnly::named(encoding).is_some()
 }

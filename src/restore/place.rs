@@ -1,44 +1,45 @@
-//! Where the statements of a dump go.
+//! Decides in which database the statements of a dump are executed.
 //!
-//! A text says by its headers what it is: the dump of a database, or of a cluster with its roles. What
-//! comes first after the settings says whether a database's dump makes that database itself. The kind
-//! of a statement alone says nothing: a COMMENT can come first, and belongs to the database.
+//! The header of a text says what it is: the dump of a database, or of a cluster with its roles. What
+//! follows the settings tells whether a database's dump creates that database itself. The kind of a
+//! statement alone is not enough: a COMMENT can come first, and belongs to the database.
 
 use super::statement::StatementKind;
 use super::statement::names::{is_about_database, prepares_database, updates_databases};
 
-/// Where we are in the text.
+/// The position in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ScriptPlace {
-    /// After a header: nothing says yet whether the dump makes its database itself. What changes nothing
-    /// in a database waits, settings and roles.
+    /// After a header: it is still unknown whether the dump creates its database itself. Statements that
+    /// change nothing in a database (settings, roles) wait.
     Undecided,
-    /// Among roles and tablespaces of a cluster whose dump makes or names its databases itself.
+    /// Among the roles and tablespaces of a cluster whose dump creates or names its databases itself.
     Cluster,
-    /// The dump makes its database itself, and connects to it later.
+    /// The dump creates its database itself, and connects to it later.
     Own,
-    /// In the database that the contents belong to.
+    /// In the database to which the contents belong.
     Contents,
 }
 
-/// What to do about a statement.
+/// What to do with a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// Keep it until more is known.
     Hold,
-    /// Run it where we are.
+    /// Run it in the current database.
     Run,
-    /// Run it where we are, if that was empty.
+    /// Run it in the current database, if that was empty.
     RunInEmpty,
-    /// Note that the dump makes its database itself, and run it where we are.
+    /// Note that the dump creates its database itself, and run the statement in the current one.
     MakeOwn,
-    /// Run it in the database that was asked for.
+    /// Run it in the requested database.
     EnterTarget,
 }
 
 impl ScriptPlace {
-    /// What to do about a statement here. `has_connected` says that the dump of a cluster has connected
-    /// to a database by itself, `is_cluster` that we are in the dump of one, whose roles wait for what follows.
+    /// What to do with a statement at this place. `has_connected`: the dump of a cluster has itself
+    /// connected to a database. `is_cluster`: the statement is in the dump of a cluster, whose roles
+    /// wait for what follows.
     pub(super) fn step(
         self,
         kind: StatementKind,
@@ -49,7 +50,7 @@ impl ScriptPlace {
         match (self, kind) {
             (ScriptPlace::Undecided, StatementKind::Setting) => Step::Hold,
             (ScriptPlace::Undecided, StatementKind::Database) => Step::MakeOwn,
-            // Comes before DROP DATABASE; what follows will show.
+            // Comes before DROP DATABASE; the next statement decides.
             (ScriptPlace::Undecided, StatementKind::Cluster) if prepares_database(statement) => Step::Hold,
             (ScriptPlace::Undecided, StatementKind::Cluster | StatementKind::CreateRole) if is_cluster => {
                 Step::Hold

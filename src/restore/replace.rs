@@ -1,5 +1,5 @@
-//! Replaces a database that is there: the backup is restored beside it, under another name, and takes
-//! its place when it is whole. Until then the old database is unchanged.
+//! Replaces an existing database: the backup is restored under another name, and takes over the old name
+//! when it is complete. Until then the old database is unchanged.
 
 use std::time::{Duration, Instant};
 
@@ -16,10 +16,10 @@ use crate::pg::text::EncodedText;
 /// Databases that a cluster needs, and that we connect through.
 const PROTECTED: [&str; 3] = ["postgres", "template0", "template1"];
 
-/// How many of its bytes a name of ours takes over: the server cuts names at 63.
+/// How many bytes of the name our names reuse: the server truncates names to 63 bytes.
 const STEM_BYTES: usize = 36;
 
-/// What forbids the server to drop a database. (A subscription's database can be read by everyone.)
+/// What prevents the server from dropping a database. (Everyone can read a subscription's database.)
 const OBSTACLES: &str = "
     SELECT pg_catalog.pg_get_userbyid(d.datdba)::text AS owner,
            pg_catalog.pg_has_role(d.datdba, 'USAGE') AS is_ours,
@@ -29,7 +29,7 @@ const OBSTACLES: &str = "
            EXISTS (SELECT FROM pg_catalog.pg_prepared_xacts x WHERE x.database = d.datname) AS has_prepared
       FROM pg_catalog.pg_database d WHERE d.datname = $1";
 
-/// Who is connected to a database. Workers of autovacuum give way by themselves.
+/// Other sessions in a database. Autovacuum workers leave on their own.
 const OTHERS: &str = "
     SELECT pg_catalog.concat_ws(' ', COALESCE(a.usename::text, a.backend_type), 'from ' || pg_catalog.host(a.client_addr),
                                 '(' || NULLIF(a.application_name, '') || ')', 'pid ' || a.pid::text) AS who
@@ -38,9 +38,9 @@ const OTHERS: &str = "
        AND a.backend_type IS DISTINCT FROM 'autovacuum worker'
      ORDER BY a.pid";
 
-/// A database to be replaced, and the one that will take its place.
+/// A database to be replaced, and the one that replaces it.
 pub(super) struct Replacement {
-    /// How to connect to the new database, which has a name of its own.
+    /// How to connect to the new database, which has a temporary name.
     pub(super) scratch: ConnectParams,
     database: String,
     owner: String,
@@ -49,11 +49,11 @@ pub(super) struct Replacement {
 }
 
 impl Replacement {
-    /// Looks whether the database can be replaced. Changes nothing.
+    /// Checks whether the database can be replaced. Changes nothing.
     ///
     /// # Errors
-    /// `Usage`, for databases that are never replaced; `RestoreFailed` with what is in the way;
-    /// errors of the server.
+    /// `Usage`, for databases that are never replaced; `RestoreFailed` with what prevents it; errors of
+    /// the server.
     pub(super) async fn prepare(params: &ConnectParams, force: bool) -> Result<Self> {
         let database = params.dbname.clone();
         if PROTECTED.contains(&database.as_str()) {
@@ -84,7 +84,8 @@ impl Replacement {
     /// Puts the new database in the old one's place, or drops it if the restore failed.
     ///
     /// # Errors
-    /// That of the restore, with what is left behind; `RestoreFailed`, if the places cannot be changed.
+    /// The error of the restore, with what is left behind; `RestoreFailed`, if the databases cannot be
+    /// swapped.
     pub(super) async fn finish<T>(self, outcome: Result<T>, is_made: bool) -> Result<T> {
         match outcome {
             Ok(done) => self.swap().await.map(|()| done),
@@ -127,7 +128,7 @@ impl Replacement {
             } else {
                 refuse_others(&session, &self.database).await?;
             }
-            // Whoever had the rights of the owner has them again. Both names change, or none does.
+            // Members of the owning role get the same access again. Either both names change, or none.
             let owner = quoted(&self.owner);
             let sql = format!("BEGIN; ALTER DATABASE {scratch} OWNER TO {owner}; {renames} COMMIT;");
             execute(&session, attempted(&self.database), &sql).await?;
@@ -135,12 +136,12 @@ impl Replacement {
         };
         let session = exchange.await.map_err(|error: Error| {
             error.hint(format!(
-                "the backup is restored, as {scratch}, and {database} is unchanged: drop the new one, or when \
-                 nobody is connected, change places by {renames}"
+                "the backup is restored as {scratch}, and {database} is unchanged: drop the new one, or, when \
+                 nobody is connected, swap them with {renames}"
             ))
         })?;
         let sql = drop_statement(&self.old_name);
-        execute(&session, format!("drop the old database, which is {old} now"), &sql).await.map_err(
+        execute(&session, format!("drop the old database, now named {old}"), &sql).await.map_err(
             |error| error.hint(format!("{database} was replaced; drop the old one by hand: {sql}")),
         )?;
         session.close().await;
@@ -157,13 +158,13 @@ async fn execute(session: &Session, attempted: String, sql: &str) -> Result<()> 
     session.client.batch_execute(sql).await.map_err(fail)
 }
 
-/// Gives the owner of a database that can be replaced.
+/// Returns the owner of a database that can be replaced.
 async fn look_for_obstacles(session: &Session, database: &str) -> Result<String> {
     let fail = |e| failed(ErrorKind::RestoreFailed, attempted(database), session.reason(e));
     let refused =
         |why: &str| Error::new(ErrorKind::RestoreFailed, attempted(database)).because(why.to_owned());
     let Some(row) = session.client.query_opt(OBSTACLES, &[&database]).await.map_err(fail)? else {
-        return Err(refused("there is no such database").hint("--create makes a new one"));
+        return Err(refused("it does not exist").hint("--create creates a new database"));
     };
     let owner: EncodedText = row.try_get("owner").map_err(fail)?;
     let is_ours: bool = row.try_get("is_ours").map_err(fail)?;
@@ -172,7 +173,7 @@ async fn look_for_obstacles(session: &Session, database: &str) -> Result<String>
             .hint("connect as its owner, who needs CREATEDB, or as a superuser"));
     }
     for (column, why) in [
-        ("datistemplate", "it is a template, which the server does not drop"),
+        ("datistemplate", "it is a template database, which the server does not drop"),
         ("has_slots", "it has replication slots: drop them first"),
         ("has_subscriptions", "it has subscriptions: drop them first"),
         ("has_prepared", "it has prepared transactions: commit them or roll them back first"),
@@ -184,7 +185,8 @@ async fn look_for_obstacles(session: &Session, database: &str) -> Result<String>
     Ok(owner.0)
 }
 
-/// How long a session may take to end after its client has left. DROP DATABASE waits for five seconds.
+/// How long a session may take to end after its client disconnects. DROP DATABASE waits for five
+/// seconds.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 async fn refuse_others(session: &Session, database: &str) -> Result<()> {
@@ -203,6 +205,6 @@ async fn refuse_others(session: &Session, database: &str) -> Result<()> {
         tokio::time::sleep(GOODBYE / 20).await;
     };
     Err(Error::new(ErrorKind::RestoreFailed, attempted(database))
-        .because(format!("others are connected to it: {}", others.join(", ")))
-        .hint("stop them first, or end their sessions with --force"))
+        .because(format!("other sessions are connected to it: {}", others.join(", ")))
+        .hint("end them first, or use --force"))
 }

@@ -1,4 +1,4 @@
-//! Does what a dump says.
+//! Executes a dump.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ use crate::pg::text::decode;
 use crate::progress::Progress;
 use crate::storage::input::text;
 
-/// How long a server may take to roll back before we leave it to it.
+/// How long to wait for the server to roll back before disconnecting.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(
@@ -83,35 +83,35 @@ pub(super) async fn run(
 
 struct Runner {
     script: Script,
-    /// Of the database that is to be restored to.
+    /// The database to restore to.
     target: ConnectParams,
-    /// Of the database that we are connected to.
+    /// The database of the current session.
     params: ConnectParams,
     params_for: Box<ParamsFor>,
     options: RestoreOptions,
     marks: Marks,
     session: Option<Session>,
     place: ScriptPlace,
-    /// What came before it was clear whether the dump makes its database itself.
+    /// Pieces read before it was clear whether the dump creates its database itself.
     held: Vec<Piece>,
-    /// We are connected to the database that is to be restored to.
+    /// The current session is in the target database.
     is_at_target: bool,
-    /// We made that database.
+    /// We created the target database.
     is_target_made: bool,
-    /// That database may be written to: it was empty, or need not be.
+    /// The target database may be written to: it was empty, or need not be.
     is_target_writable: bool,
     /// A dump of a database has begun.
     has_database: bool,
-    /// The databases that the dump connected to by itself.
+    /// The databases to which the dump itself connected.
     own: Vec<String>,
-    /// The dump of a cluster that we are in has connected to a database.
+    /// The current cluster dump has itself connected to a database.
     has_connected: bool,
-    /// The database that we are connected to may be written to.
+    /// The database of the current session may be written to.
     is_writable: bool,
-    /// We began a transaction for all.
+    /// We began the single transaction.
     in_transaction: bool,
     done: Restored,
-    /// Something was done that stays, unless it is rolled back.
+    /// Something was changed that stays unless rolled back.
     has_changed: bool,
     errors: u64,
 }
@@ -137,7 +137,7 @@ impl Runner {
                 }
                 PieceKind::MetaCommand => self.meta_command(&piece).await?,
                 PieceKind::Statement | PieceKind::CopyFromStdin => self.statement(piece).await?,
-                // Of a COPY that failed: they are data, and never run as SQL.
+                // From a COPY that failed: they are data, and never executed as SQL.
                 PieceKind::Rows | PieceKind::EndOfRows => {}
             }
         }
@@ -152,7 +152,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Decides anew at the header of each dump, of which a text may hold several.
+    /// Starts over at the header of each dump; a text may contain several.
     async fn mark(&mut self, mark: Mark) -> Result<()> {
         self.has_database |= mark == Mark::DatabaseBegins;
         match mark {
@@ -160,20 +160,20 @@ impl Runner {
                 self.place = ScriptPlace::Contents;
             }
             Mark::DatabaseBegins => self.place = ScriptPlace::Undecided,
-            // Roles wait, so that nothing is done if what comes with them is refused.
+            // Roles wait, so that nothing is done if what follows is refused.
             Mark::ClusterBegins => (self.place, self.has_connected) = (ScriptPlace::Undecided, false),
-            // It holds nothing but settings: the database is still asked for.
+            // It contains only settings, but the database was still asked for.
             Mark::DatabaseEnds if self.place == ScriptPlace::Undecided => self.enter_target().await?,
             Mark::DatabaseEnds | Mark::ClusterEnds => {}
         }
         Ok(())
     }
 
-    /// Sees to it that the database that was asked for is there, whatever the dump holds.
+    /// Makes sure that the requested database exists, whatever the dump contains.
     async fn finish_target(&mut self) -> Result<()> {
         if self.options.replace && !self.has_database {
             return Err(Error::new(ErrorKind::RestoreFailed, self.attempted())
-                .because("it holds no dump of a database to put in the place of the other"));
+                .because("it contains no dump of a database to replace the existing one"));
         }
         if self.options.no_database && self.own.is_empty() {
             return self.enter_target().await;
@@ -196,13 +196,14 @@ impl Runner {
                 format!("create database \"{target}\" and restore into it"),
             )
             .because(format!(
-                "the dump makes its databases itself, and it is none of them: {}",
+                "the dump creates its own databases, and this is not one of them: {}",
                 self.own.join(", ")
             )))
         }
     }
 
-    /// With `--create`, a dump that makes its database under another name fills one that nobody asked for.
+    /// With `--create`, a dump that creates its database under another name would fill one that was not
+    /// asked for.
     fn refuse_other_name(&self, statement: &[u8]) -> Result<()> {
         let target = &self.target.dbname;
         let Some(own) = database_name(statement).filter(|own| own != target) else { return Ok(()) };
@@ -211,7 +212,7 @@ impl Runner {
             return Ok(());
         }
         Err(Error::new(ErrorKind::RestoreFailed, format!("restore into database \"{target}\""))
-            .because(format!("the dump was made with -C, and makes database \"{own}\" itself"))
+            .because(format!("the dump was made with -C, and creates database \"{own}\" itself"))
             .hint(format!(
                 "restore it under its own name with --to postgres, or make a dump of \"{own}\" without -C"
             )))
@@ -225,7 +226,7 @@ impl Runner {
         self.session.as_ref().ok_or_else(no_session)
     }
 
-    /// Makes a new session ready.
+    /// Prepares a new session.
     async fn begin_session(&mut self, session: Session) -> Result<()> {
         let encoding = self.params.client_encoding.as_deref().and_then(ClientOnly::named);
         self.script.splitter.reconnected(session.standard_conforming_strings(), encoding);
@@ -264,13 +265,13 @@ impl Runner {
         Ok(())
     }
 
-    /// Goes to the database that was asked for, which is made if it has to be, and must be empty.
+    /// Enters the requested database, which is created if necessary, and must be empty.
     async fn enter_target(&mut self) -> Result<()> {
         if self.options.no_database {
             return Err(Error::new(ErrorKind::Usage, self.attempted())
-                .because("no database is named to restore to, and the dump connects to none by itself")
+                .because("no target database was given, and the dump does not connect to one itself")
                 .hint(
-                    "name it by --to, with --create if it has to be made; for roles alone: --to postgres",
+                    "name it with --to, and add --create to create it; for roles only, use --to postgres",
                 ));
         }
         if self.options.create && !self.is_target_made {
@@ -285,17 +286,17 @@ impl Runner {
         self.run_held().await
     }
 
-    /// A dump that makes its databases itself replaces none.
+    /// A dump that creates its databases itself cannot replace one.
     fn refuse_own(&self) -> Result<()> {
         if !self.options.replace {
             return Ok(());
         }
         Err(Error::new(ErrorKind::RestoreFailed, self.attempted())
-            .because("the dump makes or chooses its database itself, and so cannot replace another")
+            .because("the dump creates or selects its database itself, so it cannot replace another")
             .hint("dump without -C/--create; or drop the database, and restore with --to postgres"))
     }
 
-    /// Refuses to change a database that holds anything.
+    /// Refuses to change a database that is not empty.
     async fn check_writable(&mut self) -> Result<()> {
         if !self.is_writable {
             refuse_nonempty(self.session()?, &self.params.dbname).await?;
@@ -318,7 +319,7 @@ impl Runner {
 
     async fn statement(&mut self, piece: Piece) -> Result<()> {
         if !self.marks.have_begun() {
-            return Err(self.damaged("it does not begin as a dump of pg_dump or pgsiphon does"));
+            return Err(self.damaged("it does not begin like a dump made by pg_dump or pgsiphon"));
         }
         let kind = match StatementKind::of(&piece.text) {
             StatementKind::CreateRole if !self.marks.is_cluster() => StatementKind::Cluster,
@@ -354,22 +355,26 @@ impl Runner {
         self.perform(piece, kind).await
     }
 
-    /// Runs a statement where we are.
+    /// Executes a statement in the current database.
     async fn perform(&mut self, piece: Piece, kind: StatementKind) -> Result<()> {
         if self.options.single_transaction && !self.in_transaction {
             self.execute_own("BEGIN").await?;
             self.in_transaction = true;
         }
-        // What dumps of `-n public` grant on it builds on the privileges that it has from the start.
+        // Grants on it in dumps of `-n public` build on its initial privileges.
         if role_dropped(&decode(&piece.text)).as_deref() == Some(&self.params.user) {
-            // As pg_dumpall --clean writes it, of the one that restores, too.
-            tracing::warn!("line {}: {} that is who restores", piece.line, abbreviated(&piece.text));
+            // pg_dumpall --clean also drops the restoring role.
+            tracing::warn!(
+                "line {}: skipped {} (it is the restoring role)",
+                piece.line,
+                abbreviated(&piece.text)
+            );
             return Ok(());
         }
         let makes_anew =
             creates_public(&piece.text) || (!self.options.into_nonempty && drops_public(&piece.text));
         if makes_anew && has_untouched_public(self.session()?).await? {
-            tracing::debug!("line {}: the schema public is there already, as in every database", piece.line);
+            tracing::debug!("line {}: the schema public already exists, as in every database", piece.line);
             return Ok(());
         }
         let outcome = match piece.kind {
@@ -386,7 +391,7 @@ impl Runner {
         if !self.options.continue_on_error || self.is_session_over(&error) {
             return Err(self.damage_behind().await.unwrap_or(error));
         }
-        // After an error in a transaction of the dump's own, all is refused up to its end.
+        // After an error in the dump's own transaction, every statement fails until its end.
         if sqlstate(&error) != Some(&SqlState::IN_FAILED_SQL_TRANSACTION) {
             self.errors += 1;
             tracing::error!("{}", error.report());
@@ -401,16 +406,16 @@ impl Runner {
             || (options.no_privileges && is_about_privileges(statement))
     }
 
-    /// Whether the session ended with this error. (Class 57P: the server shuts down, or was told to
-    /// end the session.)
+    /// Whether the session ended with this error. (Class 57P: the server is shutting down, or was asked
+    /// to end the session.)
     fn is_session_over(&self, error: &Error) -> bool {
         is_connection_lost(error)
             || sqlstate(error).is_some_and(|code| code.code().starts_with("57P"))
             || self.session.as_ref().is_none_or(|session| session.client.is_closed())
     }
 
-    /// Reads on for a while after an error: wrong bytes in a compressed backup show at the end of
-    /// what they are part of, when the server may have stumbled over them already.
+    /// Continues reading a little after an error: corruption in a compressed backup shows at the end of
+    /// a block, when the server may already have failed on its contents.
     async fn damage_behind(&mut self) -> Option<Error> {
         if !self.script.is_checked() {
             return None;
@@ -435,7 +440,8 @@ impl Runner {
     }
 
     async fn run(&mut self, piece: &Piece, kind: StatementKind) -> Result<()> {
-        // pg_dumpall writes CREATE ROLE and ALTER ROLE apart so that the role may be there: the one
+        // pg_dumpall writes CREATE ROLE and ALTER ROLE separately because the role may exist: the
+        // restoring one always does.
         // that restores always is.
         let may_be_there = kind == StatementKind::CreateRole;
         let needs_savepoint = may_be_there && self.in_transaction;
@@ -456,13 +462,17 @@ impl Runner {
             if needs_savepoint {
                 self.execute_own("ROLLBACK TO SAVEPOINT pgsiphon").await?;
             }
-            tracing::warn!("line {}: {} the role is there already", piece.line, abbreviated(&piece.text));
+            tracing::warn!(
+                "line {}: skipped {} (the role already exists)",
+                piece.line,
+                abbreviated(&piece.text)
+            );
             return Ok(());
         }
         Err(error)
     }
 
-    /// Runs a COPY, with the rows that follow; if it fails, some of them are left in the script.
+    /// Executes a COPY with the rows that follow. If it fails, some rows may be left unread.
     async fn copy(&mut self, copy: &Piece) -> Result<()> {
         let Runner { session, script, done, .. } = self;
         let session = session.as_ref().ok_or_else(no_session)?;
@@ -470,7 +480,7 @@ impl Runner {
         let mut rows = 0;
         let mut copying = session.copy_in(decode(&copy.text));
         let outcome = loop {
-            // If the script fails, dropping the COPY makes the server drop its rows.
+            // If reading the script fails, dropping the COPY makes the server discard its rows.
             let piece = tokio::select! {
                 biased;
                 error = copying.ended() => break Err(error),
@@ -496,7 +506,7 @@ impl Runner {
             }
             Err(Some(error)) => Err(spot.error(session.reason(error))),
             Err(None) => Err(Error::new(ErrorKind::RestoreFailed, spot.attempted(None))
-                .because("the server takes no rows")),
+                .because("the server does not accept rows")),
         }
     }
 
@@ -537,7 +547,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Says goodbye, having rolled back what must not stay, and what became of it all.
+    /// Ends the session, rolling back what must not stay, and says what the result is.
     async fn end(mut self, outcome: Result<()>) -> Result<Restored> {
         if let Some(session) = self.session.take() {
             if let Err(error) = &outcome {
@@ -546,10 +556,10 @@ impl Runner {
                 {
                     tracing::debug!("{}", error.report());
                 }
-                // Waits until the server has dropped what was under way.
+                // Waits until the server has discarded what was in progress.
                 let rollback = session.client.batch_execute("ROLLBACK");
                 if !matches!(tokio::time::timeout(PATIENCE, rollback).await, Ok(Ok(()))) {
-                    tracing::debug!("the server does not say that it rolled back");
+                    tracing::debug!("the server did not confirm the rollback");
                 }
             }
             session.close().await;
@@ -565,28 +575,29 @@ impl Runner {
         }
     }
 
-    /// Adds to the error what of the dump is in the database now.
+    /// Adds to the error what part of the dump is now in the database.
     fn with_what_stays(&self, error: Error) -> Error {
-        // A database that was to replace another is dropped again.
+        // A database meant to replace another is dropped again.
         if !self.has_changed || self.options.replace {
             return error;
         }
         let what = if self.is_target_made {
             let database = &self.target.dbname;
-            let held = if self.options.single_transaction { "empty" } else { "restored in part" };
+            let held = if self.options.single_transaction { "empty" } else { "partly restored" };
             format!(
-                "database \"{database}\" was made and is {held}: drop it before you try again, by {}",
+                "database \"{database}\" was created and is {held}: drop it before you try again, with {}",
                 drop_statement(database)
             )
         } else if self.options.single_transaction {
-            "nothing of the dump is in the database".to_owned()
+            "nothing from the dump is in the database".to_owned()
         } else {
-            "what came before is in the database; with --single-transaction it is all or nothing".to_owned()
+            "everything before this is in the database; --single-transaction makes it all or nothing"
+                .to_owned()
         };
         error.and_hint(what)
     }
 }
 
 fn no_session() -> Error {
-    Error::new(ErrorKind::Other, "use a session before it is there")
+    Error::new(ErrorKind::Other, "use a session before it exists")
 }

@@ -1,4 +1,4 @@
-//! The database that is restored to.
+//! The database to restore to.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::connect::{Session, connect};
@@ -7,14 +7,14 @@ use crate::pg::params::ConnectParams;
 use crate::pg::quote::quoted;
 use crate::pg::text::EncodedText;
 
-/// Databases that are there in every cluster, to be connected to while another is made.
+/// Databases in every cluster from which another database can be created.
 const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
 
-/// How many objects an error names.
+/// How many objects an error lists.
 const NAMED: usize = 3;
 
-/// What users made, rather than initdb (whose oids are below 16384, FirstNormalObjectId) or an
-/// extension. `$1` limits it.
+/// Objects made by users rather than by initdb (whose oids are below 16384, FirstNormalObjectId) or an
+/// extension. `$1` is the limit.
 const OBJECTS: &str = "
     SELECT (count(*) OVER ())::int8 AS total, kind || ' ' || name AS object
       FROM (SELECT CASE c.relkind WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
@@ -40,8 +40,8 @@ const OBJECTS: &str = "
                         WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype = 'e')
      ORDER BY o.oid LIMIT $1";
 
-/// The schema of initdb (which has this oid in every version) with the owner, the privileges and the
-/// comment that it has in template0, and nothing in it but what extensions brought.
+/// The schema from initdb (which has this oid in every version) with the same owner, privileges and
+/// comment as in template0, and containing nothing except extension members.
 const UNTOUCHED_PUBLIC: &str = "
     SELECT FROM pg_catalog.pg_namespace n
      WHERE n.nspname = 'public' AND n.oid = 2200
@@ -57,7 +57,7 @@ const UNTOUCHED_PUBLIC: &str = "
                                            WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e')
                           AND d.classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass)";
 
-/// Refuses a database that holds anything already.
+/// Refuses a database that is not empty.
 ///
 /// # Errors
 /// `RestoreFailed`, with the number of objects and some of their names.
@@ -74,10 +74,10 @@ pub(super) async fn refuse_nonempty(session: &Session, database: &str) -> Result
     let more = if total > names.len() as i64 { ", …" } else { "" };
     Err(Error::new(ErrorKind::RestoreFailed, attempted)
         .because(format!("it is not empty: it has {total} {objects} ({}{more})", names.join(", ")))
-        .hint("choose an empty database, make one with --create, or allow it with --into-nonempty"))
+        .hint("choose an empty database, create one with --create, or allow it with --into-nonempty"))
 }
 
-/// Connects to where databases can be made from.
+/// Connects to a database from which others can be created.
 pub(super) async fn connect_to_maintenance(params: &ConnectParams) -> Result<Session> {
     let [first, second] = MAINTENANCE;
     let to = |name: &str| ConnectParams { dbname: name.to_owned(), ..params.clone() };
@@ -87,10 +87,10 @@ pub(super) async fn connect_to_maintenance(params: &ConnectParams) -> Result<Ses
     }
 }
 
-/// Connects to the database that is restored to.
+/// Connects to the target database.
 pub(super) async fn connect_to_target(params: &ConnectParams) -> Result<Session> {
     connect(params).await.map_err(|error| match is_no_such_database(&error) {
-        true => error.hint("--to names the database to restore to; --create makes it"),
+        true => error.hint("--to names the database to restore to; --create creates it"),
         false => error,
     })
 }
@@ -98,13 +98,12 @@ pub(super) async fn connect_to_target(params: &ConnectParams) -> Result<Session>
 /// Connects to a database that the dump names.
 pub(super) async fn connect_to_own(params: &ConnectParams) -> Result<Session> {
     connect(params).await.map_err(|error| match is_no_such_database(&error) {
-        true => error.hint("the dump connects to this database, and does not make it: make it first"),
+        true => error.hint("the dump connects to this database, but does not create it: create it first"),
         false => error,
     })
 }
 
-/// Makes sure that a session is in the database that was just made: a pooler may know another one by
-/// that name.
+/// Makes sure that a session is in the database just created: a pooler may map the name to another one.
 pub(super) async fn refuse_other(session: &Session, database: &str) -> Result<()> {
     let attempted = || format!("restore into database \"{database}\"");
     let fail = |e| failed(ErrorKind::RestoreFailed, attempted(), session.reason(e));
@@ -115,29 +114,29 @@ pub(super) async fn refuse_other(session: &Session, database: &str) -> Result<()
         return Ok(());
     }
     Err(Error::new(ErrorKind::RestoreFailed, attempted())
-        .because(format!("under that name the server connects us to database \"{}\"", name.0))
-        .hint("connect to the server itself, not through a pooler"))
+        .because(format!("under that name, the connection leads to database \"{}\"", name.0))
+        .hint("connect directly to the server, not through a pooler"))
 }
 
-/// Whether the schema `public` is there and is as a new database has it: then a dump that makes it
-/// finds what it would make.
+/// Whether the schema `public` exists and is as in a new database, so that a dump that creates it need
+/// not.
 pub(super) async fn has_untouched_public(session: &Session) -> Result<bool> {
     let fail = |e| failed(ErrorKind::RestoreFailed, "look at the schema public", session.reason(e));
     let row = session.client.query_opt(UNTOUCHED_PUBLIC, &[]).await.map_err(fail)?;
     Ok(row.is_some())
 }
 
-/// Whether databases are made from this one, which is there in every cluster.
+/// Whether this is a database that every cluster has, used to create others.
 pub(super) fn is_for_maintenance(database: &str) -> bool {
     MAINTENANCE.contains(&database)
 }
 
-/// How to drop a database by hand.
+/// The command for dropping a database by hand.
 pub(super) fn drop_statement(database: &str) -> String {
     format!("DROP DATABASE {};", quoted(database))
 }
 
-/// Makes a database, with the cluster's usual encoding and locale.
+/// Creates a database with the cluster's default encoding and locale.
 pub(super) async fn create(session: &Session, database: &str) -> Result<()> {
     let sql = format!("CREATE DATABASE {} TEMPLATE template0", quoted(database));
     let attempted = || format!("create database \"{database}\"");
@@ -145,7 +144,7 @@ pub(super) async fn create(session: &Session, database: &str) -> Result<()> {
         let exists = error.code() == Some(&tokio_postgres::error::SqlState::DUPLICATE_DATABASE);
         let error = failed(ErrorKind::RestoreFailed, attempted(), session.reason(error));
         if exists {
-            error.hint("restore into it without --create if it is empty, or put the backup in its place with --replace")
+            error.hint("restore into it without --create if it is empty, or replace it with --replace")
         } else {
             error
         }

@@ -1,4 +1,4 @@
-//! A backup's text, piece by piece as it comes.
+//! Reads a backup's text as pieces.
 
 use bytes::BytesMut;
 
@@ -6,28 +6,29 @@ use super::script::{Piece, ScriptError, Splitter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::input::text::{BackupText, Format};
 
-/// The pieces of a backup's text.
+/// The pieces of a backup's text, read on demand.
 pub struct Script {
     text: BackupText,
-    /// Knows where in the text we are, and how it is read.
+    /// Tracks the position in the text, and how to read it.
     pub(super) splitter: Splitter,
-    /// The first bytes, until there are enough of them to see what they are.
+    /// The first bytes, until there are enough to recognize the format.
     head: BytesMut,
     begun: bool,
     ended: bool,
 }
 
-/// How pg_dump's other formats begin: custom, and tar with its first file's name.
+/// The first bytes of pg_dump's other formats: custom, and tar with the name of its first file.
 const ARCHIVES: [&[u8]; 2] = [b"PGDMP", b"toc.dat\0"];
 
 /// UTF-8's byte order mark.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// How many bytes tell what a text is: the longest beginning of an archive.
+/// How many bytes are needed to recognize a text: the longest archive header.
 const HEAD_BYTES: usize = 8;
 
-/// What a text is by its first bytes, if it is no SQL, and what to do about it. SQL has no zero bytes,
-/// so one beside an ASCII character is half of a UTF-16 or a part of a UTF-32 character.
+/// What a text is according to its first bytes, if it is not SQL, and what to do about it. SQL has no
+/// zero bytes, so a zero byte next to an ASCII character is half of a UTF-16 or part of a UTF-32
+/// character.
 fn other_than_text(head: &[u8]) -> Option<(String, String)> {
     let encoding = match head {
         [0xFF, 0xFE, 0, 0, ..] | [1..=255, 0, 0, 0, ..] => "UTF-32LE",
@@ -43,7 +44,7 @@ fn other_than_text(head: &[u8]) -> Option<(String, String)> {
         }
         _ => return None,
     };
-    // With a mark of their own, iconv finds the order of the bytes, and drops the mark.
+    // If there is a byte order mark, iconv finds the byte order, and drops the mark.
     let from = match head {
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, 0, 0xFE, 0xFF, ..] => &encoding[..6],
         _ => encoding,
@@ -60,26 +61,26 @@ impl Script {
         Script { text, splitter: Splitter::new(true), head: BytesMut::new(), begun: false, ended: false }
     }
 
-    /// Where it comes from, for messages.
+    /// The path or URL, for messages.
     pub fn location(&self) -> &str {
         self.text.location()
     }
 
-    /// Whether wrong bytes can be told from right ones.
+    /// Whether the container has checksums that reveal corruption.
     pub(super) fn is_checked(&self) -> bool {
         self.format().is_some_and(|format| format != Format::Plain)
     }
 
-    /// How the text is stored; known as soon as there is any.
+    /// The container format; None until the first bytes are read.
     pub fn format(&self) -> Option<Format> {
         self.text.format()
     }
 
-    /// The next piece, or `None` at the end. May be dropped unfinished.
+    /// The next piece, or `None` at the end. The future may be dropped.
     ///
     /// # Errors
-    /// `Damaged`, if the text is cut off, or what is stored is not what was written; `RestoreFailed`,
-    /// if it is no dump's.
+    /// `Damaged`, if the text is cut off, or the stored bytes are corrupt; `RestoreFailed`, if it is not
+    /// a dump.
     pub async fn next(&mut self) -> Result<Option<Piece>> {
         loop {
             if let Some(piece) = self.splitter.next_piece().map_err(|e| self.refused(e))? {
@@ -108,7 +109,7 @@ impl Script {
         }
     }
 
-    /// Takes the first bytes: a byte order mark is dropped, as psql drops it.
+    /// Examines the first bytes; drops a byte order mark, like psql.
     fn begin(&mut self) -> Result<()> {
         self.begun = true;
         let mut head = std::mem::take(&mut self.head).freeze();
@@ -133,7 +134,7 @@ impl Script {
         }
         Err(Error::new(ErrorKind::Usage, format!("read {}", self.location()))
             .because("it is an archive in pg_dump's custom or tar format, not plain SQL")
-            .hint("pg_restore restores it, and `pg_restore -f -` makes plain SQL of it"))
+            .hint("restore it with pg_restore, or convert it to plain SQL with `pg_restore -f -`"))
     }
 
     fn refused(&self, error: ScriptError) -> Error {
@@ -156,7 +157,7 @@ mod tests {
     use crate::progress::Silent;
     use crate::storage::input::{Opened, text};
 
-    /// What a text says that comes in chunks of so many bytes, joined again.
+    /// Reads a stored text in chunks of this size, and joins the pieces.
     async fn joined(stored: &[u8], chunk: usize) -> Result<Vec<u8>> {
         let chunks: Vec<Result<Bytes>> =
             stored.chunks(chunk).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();

@@ -1,4 +1,4 @@
-//! The time, as a parameter: tests have a clock of their own.
+//! The time, as a parameter, so that tests can use a clock of their own.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use futures::future::BoxFuture;
 
 /// Tells the time, and waits.
 pub trait Clock: Send + Sync {
-    /// The time of day, which may jump.
+    /// The time of day. It may jump.
     fn now(&self) -> DateTime<Utc>;
 
-    /// Waits, as long as the machine is awake.
+    /// Waits. Time during which the machine sleeps does not count.
     fn sleep(&self, duration: Duration) -> BoxFuture<'_, ()>;
 }
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock;
 

@@ -1,61 +1,59 @@
-//! Which run is due: pure, with the time as an argument.
+//! Decides which run is due. Pure: the time is an argument.
 //!
-//! A *slot* is a time that the cron expression names. Each is dealt with once: what has been dealt
-//! with is remembered as a time, not as a timer, so that a clock that jumps, a machine that sleeps
-//! and a run that takes too long all come to the same question: is there a slot between then and now?
+//! A *slot* is a time that matches the cron expression. Each slot is settled once. What has been settled
+//! is stored as a time, not as a timer, so a clock that jumps, a machine that sleeps and a run that
+//! takes too long all lead to the same question: is there a slot between then and now?
 //!
-//! Daylight saving is the library's part, which follows Vixie cron (see `man 8 cron`, "Daylight
-//! Saving Time and other time changes"): a time that does not exist comes right after the gap, and
-//! one that exists twice counts once.
+//! The library handles daylight saving time and follows Vixie cron (see `man 8 cron`, "Daylight Saving
+//! Time and other time changes"): a time that does not exist runs right after the gap, and one that
+//! exists twice runs once.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::Schedule;
 
-/// A slot that is reached later than this was missed.
+/// A slot reached later than this was missed.
 const PUNCTUALITY: TimeDelta = TimeDelta::minutes(5);
 
-/// More missed slots than this are not counted.
+/// Missed slots are counted up to this number.
 const COUNTED: usize = 10_000;
 
-/// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Run now.
     Run {
-        /// The time that it was due; the last of them, if there were several.
+        /// The time at which it was due; the last one, if several were.
         slot: DateTime<Utc>,
-        /// How many slots passed without a run before that.
+        /// The number of earlier slots that passed without a run.
         missed: usize,
     },
-    /// Slots passed without a run, and are not to be made up for.
+    /// Slots passed without a run, and the job does not catch up.
     Skip {
         /// The last of them.
         slot: DateTime<Utc>,
-        /// How many.
+        /// The number of them.
         missed: usize,
     },
     /// Nothing is due before this time.
     Wait(DateTime<Utc>),
-    /// The expression names no time any more.
+    /// The expression never matches again.
     Never,
 }
 
-/// The slots of one job.
 #[derive(Debug, Clone)]
 pub(crate) struct DueTimes {
     schedule: Schedule,
-    /// Every slot up to here has been dealt with.
+    /// Every slot up to this time is settled.
     settled: DateTime<Utc>,
 }
 
 impl DueTimes {
-    /// Slots up to `settled` are of the past, whatever became of them.
+    /// Treats slots up to `settled` as past, whether or not they ran.
     pub(crate) fn new(schedule: Schedule, settled: DateTime<Utc>) -> Self {
         DueTimes { schedule, settled }
     }
 
-    /// What to do at `now`. What is to be run or skipped counts as dealt with from here on.
+    /// Says what to do at `now`, and settles the slots that it returns.
     pub(crate) fn next(&mut self, now: DateTime<Utc>) -> Next {
         self.forget_a_wrong_future(now);
         let mut due = None;
@@ -95,9 +93,8 @@ impl DueTimes {
         Some(last.with_timezone(&Utc))
     }
 
-    /// A clock that is set back over one slot does not repeat it. But if it is set back over several,
-    /// the time that it showed before was the wrong one, and waiting for it to come again would leave
-    /// us without backups until then.
+    /// A clock set back over one slot does not repeat it. If it is set back over several, the time
+    /// before was wrong, and waiting for it would mean no backups until then.
     fn forget_a_wrong_future(&mut self, now: DateTime<Utc>) {
         let ahead = self.schedule.after(now).filter(|slot| *slot < self.settled);
         if ahead.is_some() && self.settled - now > PUNCTUALITY {
@@ -127,7 +124,7 @@ mod tests {
         format!("{text}:00Z").parse().unwrap()
     }
 
-    /// Lets the clock show each of these times, and gives the times of the runs: `now` and the slot.
+    /// Moves the clock through these times, and returns each run's `now` and slot.
     fn runs(mut slots: DueTimes, clock: &[&str]) -> Vec<(String, String)> {
         let shown = |time: DateTime<Utc>| time.format("%Y-%m-%dT%H:%M").to_string();
         let mut runs = Vec::new();
@@ -140,7 +137,7 @@ mod tests {
         runs
     }
 
-    /// Every ten minutes from `from` on, for so many hours.
+    /// Every ten minutes from `from`, for this many hours.
     fn ticks(from: &str, hours: i64) -> Vec<String> {
         let from = at(from);
         let times = (0..hours * 6).map(|i| from + TimeDelta::minutes(10 * i));
@@ -155,7 +152,7 @@ mod tests {
 
     #[test]
     fn daily_runs_follow_local_time() {
-        // Central European Time until 29 March 2026, 01:00 UTC, summer time from then on.
+        // Central European Time until 29 March 2026, 01:00 UTC, then summer time.
         let ran = ticked("0 4 * * *", "Europe/Berlin", "2026-03-27T12:00", 72);
         assert_eq!(ran, ["2026-03-28T03:00", "2026-03-29T02:00", "2026-03-30T02:00"]);
     }
@@ -175,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_zone_without_midnight_has_a_midnight_run() {
-        // Beirut's summer begins at midnight, which does not exist then.
+        // In Beirut, summer time begins at midnight, which does not exist on that day.
         let ran = ticked("0 0 * * *", "Asia/Beirut", "2026-03-27T12:00", 60);
         assert_eq!(ran, ["2026-03-27T22:00", "2026-03-28T22:00", "2026-03-29T21:00"]);
     }
@@ -253,8 +250,8 @@ mod tests {
     }
 
     proptest! {
-        /// However the clock goes on, no slot is run twice, and with a clock that only goes on each
-        /// look runs at most once and settles everything before it.
+        /// Whichever way the clock moves, no slot runs twice; with a clock that only moves forward, each
+        /// call runs at most one slot and settles everything before it.
         #[test]
         fn no_slot_is_run_twice(steps in prop::collection::vec(0i64..5000, 1..60)) {
             let mut slots = slots("*/30 2,3 * * *", "Europe/Berlin", true, "2026-03-27T00:00");

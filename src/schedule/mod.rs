@@ -1,8 +1,8 @@
-//! Runs jobs at their times, as a process that lives on.
+//! Runs jobs at their times, in a long-running process.
 //!
-//! Each job has a task of its own, which waits, runs, and waits again: so runs of one job cannot
-//! overlap in this process, and the job's slot in the source keeps them apart from other processes'.
-//! What is due is decided in [`due`], which is pure.
+//! Each job has its own task, which waits, runs, and waits again, so runs of one job cannot overlap in
+//! this process. The job's lock in the source keeps other processes out. [`due`], which is pure, decides
+//! what is due.
 
 pub mod clock;
 pub(crate) mod due;
@@ -25,19 +25,18 @@ use clock::Clock;
 use due::{DueTimes, Next};
 use state::{JobState, SchedulerState};
 
-/// How long to sleep at most before the clock is looked at again: it may have jumped, or the machine
-/// may have slept.
+/// The longest sleep before the clock is read again: it may have jumped, or the machine may have slept.
 const LONGEST_SLEEP: Duration = Duration::from_secs(20);
 
-/// How often the store is listed anew, beside after each run: others may remove backups.
+/// How often the store is listed, in addition to after each run: other programs may remove backups.
 const LISTING_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
-/// How many coming runs are told of at the start.
+/// How many upcoming runs are logged at startup.
 const ANNOUNCED: usize = 3;
 
-/// What is run: backups, or in tests something that can be watched.
+/// What the scheduler runs: backups, or a test double.
 pub trait Runner {
-    /// Runs job number `job` at `now`. When `abort` is cancelled, the run ends soon.
+    /// Runs job number `job` at `now`. Cancelling `abort` ends the run soon.
     fn run<'a>(
         &'a self,
         job: usize,
@@ -46,11 +45,11 @@ pub trait Runner {
     ) -> LocalBoxFuture<'a, RunReport>;
 }
 
-/// The scheduler's own runner: backups, with notifications.
+/// The runner of the program: backups with notifications.
 pub struct Backups<'a> {
-    /// The jobs, as they were when the scheduler was started.
+    /// The jobs as configured at startup.
     pub jobs: &'a [&'a Job],
-    /// Reads the configuration anew: secrets that lie in files may have been changed since.
+    /// Reloads the configuration, because secrets in files may have changed.
     pub reload: &'a dyn Fn() -> Result<Config>,
 }
 
@@ -64,7 +63,10 @@ impl Runner for Backups<'_> {
         let job = self.jobs[job];
         let reloaded = (self.reload)().map_err(|error| {
             let reason = error.report();
-            tracing::warn!("job {}: the configuration of the start holds, for now: {reason}", job.name);
+            tracing::warn!(
+                "job {}: cannot reload the configuration; keeping the one loaded at startup: {reason}",
+                job.name
+            );
         });
         Box::pin(async move {
             let reloaded = reloaded.iter().flat_map(|config| &config.jobs).find(|it| it.name == job.name);
@@ -77,7 +79,7 @@ impl Runner for Backups<'_> {
     }
 }
 
-/// A board for these jobs, before anything has happened.
+/// The initial state of these jobs, before any run.
 pub fn new_board(jobs: &[&Job]) -> SchedulerState {
     SchedulerState::new(jobs.iter().map(|job| JobState {
         name: job.name.clone(),
@@ -86,11 +88,11 @@ pub fn new_board(jobs: &[&Job]) -> SchedulerState {
     }))
 }
 
-/// Runs the jobs at their times until `shutdown` is cancelled. Runs that are under way then may go on
-/// for their jobs' grace periods.
+/// Runs the jobs at their times until `shutdown` is cancelled. Runs in progress may then continue for
+/// their jobs' grace periods.
 ///
 /// # Errors
-/// `Interrupted`, if a run had to be aborted. Failures of runs are logged, and on the board.
+/// `Interrupted`, if a run had to be aborted. Failures of runs are logged and recorded on the board.
 pub async fn run(
     jobs: &[&Job],
     runner: &dyn Runner,
@@ -109,13 +111,13 @@ pub async fn run(
     let aborted = join_all(tasks).await.into_iter().any(|ended| ended == Ended::Aborted);
     match aborted {
         true => Err(Error::new(ErrorKind::Interrupted, "finish the run within its grace period")
-            .because("it was aborted, and left nothing half done")),
+            .because("it was aborted; nothing incomplete was left behind")),
         false => Ok(()),
     }
 }
 
-/// Lists what the store holds of a job, and gives the time of its newest backup. That it can't be
-/// listed is no reason not to run: the writer may lack that right.
+/// Lists a job's backups in the store, and returns the time of the newest. A failure does not prevent
+/// runs: the writer may not be allowed to list.
 async fn list(job: &Job, number: usize, clock: &dyn Clock, board: &SchedulerState) -> Option<DateTime<Utc>> {
     let listed = async {
         let store = store::open(&job.destination.place).await?;
@@ -124,7 +126,7 @@ async fn list(job: &Job, number: usize, clock: &dyn Clock, board: &SchedulerStat
         Ok::<_, Error>(inventory.entries.iter().map(|entry| entry.parsed.timestamp).max())
     };
     Box::pin(listed).await.unwrap_or_else(|error| {
-        tracing::warn!("list the backups of job {}: {}", job.name, error.report());
+        tracing::warn!("job {}: cannot list its backups: {}", job.name, error.report());
         board.update(number, |state| state.list_problem = Some(error.report()));
         None
     })
@@ -134,7 +136,7 @@ fn announce(job: &Job, slots: &DueTimes, now: DateTime<Utc>) {
     let Schedule { text, time_zone, .. } = &job.schedule;
     let upcoming: Vec<_> = slots.upcoming(now, ANNOUNCED).iter().map(|slot| local(job, *slot)).collect();
     match upcoming.is_empty() {
-        true => tracing::warn!("job {}: \"{text}\" names no time that will ever come", job.name),
+        true => tracing::warn!("job {}: \"{text}\" never matches", job.name),
         false => {
             tracing::info!("job {} ({text}, {time_zone}) runs next at {}", job.name, upcoming.join(", "))
         }
@@ -145,14 +147,12 @@ fn local(job: &Job, time: DateTime<Utc>) -> String {
     time.with_timezone(&job.schedule.time_zone).format("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
-/// How a job's task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
     Cleanly,
     Aborted,
 }
 
-/// What a job's task works with.
 struct Task<'a> {
     job: &'a Job,
     number: usize,
@@ -206,15 +206,15 @@ impl Task<'_> {
         if late > chrono::TimeDelta::minutes(5) || missed > 0 {
             let (name, slot) = (&self.job.name, local(self.job, slot));
             tracing::warn!(
-                "job {name}: catching up on the run of {slot}; {missed} before it were missed, too"
+                "job {name}: catching up on the run due at {slot}; {missed} earlier runs were missed"
             );
         }
     }
 
-    /// Runs once. After `shutdown` the run has its grace period, and is aborted then.
+    /// Runs once. After `shutdown` the run gets its grace period, and is then aborted.
     async fn run(&self) -> Ended {
         let now = self.clock.now().trunc_subsecs(0);
-        tracing::info!("job {}: the run begins", self.job.name);
+        tracing::info!("job {}: starting the run", self.job.name);
         self.board.update(self.number, |state| {
             state.running_since = Some(now);
             state.next = None;

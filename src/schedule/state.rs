@@ -1,4 +1,4 @@
-//! What the scheduler knows, for those who ask: the status page, the metrics, the health check.
+//! What the scheduler knows, for the status page and the metrics.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::ops::{BackupState, Inventory, RunReport};
 
-/// How many failed runs are remembered.
+/// How many failed runs are kept.
 const FAILURES: usize = 20;
 
 /// The state of all jobs.
@@ -14,43 +14,37 @@ pub struct SchedulerState {
     jobs: Vec<Mutex<JobState>>,
 }
 
-/// The state of one job.
 #[derive(Debug, Clone, Default)]
 pub struct JobState {
-    /// The job's name.
     pub name: String,
-    /// Its cron expression and time zone, as written.
+    /// The cron expression and time zone, as configured.
     pub schedule: String,
-    /// When it is due next.
+    /// When the next run is due.
     pub next: Option<DateTime<Utc>>,
-    /// Since when it has been running, if it is.
+    /// When the current run started, if one is in progress.
     pub running_since: Option<DateTime<Utc>>,
-    /// Its last run, since the scheduler has been up.
+    /// The last run since the scheduler started.
     pub last: Option<FinishedRun>,
-    /// Its last failed runs, from new to old.
+    /// The last failed runs, newest first.
     pub failures: Vec<FinishedRun>,
-    /// How many runs succeeded since the scheduler has been up.
+    /// Successful runs since the scheduler started.
     pub succeeded: u64,
-    /// How many failed.
+    /// Failed runs since the scheduler started.
     pub failed: u64,
-    /// Its backups, by database and from old to new.
+    /// The job's backups, by database, oldest first.
     pub backups: Vec<Backup>,
-    /// When these were listed.
+    /// When the backups were last listed.
     pub listed_at: Option<DateTime<Utc>>,
-    /// Why they could not be listed, the last time.
+    /// Why the last attempt to list them failed.
     pub list_problem: Option<String>,
 }
 
-/// A run that is over.
 #[derive(Debug, Clone)]
 pub struct FinishedRun {
-    /// When it began.
     pub started_at: DateTime<Utc>,
-    /// When it ended.
     pub finished_at: DateTime<Utc>,
-    /// What failed; nothing, if it succeeded.
+    /// What failed. Empty if the run succeeded.
     pub failures: Vec<String>,
-    /// What was warned of.
     pub warnings: Vec<String>,
 }
 
@@ -61,34 +55,28 @@ pub struct Backup {
     pub subject: String,
     /// The time in its key.
     pub timestamp: DateTime<Utc>,
-    /// Its size in the store, in bytes.
+    /// Size in the store.
     pub stored_bytes: u64,
-    /// The size of its text, in bytes.
+    /// Size of the uncompressed text.
     pub text_bytes: Option<u64>,
-    /// How many rows it has.
     pub rows: Option<u64>,
-    /// How long it took, in seconds.
     pub seconds: Option<f64>,
-    /// Whether it is good.
     pub is_good: bool,
-    /// What is wrong with it, if something is.
     pub problem: Option<String>,
     /// Its path or URL.
     pub location: String,
 }
 
 impl SchedulerState {
-    /// A board for these jobs, in this order.
+    /// The state of these jobs, in this order.
     pub fn new(jobs: impl IntoIterator<Item = JobState>) -> Self {
         SchedulerState { jobs: jobs.into_iter().map(Mutex::new).collect() }
     }
 
-    /// What is known now.
     pub fn read(&self) -> Vec<JobState> {
         self.jobs.iter().map(|job| lock(job).clone()).collect()
     }
 
-    /// Changes what is known of a job.
     pub(super) fn update(&self, job: usize, change: impl FnOnce(&mut JobState)) {
         if let Some(job) = self.jobs.get(job) {
             change(&mut lock(job));
@@ -101,7 +89,7 @@ fn lock(job: &Mutex<JobState>) -> MutexGuard<'_, JobState> {
 }
 
 impl JobState {
-    /// Takes note of a run that is over.
+    /// Records a finished run.
     pub(super) fn ended(&mut self, report: &RunReport) {
         let backups = report.backups.iter().flat_map(|backup| &backup.warnings);
         let run = FinishedRun {
@@ -121,7 +109,7 @@ impl JobState {
         self.last = Some(run);
     }
 
-    /// Takes note of what the store holds.
+    /// Records what the store holds.
     pub(super) fn listed(
         &mut self,
         inventory: &Inventory,
@@ -147,14 +135,14 @@ impl JobState {
         self.list_problem = None;
     }
 
-    /// The databases that have backups, in order.
+    /// The databases that have backups, sorted.
     pub fn subjects(&self) -> Vec<&str> {
         let mut subjects: Vec<&str> = self.backups.iter().map(|backup| backup.subject.as_str()).collect();
         subjects.dedup();
         subjects
     }
 
-    /// The good backups of a database, from old to new.
+    /// The good backups of a database, oldest first.
     pub fn good<'s>(&'s self, subject: &'s str) -> impl DoubleEndedIterator<Item = &'s Backup> {
         self.backups.iter().filter(move |backup| backup.subject == subject && backup.is_good)
     }

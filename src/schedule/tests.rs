@@ -1,4 +1,4 @@
-//! The scheduler with a clock of its own, and with runs that only pretend.
+//! Tests the scheduler with a simulated clock and simulated runs.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use crate::ops::Failure;
 
 const STEP: TimeDelta = TimeDelta::seconds(30);
 
-/// A clock that goes on only while somebody sleeps, and stops the scheduler at the end of time.
+/// A clock that advances only while someone sleeps, and shuts the scheduler down at the end.
 struct FakeClock {
     now: Mutex<DateTime<Utc>>,
     end: DateTime<Utc>,
@@ -40,7 +40,7 @@ impl Clock for FakeClock {
             while self.now() < until {
                 let before = self.now();
                 tokio::task::yield_now().await;
-                // A run makes time pass, too.
+                // A run takes time, too.
                 if self.now() == before {
                     self.advance(STEP.min(until - before));
                 }
@@ -49,11 +49,11 @@ impl Clock for FakeClock {
     }
 }
 
-/// Takes so long for each run, and remembers when they began.
+/// Takes a fixed time for each run, and records when the runs began.
 struct Pretended<'a> {
     clock: &'a FakeClock,
     takes: TimeDelta,
-    /// Whether it stops when it is told to.
+    /// Whether it stops when asked to.
     fails: bool,
     began: Mutex<Vec<DateTime<Utc>>>,
     at_once: AtomicUsize,
@@ -115,7 +115,7 @@ fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-/// Lets the scheduler live from `from` for `hours`; gives when runs began, and how it ended.
+/// Runs the scheduler from `from` for `hours`; returns when runs began, and how it ended.
 async fn live(
     toml: &str,
     from: &str,
@@ -149,11 +149,11 @@ async fn a_week_has_seven_runs_at_their_time() {
 
 #[tokio::test]
 async fn a_run_that_takes_too_long_is_followed_by_one_only() {
-    // Each hour, and each run takes two and a half.
+    // Hourly, and each run takes two and a half hours.
     let takes = TimeDelta::minutes(150);
     let (began, ended, _) =
         live("[schedule]\ncron = \"0 * * * *\"", "2026-01-01T00:30:00Z", 7, takes, false).await;
-    // The last one was told to stop, and did.
+    // The last run was asked to stop, and did.
     assert_eq!(began, ["01 01:00", "01 03:30", "01 06:00"]);
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::Interrupted);
     let (began, _, _) =
@@ -177,7 +177,7 @@ async fn failures_are_remembered_and_do_not_stop_the_schedule() {
 #[tokio::test]
 async fn a_run_may_end_within_its_grace_period() {
     let toml = "[schedule]\ncron = \"0 4 * * *\"\ngrace_period = \"1h\"";
-    // It begins at four, is told to stop at half past, and would be done at five.
+    // The run begins at 04:00, is asked to stop at 04:30, and would end at 05:00.
     let hour = TimeDelta::minutes(60);
     let (began, ended, state) = live(toml, "2026-01-01T03:30:00Z", 1, hour, false).await;
     assert_eq!(began, ["01 04:00"]);

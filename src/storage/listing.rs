@@ -1,25 +1,26 @@
-//! What a listing shows: objects, and uploads that are pending.
+//! Results of listing a store: objects and pending uploads.
 
 use chrono::{DateTime, Utc};
 
-/// Something that is stored.
+/// An object that a store lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredObject {
-    /// Its key.
+    /// The full key, with its prefix.
     pub key: String,
     /// Its size in bytes.
     pub bytes: u64,
-    /// When it was stored, if that is told.
+    /// When it was stored, if known.
     pub modified: Option<DateTime<Utc>>,
 }
 
-/// An upload that is neither complete nor aborted: it runs, or the process that wrote it died.
+/// An upload that is neither complete nor aborted: it is in progress, or the process that wrote it was
+/// killed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingUpload {
-    /// The key that it is for.
+    /// The key of the object being uploaded.
     pub key: String,
-    /// What the store knows it by.
+    /// The store's identifier of the upload.
     pub id: String,
-    /// When it began, if that is told.
+    /// When it began, if known.
     pub initiated: Option<DateTime<Utc>>,
 }

@@ -1,7 +1,7 @@
 //! Where backups are stored: S3 or a directory.
 //!
-//! * [`s3`] sends requests to S3: one bucket, its options, its retries;
-//! * [`sink`] takes in one dump, [`store`] is the whole place around it;
+//! * [`s3`] sends requests to S3: to one bucket, with its options and retries;
+//! * [`sink`] stores one dump, [`store`] is the whole place that contains it;
 //! * [`input`] reads a backup back.
 
 pub mod input;

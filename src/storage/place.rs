@@ -1,25 +1,25 @@
-//! Which storage: a bucket or a directory.
+//! The location of a storage: a bucket or a directory.
 
 use std::path::PathBuf;
 
 use super::s3::S3Options;
 
-/// A storage of backups.
+/// A location of backups.
 #[derive(Clone)]
 pub enum Place {
-    /// A bucket.
+    /// An S3 bucket.
     S3 {
         /// Its name.
         bucket: String,
-        /// How to reach it, and how objects are stored.
+        /// How to reach it, and how to store objects.
         options: Box<S3Options>,
     },
-    /// A directory.
+    /// A local directory.
     Directory(PathBuf),
 }
 
 impl Place {
-    /// Whether both are the same, as far as can be told by their names.
+    /// Whether both are the same place, as far as names can tell.
     pub fn is_same(&self, other: &Place) -> bool {
         match (self, other) {
             (Place::S3 { bucket: a, options: x }, Place::S3 { bucket: b, options: y }) => {

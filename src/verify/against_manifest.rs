@@ -1,4 +1,4 @@
-//! What was found in a backup beside what the run that wrote it recorded.
+//! Compares a backup with its manifest.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,10 @@ use super::BackupContents;
 use crate::backups::manifest::Manifest;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How many differences an error names.
+/// How many differences an error lists.
 const NAMED: usize = 5;
 
-/// Compares a backup with its manifest.
+/// Compares the contents of a backup with what its run recorded.
 ///
 /// # Errors
 /// `Damaged` names what differs.
@@ -18,15 +18,15 @@ pub fn compare(found: &BackupContents, manifest: &Manifest) -> Result<()> {
     let mut differ = |what: &str, found: &dyn ToString, recorded: &dyn ToString| {
         let (found, recorded) = (found.to_string(), recorded.to_string());
         if found != recorded {
-            differences.push(format!("{what} is {found}, and {recorded} was recorded"));
+            differences.push(format!("{what} is {found}, but the manifest says {recorded}"));
         }
     };
-    differ("the stored length", &found.stored_bytes, &manifest.stored_bytes);
+    differ("the stored size", &found.stored_bytes, &manifest.stored_bytes);
     differ("the SHA-256", &found.sha256_hex(), &manifest.sha256);
-    differ("the text's length", &found.text_bytes, &manifest.text_bytes);
+    differ("the size of the text", &found.text_bytes, &manifest.text_bytes);
     differ("the text's CRC-32", &format!("{:08x}", found.text_crc32), &manifest.text_crc32);
     differ("the number of large objects", &found.large_objects, &manifest.large_objects);
-    // Rows that are INSERTs are part of the text's checksum, but are not counted here.
+    // Rows written as INSERT commands are part of the text's checksum, but are not counted here.
     if found.inserts == 0 {
         let recorded: HashMap<&str, u64> =
             manifest.relations.iter().map(|relation| (relation.name.as_str(), relation.rows)).collect();
@@ -44,7 +44,7 @@ pub fn compare(found: &BackupContents, manifest: &Manifest) -> Result<()> {
     differences.truncate(NAMED);
     let mut why = differences.join("; ");
     if more > 0 {
-        why.push_str(&format!("; and {more} more differ"));
+        why.push_str(&format!("; and {more} more differences"));
     }
     Err(Error::new(ErrorKind::Damaged, format!("compare {} with its manifest", found.location)).because(why))
 }
@@ -59,7 +59,7 @@ mod tests {
         Manifest::from_json(include_bytes!("../../testdata/manifests/version_1.json"), "m").unwrap()
     }
 
-    /// What a backup is that agrees with that.
+    /// The contents of a backup that matches the manifest.
     fn found() -> BackupContents {
         let manifest = recorded();
         let rows =
@@ -81,14 +81,14 @@ mod tests {
         compare(&found(), &recorded()).unwrap();
         type Change = fn(&mut BackupContents);
         let changes: [(Change, &str); 6] = [
-            (|c| c.stored_bytes += 1, "the stored length is 1001, and 1000 was recorded"),
+            (|c| c.stored_bytes += 1, "the stored size is 1001, but the manifest says 1000"),
             (|c| c.sha256[31] = 0, "the SHA-256"),
-            (|c| c.text_crc32 = 0, "the text's CRC-32 is 00000000, and 0a0b0c0d was recorded"),
+            (|c| c.text_crc32 = 0, "the text's CRC-32 is 00000000, but the manifest says 0a0b0c0d"),
             (
                 |c| c.relations[0].contents.rows = 2,
-                "the number of rows of public.orders is 2, and 3 was recorded",
+                "the number of rows of public.orders is 2, but the manifest says 3",
             ),
-            (|c| c.relations.truncate(1), "the number of tables with rows is 1, and 2 was recorded"),
+            (|c| c.relations.truncate(1), "the number of tables with rows is 1, but the manifest says 2"),
             (|c| c.large_objects = 0, "the number of large objects is 0"),
         ];
         for (change, says) in changes {

@@ -1,11 +1,11 @@
-//! Whether two dumps are of the same database.
+//! Decides whether two dumps are of the same database.
 //!
-//! The rows of each table have to be the same set, and the statements the same, but for what the
-//! server itself spells anew when it reads back what it wrote. Such a statement is a remark:
+//! The rows of each table must be the same set, and the statements must be the same, except where the
+//! server itself rewrites what it is given. Such a statement is only a remark:
 //!
-//! * `= ANY ((ARRAY['a'::character varying])::text[])` comes back with the cast at each element;
-//! * columns have another order after a late `ALTER TABLE … INHERIT`, or `ATTACH PARTITION`;
-//! * PostgreSQL 18 finds other names for not-null constraints of tables made by `LIKE`;
+//! * `= ANY ((ARRAY['a'::character varying])::text[])` is dumped again with the cast on each element;
+//! * columns are in another order after a late `ALTER TABLE … INHERIT`, or `ATTACH PARTITION`;
+//! * PostgreSQL 18 chooses other names for not-null constraints of tables made by `LIKE`;
 //! * points in time are in the server's time zone;
 //! * autovacuum changes statistics.
 
@@ -23,13 +23,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pg::text::decode;
 use crate::restore::statement::abbreviated;
 
-/// How many differences an error names.
+/// How many differences an error lists.
 const NAMED: usize = 5;
 
-/// What was found without being wrong.
+/// Observations that are not errors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// In sentences, for a person.
+    /// Full sentences for people.
     pub remarks: Vec<String>,
 }
 
@@ -40,10 +40,10 @@ static CAST: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static NAMED_NOT_NULL: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"CONSTRAINT (?:"(?:[^"]|"")+"|[a-z_0-9$]+) NOT NULL"#).ok());
 
-/// How a statement begins that brings statistics back.
+/// The beginning of a statement that restores statistics.
 const STATISTICS: &[u8] = b"SELECT * FROM pg_catalog.pg_restore_";
 
-/// Compares what was backed up with what came back.
+/// Compares the backup with a dump of the database restored from it.
 ///
 /// # Errors
 /// `Damaged` names what differs.
@@ -61,7 +61,7 @@ pub(super) fn compare(backup: &BackupContents, restored: &BackupContents) -> Res
         != (restored.large_objects, restored.large_objects_digest)
     {
         differences.push(format!(
-            "large objects differ ({} in the backup, {} restored)",
+            "the large objects differ ({} in the backup, {} restored)",
             backup.large_objects, restored.large_objects
         ));
     }
@@ -69,7 +69,7 @@ pub(super) fn compare(backup: &BackupContents, restored: &BackupContents) -> Res
         compare_statements(backup, restored, &mut comparison, &mut differences);
     } else {
         comparison.remarks.push(format!(
-            "the schema's text was not compared: it is of PostgreSQL {}, and was restored to {}",
+            "the schema was not compared: the backup is from PostgreSQL {}, and was restored to {}",
             backup.server_version.as_deref().unwrap_or("unknown"),
             restored.server_version.as_deref().unwrap_or("unknown")
         ));
@@ -87,7 +87,7 @@ pub(super) fn compare(backup: &BackupContents, restored: &BackupContents) -> Res
         .because(why))
 }
 
-/// The rows of one table, wherever they stand in a dump.
+/// The rows of one table, collected from the whole dump.
 struct Total<'a> {
     name: &'a str,
     rows: u64,
@@ -95,7 +95,7 @@ struct Total<'a> {
     lists_columns: bool,
 }
 
-/// The tables by what their names mean.
+/// Tables by resolved name.
 fn totals(contents: &BackupContents) -> BTreeMap<Vec<String>, Total<'_>> {
     let mut totals = BTreeMap::new();
     for Rows { contents, digest, lists_columns } in &contents.relations {
@@ -117,24 +117,28 @@ fn compare_rows(
     let mut others = totals(restored);
     for (key, Total { name, rows: count, digest, lists_columns }) in totals(backup) {
         match others.remove(&key) {
-            Some(other) if other.rows != count => differences
-                .push(format!("table {name} has {} rows restored, and {count} in the backup", other.rows)),
-            // Without a list, nothing says which value is of which column.
+            Some(other) if other.rows != count => differences.push(format!(
+                "table {name} has {} rows after the restore, but {count} in the backup",
+                other.rows
+            )),
+            // Without a column list, values cannot be assigned to columns.
             Some(other) if other.lists_columns != lists_columns => comparison.remarks.push(format!(
                 "the rows of table {name} were counted, but not compared: its COPY lists no columns"
             )),
             Some(other) if other.digest != digest => {
-                differences.push(format!("table {name} has other rows restored than in the backup"));
+                differences.push(format!("the rows of table {name} differ from the backup"));
             }
             Some(_) => {}
             None if count == 0 => {}
-            None => differences.push(format!("table {name} is not restored")),
+            None => differences.push(format!("table {name} was not restored")),
         }
     }
-    // Rows that were left out of the dump on purpose leave a table without any.
+    // Rows deliberately left out of the dump leave an empty table.
     let filled = others.values().filter(|other| other.rows > 0);
-    differences
-        .extend(filled.map(|other| format!("table {} is restored, and not in the backup", other.name)));
+    differences.extend(
+        filled
+            .map(|other| format!("table {} is not in the backup, but exists after the restore", other.name)),
+    );
 }
 
 fn compare_statements(
@@ -146,7 +150,7 @@ fn compare_statements(
     let (missing, added) = without_common(&backup.statements, &restored.statements);
     if missing.is_empty() && added.is_empty() {
         if backup.statements != restored.statements {
-            comparison.remarks.push("restored, its objects are dumped in another order".to_owned());
+            comparison.remarks.push("the restored objects are dumped in another order".to_owned());
         }
         return;
     }
@@ -155,24 +159,27 @@ fn compare_statements(
     let missing: Vec<&Bytes> = missing.into_iter().filter(is_schema).collect();
     let added: Vec<&Bytes> = added.into_iter().filter(is_schema).collect();
     if missing.len().max(added.len()) < of_all {
-        comparison.remarks.push("its statistics came back changed, as autovacuum changes them".to_owned());
+        comparison.remarks.push("the statistics changed, as autovacuum changes them".to_owned());
     }
-    // What remains is matched by what the server cannot change about it.
+    // The remaining statements are matched by the parts that the server does not change.
     let mut by_form: BTreeMap<Vec<String>, Vec<&Bytes>> = BTreeMap::new();
     for statement in &added {
         by_form.entry(normal_form(statement)).or_default().push(statement);
     }
     for statement in missing {
         match by_form.get_mut(&normal_form(statement)).and_then(Vec::pop) {
-            Some(_) => comparison.remarks.push(format!("the server spells anew: {}", abbreviated(statement))),
-            None => differences.push(format!("restored differs: {}", abbreviated(statement))),
+            Some(_) => comparison
+                .remarks
+                .push(format!("written differently by the server: {}", abbreviated(statement))),
+            None => differences.push(format!("differs after the restore: {}", abbreviated(statement))),
         }
     }
     let rest = by_form.into_values().flatten();
-    differences.extend(rest.map(|statement| format!("only after the restore: {}", abbreviated(statement))));
+    differences
+        .extend(rest.map(|statement| format!("exists only after the restore: {}", abbreviated(statement))));
 }
 
-/// What of each is not in the other, however often.
+/// Returns what is only in the left and only in the right, counting duplicates.
 fn without_common<'a>(left: &'a [Bytes], right: &'a [Bytes]) -> (Vec<&'a Bytes>, Vec<&'a Bytes>) {
     let mut counts: HashMap<&Bytes, i64> = HashMap::new();
     for statement in right {
@@ -195,13 +202,13 @@ fn without_common<'a>(left: &'a [Bytes], right: &'a [Bytes]) -> (Vec<&'a Bytes>,
     (missing, added)
 }
 
-/// The lines of a statement without what the server may spell anew.
+/// The lines of a statement without what the server may rewrite.
 fn normal_form(statement: &[u8]) -> Vec<String> {
     let mut text = decode(&without_time_zone(statement));
     if let Some(named) = NAMED_NOT_NULL.as_ref() {
         text = named.replace_all(&text, "NOT NULL").into_owned();
     }
-    // Only there does the server move casts, and with them parentheses.
+    // Only here does the server move casts, and parentheses with them.
     if text.contains("ARRAY[")
         && let Some(cast) = CAST.as_ref()
     {
@@ -270,22 +277,26 @@ mod tests {
     #[test]
     fn anything_else_is_named() {
         for (before, after, says) in [
-            (contents(&["CREATE TABLE t;"], &[]), contents(&[], &[]), "restored differs: CREATE TABLE t;"),
+            (
+                contents(&["CREATE TABLE t;"], &[]),
+                contents(&[], &[]),
+                "differs after the restore: CREATE TABLE t;",
+            ),
             (
                 contents(&[], &[]),
                 contents(&["CREATE TABLE t;"], &[]),
-                "only after the restore: CREATE TABLE t;",
+                "exists only after the restore: CREATE TABLE t;",
             ),
-            (contents(&["A;", "A;"], &[]), contents(&["A;"], &[]), "restored differs: A;"),
+            (contents(&["A;", "A;"], &[]), contents(&["A;"], &[]), "differs after the restore: A;"),
             (contents(&["CHECK ((a + b) * c);"], &[]), contents(&["CHECK (a + (b * c));"], &[]), "CHECK"),
             (
                 contents(&[], &[("t", 2, 1)]),
                 contents(&[], &[("t", 1, 1)]),
-                "table t has 1 rows restored, and 2",
+                "table t has 1 rows after the restore, but 2",
             ),
-            (contents(&[], &[("t", 2, 1)]), contents(&[], &[("t", 2, 2)]), "table t has other rows"),
-            (contents(&[], &[("t", 2, 1)]), contents(&[], &[]), "table t is not restored"),
-            (contents(&[], &[]), contents(&[], &[("t", 2, 1)]), "table t is restored, and not in"),
+            (contents(&[], &[("t", 2, 1)]), contents(&[], &[("t", 2, 2)]), "the rows of table t differ"),
+            (contents(&[], &[("t", 2, 1)]), contents(&[], &[]), "table t was not restored"),
+            (contents(&[], &[]), contents(&[], &[("t", 2, 1)]), "table t is not in the backup"),
         ] {
             let error = compare(&before, &after).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Damaged);

@@ -1,4 +1,4 @@
-//! What is in a backup, found out by reading all of it.
+//! Finds out what is in a backup by reading all of it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,57 +24,57 @@ use crate::storage::input::text::{self, Format};
 /// How much to find out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Whether it is whole, and how many rows are in it.
+    /// Whether the backup is complete, and how many rows it contains.
     Counts,
-    /// Also what the rows and statements are, to compare them: holds the schema's text in memory.
+    /// Also digests of rows, and the statements, for comparison. Holds the schema's text in memory.
     Comparable,
 }
 
 /// The rows of one relation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows {
-    /// Name, number and length.
+    /// Name, number of rows and size.
     pub contents: RelationContents,
-    /// Their digest, with [`Depth::Comparable`].
+    /// The digest of the rows; only with [`Depth::Comparable`].
     pub digest: u128,
-    /// Whether their COPY lists the columns, so that values are known by column.
+    /// Whether their COPY lists the columns, so that values can be assigned to columns.
     pub lists_columns: bool,
 }
 
-/// What is in a backup.
+/// The contents of a backup.
 #[derive(Debug, Clone, Default)]
 pub struct BackupContents {
-    /// Where it is, for messages.
+    /// The path or URL, for messages.
     pub location: String,
-    /// How it is stored.
+    /// The container format. None if nothing was read.
     pub format: Option<Format>,
-    /// The length of what is stored, in bytes.
+    /// Size as stored, in bytes.
     pub stored_bytes: u64,
-    /// Its SHA-256.
+    /// SHA-256 of the stored bytes.
     pub sha256: [u8; 32],
-    /// The length of the text, in bytes.
+    /// Size of the uncompressed text, in bytes.
     pub text_bytes: u64,
-    /// The text's CRC-32.
+    /// CRC-32 of the uncompressed text.
     pub text_crc32: u32,
-    /// The relations whose rows are in it by COPY, in its order.
+    /// The relations whose rows are copied, in the backup's order.
     pub relations: Vec<Rows>,
-    /// How many large objects have contents in it.
+    /// How many large objects have contents in the backup.
     pub large_objects: u64,
-    /// Their digest, with [`Depth::Comparable`].
+    /// The digest of the large objects; only with [`Depth::Comparable`].
     pub large_objects_digest: u128,
-    /// How many INSERT commands are in it.
+    /// Number of INSERT commands.
     pub inserts: u64,
-    /// The statements that make the schema, with [`Depth::Comparable`].
+    /// The statements that create the schema; only with [`Depth::Comparable`].
     pub statements: Vec<Bytes>,
-    /// The settings of the session that restores it, in the text's order.
+    /// The session settings that the text sets, in its order.
     pub settings: Vec<String>,
-    /// `CREATE DATABASE`, if it is in it.
+    /// The `CREATE DATABASE` statement, if there is one.
     pub create_database: Option<String>,
-    /// The server's version that it was dumped from.
+    /// The version of the server that was dumped.
     pub server_version: Option<String>,
-    /// Whether it is of a whole cluster.
+    /// Whether it is a dump of a whole cluster.
     pub is_cluster: bool,
-    /// Whether rows of partitions go in through the roots of their trees.
+    /// Whether rows of partitions are loaded through the root of the partition tree.
     pub loads_via_root: bool,
 }
 
@@ -84,12 +84,12 @@ impl BackupContents {
         hex(&self.sha256)
     }
 
-    /// The rows of all relations.
+    /// Number of rows in all relations.
     pub fn rows(&self) -> u64 {
         self.relations.iter().map(|rows| rows.contents.rows).sum()
     }
 
-    /// The value of a setting that the text SETs.
+    /// The value of a session setting that the text sets.
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.settings.iter().find_map(|setting| {
             let rest = setting.strip_prefix("SET ")?.strip_prefix(name)?.strip_prefix(" = ")?;
@@ -97,8 +97,8 @@ impl BackupContents {
         })
     }
 
-    /// The schemas that were selected by name, of a dump that selected `public`: all that it makes.
-    /// Empty of any other dump, since `public` is otherwise there before and is not made.
+    /// For a dump that selected `public` by name: all schemas that it creates. Empty for any other dump,
+    /// because `public` then already exists and is not created.
     pub fn selected_schemas(&self) -> Vec<String> {
         let made = self.statements.iter().filter_map(|text| {
             let text = decode(text);
@@ -109,25 +109,25 @@ impl BackupContents {
         if made.iter().any(|name| name == "public") { made } else { Vec::new() }
     }
 
-    /// The major version that it was dumped from.
+    /// The major version of the server that was dumped.
     pub fn major(&self) -> Option<u32> {
         let version = self.server_version.as_deref()?;
         version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     }
 }
 
-/// What passes on its way to the decoder.
+/// Counts and hashes the stored bytes on their way to the decoder.
 #[derive(Default)]
 struct Stored {
     sha256: Sha256,
     bytes: u64,
 }
 
-/// Reads all of a backup, and checks all that can be checked of it alone: its container's checksums,
-/// that its text can be taken apart to its end, and that the end is there.
+/// Reads a whole backup, and checks everything that can be checked without a server: the container's
+/// checksums, that the text can be parsed to its end, and that the end is present.
 ///
 /// # Errors
-/// `Damaged` says what is wrong, and where; what reading it gives; `Interrupted`.
+/// `Damaged` says what is wrong, and where; errors of reading; `Interrupted`.
 pub async fn read_back(
     mut opened: Opened,
     depth: Depth,
@@ -167,9 +167,9 @@ struct Reader {
     marks: Marks,
     names: Names,
     crc32: crc32fast::Hasher,
-    /// Of the relation whose rows come.
+    /// The digest of the relation whose rows are being read.
     digest: Option<RowDigest>,
-    /// What large object the statements write to.
+    /// The large object being written, and the number of its bytes.
     large_object: Option<(Bytes, u64)>,
     contents: BackupContents,
 }
@@ -236,7 +236,7 @@ impl Reader {
     fn statement(&mut self, piece: Piece) -> Result<()> {
         if !self.marks.have_begun() {
             return Err(Error::new(ErrorKind::Damaged, format!("read {}", self.contents.location))
-                .because("it does not begin as a dump of pg_dump or pgsiphon does"));
+                .because("it does not begin like a dump made by pg_dump or pgsiphon"));
         }
         let text = &piece.text;
         if [&b"SET"[..], b"RESET", b"SELECT", b"CREATE"].iter().any(|verb| text.starts_with(verb)) {
@@ -258,7 +258,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Takes the statements that write the contents of large objects.
+    /// Handles statements that write the contents of large objects.
     fn is_of_large_object(&mut self, statement: &Bytes) -> bool {
         let Some(call) = statement.strip_prefix(b"SELECT pg_catalog.lo") else { return false };
         if call.starts_with(b"_open(") {
@@ -284,7 +284,7 @@ impl Reader {
             let columns: Vec<String> = columns.iter().map(|column| parts(column).join(".")).collect();
             self.digest = Some(RowDigest::new(&columns));
         }
-        // Block ranges of a large relation may each be a COPY of their own.
+        // Block ranges of a large relation may each have their own COPY.
         if self.contents.relations.last().is_none_or(|last| last.contents.name != name) {
             let contents = RelationContents { name, rows: 0, text_bytes: 0 };
             let lists_columns = !columns.is_empty();
@@ -303,7 +303,7 @@ impl Reader {
     }
 }
 
-/// A text that cannot be taken apart is no dump any more.
+/// A text that cannot be parsed is no longer a dump.
 fn as_damage(error: Error) -> Error {
     match error.kind() {
         ErrorKind::RestoreFailed => error.context("read the backup's text").with_kind(ErrorKind::Damaged),

@@ -1,8 +1,8 @@
-//! Points in time that a server spells by its time zone: `2025-01-08 05:00:00+01` is
+//! Points in time, which a server prints in its own time zone: `2025-01-08 05:00:00+01` is the same as
 //! `2025-01-08 04:00:00+00`.
 //!
-//! A dump does not set the time zone (pg_dump does not), so that two servers write the same rows, and
-//! the same bounds of partitions, in different ways.
+//! A dump does not set the time zone (pg_dump does not either), so two servers print the same rows, and
+//! the same partition bounds, in different ways.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -17,10 +17,10 @@ static INSTANT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!("{date} {time}{offset}")).ok()
 });
 
-/// The shortest that is one.
+/// The shortest point in time.
 const SHORTEST: usize = "2025-01-08 05:00:00+01".len();
 
-/// The text with each point in time as seconds from 1970, in UTC.
+/// Replaces each point in time in the text by seconds since 1970, in UTC.
 pub(super) fn without_time_zone(text: &[u8]) -> Cow<'_, [u8]> {
     let Some(instant) = INSTANT.as_ref() else { return Cow::Borrowed(text) };
     if text.len() < SHORTEST || memchr::memchr(b':', text).is_none() {

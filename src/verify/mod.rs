@@ -1,9 +1,9 @@
-//! Proves that a backup is good: first by reading it whole, then, if asked, by restoring it.
+//! Proves that a backup is good: first by reading all of it, then, if asked, by restoring it.
 //!
 //! * [`inspect`] reads a text and says what is in it: rows per relation, statements, checksums;
-//! * [`against_manifest`] compares that with the manifest that was stored beside the backup;
-//! * [`scratch`] restores it into a database of its own, dumps that one, and drops it;
-//! * `rows`, `instants` and `compare` say whether both dumps are of the same database.
+//! * [`against_manifest`] compares that with the manifest stored next to the backup;
+//! * [`scratch`] restores it into a new database, dumps that database, and drops it;
+//! * `rows`, `instants` and `compare` decide whether both dumps are of the same database.
 
 pub mod against_manifest;
 mod compare;

@@ -1,23 +1,23 @@
-//! Which relation a name in a dump means.
+//! Resolves relation names in a dump.
 //!
-//! pg_dump before 9.6.8 and 10.3 set `search_path` and left schemas out of names; later ones write
-//! them always. Quotes depend on the flags and on the version's keywords. Neither is a difference.
+//! pg_dump before 9.6.8 and 10.3 set `search_path` and omitted schemas from names; later versions always
+//! write them. Quotes depend on the flags and on the version's keywords. Neither counts as a difference.
 
 use std::collections::HashSet;
 
 pub(super) use crate::restore::statement::names::parts_of_name as parts;
 
-/// What the statements so far say of names.
+/// What the statements so far imply for names.
 #[derive(Default)]
 pub(super) struct Names {
-    /// The schemas of `search_path` as they are spelled; None as long as it was not set.
+    /// The schemas of `search_path` as written; None if it was not set.
     path: Option<Vec<String>>,
-    /// The tables that were created.
+    /// The tables created so far.
     created: HashSet<Vec<String>>,
 }
 
 impl Names {
-    /// Takes notice of a statement.
+    /// Takes note of a statement.
     pub(super) fn statement(&mut self, statement: &str) {
         let mut words = statement.split_ascii_whitespace();
         let mut word = || words.next().unwrap_or_default();
@@ -69,7 +69,8 @@ impl Names {
         }
     }
 
-    /// Where tables are looked for. `$user` depends on who restores, and dumps are not written so.
+    /// The schemas in which tables are looked up. `$user` depends on the restoring role, and dumps don't
+    /// use it.
     fn schemas(&self) -> Vec<&str> {
         match &self.path {
             None => vec!["public"],
@@ -84,7 +85,6 @@ impl Names {
         }
     }
 
-    /// A relation's name with its schema.
     pub(super) fn qualified(&self, name: String) -> String {
         let own = parts(&name);
         if own.len() > 1 {
@@ -99,7 +99,7 @@ impl Names {
     }
 }
 
-/// The elements of a `search_path`, spelled as identifiers.
+/// The elements of a `search_path`, as identifiers.
 fn list(value: &str) -> Vec<String> {
     let mut elements = vec![String::new()];
     let mut quote = None;

@@ -1,37 +1,37 @@
-//! A digest of a table's rows that depends neither on their order nor on that of the columns.
+//! A digest of a table's rows that does not depend on the order of rows or columns.
 //!
-//! Each value is hashed with its column's name; the sums of these, hashed again, are the rows'
-//! digests, and their sum is the table's. A dump that comes back has the same.
+//! Each value is hashed with its column's name; the sum of these hashes, hashed again, is the row's
+//! digest, and the sum of those is the table's. A dump of the restored database has the same digest.
 
 use sha2::{Digest, Sha256};
 
 use super::instants::without_time_zone;
 
-/// Values up to so many bytes are looked at whole, for points in time in them.
+/// Values up to this size are searched for points in time.
 const SHORT_BYTES: usize = 1 << 10;
 
-/// Takes the rows of a COPY in text format as they come.
+/// Digests the rows of a COPY in text format as they arrive.
 #[derive(Clone)]
 pub(super) struct RowDigest {
-    /// For each column, a hash that has taken its name.
+    /// For each column, a hasher that has already consumed the column's name.
     columns: Vec<Sha256>,
     column: usize,
     value: Option<Sha256>,
-    /// The value, as long as it is short.
+    /// The value, while it is short.
     short: Vec<u8>,
     row: u128,
     total: u128,
 }
 
 impl RowDigest {
-    /// Of a COPY with these columns.
+    /// A digest for a COPY with these columns.
     pub(super) fn new(columns: &[String]) -> Self {
         let seeded = columns.iter().map(|name| seed(name.as_bytes())).collect();
         RowDigest { columns: seeded, column: 0, value: None, short: Vec::new(), row: 0, total: 0 }
     }
 
-    /// Takes some bytes. Tabs, newlines and carriage returns are never part of a value in text format:
-    /// a carriage return is the first half of a line's end.
+    /// Adds bytes. Tabs, newlines and carriage returns are never part of a value in text format: a
+    /// carriage return is the first half of a line ending.
     pub(super) fn update(&mut self, mut bytes: &[u8]) {
         while let Some(end) = memchr::memchr3(b'\t', b'\n', b'\r', bytes) {
             self.take(&bytes[..end]);
@@ -51,12 +51,12 @@ impl RowDigest {
         self.take(bytes);
     }
 
-    /// Of all rows so far.
+    /// The digest of all rows so far.
     pub(super) fn total(&self) -> u128 {
         self.total
     }
 
-    /// Takes some of a value.
+    /// Adds part of a value.
     fn take(&mut self, bytes: &[u8]) {
         if self.value.is_none() && self.short.len() + bytes.len() <= SHORT_BYTES {
             self.short.extend_from_slice(bytes);
@@ -81,7 +81,7 @@ impl RowDigest {
         if self.value.is_none() {
             let short = std::mem::take(&mut self.short);
             self.value().update(without_time_zone(&short));
-            // Its memory is used again.
+            // Reuse its memory.
             self.short = short;
             self.short.clear();
         }
@@ -91,13 +91,13 @@ impl RowDigest {
     }
 
     fn end_row(&mut self) {
-        // The sum itself would let values change places between rows.
+        // Adding the plain sum would let values move between rows unnoticed.
         self.total = self.total.wrapping_add(digest(&self.row.to_le_bytes()));
         (self.row, self.column) = (0, 0);
     }
 }
 
-/// A hash that has taken a name, and where it ends.
+/// A hasher that has consumed a name, terminated.
 fn seed(name: &[u8]) -> Sha256 {
     Sha256::new().chain_update(name).chain_update([0])
 }
@@ -109,7 +109,7 @@ fn shortened(hash: Sha256) -> u128 {
     u128::from_le_bytes(half)
 }
 
-/// Of anything whole.
+/// The digest of complete data.
 pub(super) fn digest(bytes: &[u8]) -> u128 {
     shortened(Sha256::new().chain_update(bytes))
 }

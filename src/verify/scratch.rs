@@ -1,4 +1,4 @@
-//! Restores a backup into a database of its own, dumps that one again, and drops it.
+//! Restores a backup into a scratch database, dumps that database, and drops it.
 
 use std::sync::Arc;
 
@@ -22,35 +22,35 @@ use crate::select::options::{DumpOptions, Patterns};
 use crate::snapshot::SessionOptions;
 use crate::storage::input::Opened;
 
-/// What to try, and where.
+/// What to restore, and where.
 pub struct ScratchRequest {
-    /// The backup, from its beginning.
+    /// The backup, at its beginning.
     pub backup: Opened,
     /// What [`read_back`] found in it, with [`Depth::Comparable`].
     pub contents: BackupContents,
-    /// A database of the server to try it on: one to make another database from.
+    /// A database of the server, used to create the scratch database.
     pub params: ConnectParams,
-    /// How to connect to that other one.
+    /// How to connect to the scratch database.
     pub params_for: Box<ParamsFor>,
-    /// The role to restore and dump as.
+    /// The role with which to restore and dump.
     pub role: Option<String>,
 }
 
-/// What came of it.
+/// The result of a trial restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tried {
     /// The server's version.
     pub server_version: String,
-    /// What was found.
+    /// How the restored database differs from the backup.
     pub comparison: Comparison,
 }
 
-/// Restores the backup into a new database, dumps that and compares. Whatever happens, the database
-/// is dropped.
+/// Restores the backup into a new database, dumps that, and compares. The database is always dropped in
+/// the end.
 ///
 /// # Errors
-/// `RestoreFailed`, if it cannot be restored; `Damaged`, if something else comes back than was backed
-/// up; `Interrupted`; errors of the server.
+/// `RestoreFailed`, if it cannot be restored; `Damaged`, if the restored database differs from the
+/// backup; `Interrupted`; errors of the server.
 pub async fn try_restore(
     request: ScratchRequest,
     progress: Arc<dyn Progress>,
@@ -59,14 +59,14 @@ pub async fn try_restore(
     let ScratchRequest { backup, contents, params, params_for, role } = request;
     if contents.is_cluster {
         return Err(Error::new(ErrorKind::Usage, format!("restore {}", contents.location))
-            .because("a dump of a whole cluster is not restored beside other databases")
-            .hint("restore it into a cluster of its own"));
+            .because("a dump of a whole cluster cannot be restored next to other databases")
+            .hint("restore it into an empty cluster"));
     }
     let database = format!("pgsiphon_verify_{:016x}", rand::rng().random::<u64>());
     let maintenance = connect(&params).await?;
     create(&maintenance, &database, &contents).await?;
     maintenance.close().await;
-    tracing::info!("made the scratch database {database}");
+    tracing::info!("created the scratch database {database}");
     let trial = Trial { database: &database, params_for, role, contents: &contents };
     let outcome = trial.run(backup, progress, shutdown).await;
     let dropped = drop_database(&params, &trial.params_for, &database).await;
@@ -92,9 +92,11 @@ impl Trial<'_> {
         shutdown: &CancellationToken,
     ) -> Result<Tried> {
         let params = (self.params_for)(self.database)?;
-        // The dump's own database has another name, and so the one that it makes, too.
+        // The scratch database has another name than the dumped one, and so does the database that the
+        // dump creates.
         let no_other: Box<ParamsFor> = Box::new(|name| {
-            Err(Error::new(ErrorKind::Usage, format!("connect to \"{name}\"")).because("this is a trial"))
+            Err(Error::new(ErrorKind::Usage, format!("connect to \"{name}\""))
+                .because("a trial restore must stay in its scratch database"))
         });
         let request = restore::RestoreRequest {
             backup,
@@ -110,7 +112,7 @@ impl Trial<'_> {
         self.compare(params, shutdown).await
     }
 
-    /// Dumps the scratch database, and compares while the dump comes.
+    /// Dumps the scratch database, and compares while dumping.
     async fn compare(&self, params: ConnectParams, shutdown: &CancellationToken) -> Result<Tried> {
         let warnings = Warnings::default();
         let (sink, opened) = stream(format!("the dump of database {}", self.database));
@@ -119,7 +121,7 @@ impl Trial<'_> {
         let session = SessionOptions {
             role: self.role.clone(),
             encoding,
-            // Types and expressions are quoted by the server.
+            // The server quotes types and expressions.
             quote_all_identifiers: options.quote_all_identifiers,
             ..SessionOptions::default()
         };
@@ -133,14 +135,14 @@ impl Trial<'_> {
         };
         let dumping = dump(request, Arc::new(Silent), &warnings, shutdown.clone());
         let reading = read_back(opened, Depth::Comparable, Arc::new(Silent), shutdown);
-        // A dump that failed is one that is cut off: what it says itself is the reason.
+        // If the dump fails, the other side only sees that it is cut off: report the dump's error.
         let (dumped, read) = tokio::join!(Box::pin(dumping), Box::pin(reading));
         let (dumped, read) = (dumped?, read?);
         let comparison = compare(self.contents, &read)?;
         Ok(Tried { server_version: dumped.server_version, comparison })
     }
 
-    /// The flags that the backup was made with, as far as they show: what was left out of it has to
+    /// The flags with which the backup was made, as far as they can be recognized: what it left out must
     /// be left out again.
     fn options(&self) -> DumpOptions {
         let statements = &self.contents.statements;
@@ -166,7 +168,7 @@ impl Trial<'_> {
             statistics: !none(&begins(&[b"SELECT * FROM pg_catalog.pg_restore_"])),
             clean: !none(&drops),
             if_exists: !none(&|text| drops(text) && says(b" IF EXISTS ")(text)),
-            // Every database has comments or objects in `public`, which else needs no quotes.
+            // Every database has comments or objects in `public`, which need no quotes otherwise.
             quote_all_identifiers: !none(&|text| {
                 says(b" SCHEMA \"public\"")(text) || says(b" \"public\".")(text)
             }),
@@ -180,7 +182,7 @@ impl Trial<'_> {
     }
 }
 
-/// Makes the scratch database as the backup's own was: as it says itself, or with its encoding.
+/// Creates the scratch database like the backup's own: from its own statement, or with its encoding.
 async fn create(session: &Session, database: &str, contents: &BackupContents) -> Result<()> {
     let attempted = || format!("create the scratch database {database}");
     let fail = |e| failed(ErrorKind::RestoreFailed, attempted(), session.reason(e));
@@ -202,7 +204,7 @@ async fn create(session: &Session, database: &str, contents: &BackupContents) ->
     session.client.batch_execute(&sql).await.map_err(fail)
 }
 
-/// What `CREATE DATABASE` says after the template, but for the tablespace.
+/// Everything after the template in `CREATE DATABASE`, except the tablespace.
 fn settings_of(statement: &str) -> String {
     let Some((_, settings)) = statement.split_once("TEMPLATE = template0") else { return String::new() };
     let settings = settings.trim_end().trim_end_matches(';');
@@ -210,7 +212,7 @@ fn settings_of(statement: &str) -> String {
     settings[..end].to_owned()
 }
 
-/// Drops the scratch database, with its subscriptions, which would forbid it.
+/// Drops the scratch database, and its subscriptions first, which would prevent that.
 async fn drop_database(params: &ConnectParams, params_for: &ParamsFor, database: &str) -> Result<()> {
     let sql = format!("DROP DATABASE IF EXISTS {}", quoted(database));
     let attempted = || format!("drop the scratch database {database}");
@@ -220,7 +222,7 @@ async fn drop_database(params: &ConnectParams, params_for: &ParamsFor, database:
         let fail = |e| failed(ErrorKind::RestoreFailed, attempted(), e);
         let list = "SELECT subname::text FROM pg_catalog.pg_subscription
                      WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())";
-        // Only superusers may look, and only they can have restored any.
+        // Only superusers can see subscriptions, and only they can have restored any.
         for row in scratch.client.query(list, &[]).await.unwrap_or_default() {
             let name = quoted(&row.try_get::<_, EncodedText>(0).map_err(fail)?.0);
             for change in [
@@ -233,7 +235,7 @@ async fn drop_database(params: &ConnectParams, params_for: &ParamsFor, database:
         }
         scratch.close().await;
         let maintenance = connect(params).await?;
-        // FORCE came with 13.
+        // FORCE exists since 13.
         let force = if maintenance.version().major() >= 13 { " WITH (FORCE)" } else { "" };
         maintenance.client.batch_execute(&format!("{sql}{force}")).await.map_err(fail)?;
         maintenance.close().await;

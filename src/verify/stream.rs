@@ -1,4 +1,5 @@
-//! A sink that is read at once: a dump that is compared while it is made, and stored nowhere.
+//! A sink that is read while it is written: for a dump that is compared while it is made, and not
+//! stored.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::input::Opened;
 use crate::storage::sink::{Published, Sink, Upload};
 
-/// What waits to be read.
+/// How many chunks may wait to be read.
 const CHUNKS: usize = 4;
 
 type Chunks = mpsc::Sender<Result<Bytes>>;
@@ -23,7 +24,7 @@ pub(super) struct StreamSink {
     chunks: Mutex<Option<Chunks>>,
 }
 
-/// A sink, and what is written to it.
+/// A sink, and a reader of what is written to it.
 pub(super) fn stream(location: String) -> (StreamSink, Opened) {
     let (sender, receiver) = mpsc::channel(CHUNKS);
     let bytes = unfold(receiver, |mut receiver: mpsc::Receiver<Result<Bytes>>| async move {
@@ -35,7 +36,7 @@ pub(super) fn stream(location: String) -> (StreamSink, Opened) {
 
 impl StreamSink {
     fn gone(&self) -> Error {
-        Error::new(ErrorKind::Other, format!("read {}", self.location)).because("it is read already")
+        Error::new(ErrorKind::Other, format!("read {}", self.location)).because("it is already being read")
     }
 }
 
@@ -70,7 +71,7 @@ impl Upload for StreamUpload {
         async move {
             self.bytes += data.len() as u64;
             self.chunks.send(Ok(data)).await.map_err(|_| {
-                Error::new(ErrorKind::Other, format!("read {}", self.location)).because("nobody reads on")
+                Error::new(ErrorKind::Other, format!("read {}", self.location)).because("the reader stopped")
             })
         }
         .boxed()

@@ -1,4 +1,4 @@
-//! Metrics, in the text format of OpenMetrics, which Prometheus reads.
+//! Metrics in the OpenMetrics text format, which Prometheus reads.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 
 use crate::schedule::state::JobState;
 
-/// The type that the format's specification names
+/// The media type from the specification
 /// (<https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>).
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -37,13 +37,12 @@ struct OfDatabase {
 type Seconds<L> = Family<L, Gauge<f64, AtomicU64>>;
 type Number<L> = Family<L, Gauge>;
 
-/// All that is known, at `now`.
 pub(super) fn render(jobs: &[JobState], now: DateTime<Utc>) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("pgsiphon");
     let runs = Family::<OfRuns, Counter>::default();
-    registry.register("runs", "Runs since the scheduler has been up", runs.clone());
+    registry.register("runs", "Runs since the scheduler started", runs.clone());
     let running = Number::<OfJob>::default();
-    registry.register("running", "Whether a run is under way", running.clone());
+    registry.register("running", "Whether a run is in progress", running.clone());
     let next = Seconds::<OfJob>::default();
     registry.register("next_run_timestamp_seconds", "When the next run is due", next.clone());
     let duration = Seconds::<OfJob>::default();
@@ -51,23 +50,43 @@ pub(super) fn render(jobs: &[JobState], now: DateTime<Utc>) -> Result<String, fm
     let last_ok = Number::<OfJob>::default();
     registry.register("last_run_succeeded", "Whether the last run succeeded", last_ok.clone());
     let listable = Number::<OfJob>::default();
-    registry.register("store_listed", "Whether the store could be listed the last time", listable.clone());
+    registry.register(
+        "store_listed",
+        "Whether the last attempt to list the store succeeded",
+        listable.clone(),
+    );
     let age = Seconds::<OfDatabase>::default();
-    registry.register("last_good_backup_age_seconds", "The age of the newest good backup", age.clone());
+    registry.register("last_good_backup_age_seconds", "Age of the newest good backup", age.clone());
     let timestamp = Seconds::<OfDatabase>::default();
-    registry.register("last_good_backup_timestamp_seconds", "Its time", timestamp.clone());
+    registry.register(
+        "last_good_backup_timestamp_seconds",
+        "Time of the newest good backup",
+        timestamp.clone(),
+    );
     let stored = Number::<OfDatabase>::default();
-    registry.register("last_good_backup_stored_bytes", "Its size in the store", stored.clone());
+    registry.register(
+        "last_good_backup_stored_bytes",
+        "Size of the newest good backup in the store",
+        stored.clone(),
+    );
     let text = Number::<OfDatabase>::default();
-    registry.register("last_good_backup_text_bytes", "The size of its text", text.clone());
+    registry.register(
+        "last_good_backup_text_bytes",
+        "Uncompressed size of the newest good backup",
+        text.clone(),
+    );
     let rows = Number::<OfDatabase>::default();
-    registry.register("last_good_backup_rows", "Its number of rows", rows.clone());
+    registry.register("last_good_backup_rows", "Number of rows in the newest good backup", rows.clone());
     let took = Seconds::<OfDatabase>::default();
-    registry.register("last_good_backup_duration_seconds", "How long it took", took.clone());
+    registry.register(
+        "last_good_backup_duration_seconds",
+        "How long the newest good backup took",
+        took.clone(),
+    );
     let good = Number::<OfDatabase>::default();
-    registry.register("good_backups", "How many good backups there are", good.clone());
+    registry.register("good_backups", "Number of good backups", good.clone());
     let bad = Number::<OfDatabase>::default();
-    registry.register("other_backups", "How many backups there are that are not good", bad.clone());
+    registry.register("other_backups", "Number of backups that are not good", bad.clone());
 
     for job in jobs {
         let of_job = OfJob { job: job.name.clone() };

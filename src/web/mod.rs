@@ -1,4 +1,4 @@
-//! The scheduler's HTTP port: a status page, a health check, metrics. It reads, and changes nothing.
+//! The scheduler's HTTP server: a status page, a health check and metrics. It is read-only.
 
 mod metrics;
 mod page;
@@ -24,26 +24,26 @@ use tokio::sync::Semaphore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schedule::state::SchedulerState;
 
-/// The page brings all that it needs, and what is in names and messages can't make it run anything.
+/// The page is self-contained, and names and messages cannot make it run anything.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// What clients can take of us. Backups run in the same process, and need its memory and its file
+/// Limits on what clients can use: backups run in the same process and need its memory and file
 /// descriptors.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// Connections at a time. More wait until the system's queue for the port is full.
+    /// Concurrent connections. More wait in the system's queue for the port.
     connections: usize,
-    /// For a request's head to come, from when the connection is accepted.
+    /// Time to receive a request's head, from accepting the connection.
     head: Duration,
-    /// For a connection as a whole, with a client that takes its time to read.
+    /// Time for a whole connection, including a client that reads slowly.
     connection: Duration,
 }
 
 const LIMITS: Limits =
     Limits { connections: 64, head: Duration::from_secs(10), connection: Duration::from_secs(30) };
 
-/// A port that is open.
+/// The scheduler's HTTP server, listening on an open port.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
@@ -51,37 +51,37 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the port: `ADDRESS:PORT`, where port 0 means any that is free.
+    /// Opens `ADDRESS:PORT`. Port 0 picks a free port.
     ///
     /// # Errors
-    /// `Usage`: the address cannot be read, or it cannot be listened at.
+    /// `Usage`: the address cannot be parsed, or the port cannot be opened.
     pub async fn bind(listen: &str) -> Result<Self> {
         let failed = |error: std::io::Error| {
-            Error::new(ErrorKind::Usage, format!("listen at {listen} (http.listen)"))
+            Error::new(ErrorKind::Usage, format!("listen on {listen} (http.listen)"))
                 .because(error)
-                .hint("write ADDRESS:PORT, such as 127.0.0.1:8080")
+                .hint("use ADDRESS:PORT, for example 127.0.0.1:8080")
         };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Server { listener, address, limits: LIMITS })
     }
 
-    /// Where it listens.
+    /// The address it listens on, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers until it is dropped.
+    /// Answers requests until dropped.
     pub async fn serve(self, board: Arc<SchedulerState>) {
         let slots = Arc::new(Semaphore::new(self.limits.connections));
         loop {
-            // Nobody closes the semaphore.
+            // The semaphore is never closed.
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Out of file descriptors, perhaps: backups go on, and so do we, later.
-                    tracing::warn!("accept a connection at {}: {error}", self.address);
+                    // Perhaps out of file descriptors: backups go on, and this retries later.
+                    tracing::warn!("cannot accept a connection on {}: {error}", self.address);
                     tokio::time::sleep(Duration::from_secs(1)).await;
                     continue;
                 }
@@ -89,7 +89,7 @@ impl Server {
             let answered = answer_one(stream, Arc::clone(&board), self.limits.head);
             let limit = self.limits.connection;
             tokio::spawn(async move {
-                // Clients come and go; what they do wrong is their affair.
+                // Errors of clients are not worth logging.
                 drop(tokio::time::timeout(limit, answered).await);
                 drop(slot);
             });
@@ -97,8 +97,8 @@ impl Server {
     }
 }
 
-/// Answers one request. A connection carries no more, so none is kept open by a client with nothing to
-/// ask; those who come again every some seconds lose nothing by that.
+/// Answers one request, then closes the connection, so that an idle client does not hold one open.
+/// Clients that poll every few seconds don't need keep-alive.
 async fn answer_one(stream: TcpStream, board: Arc<SchedulerState>, head: Duration) -> hyper::Result<()> {
     let service = service_fn(move |request: Request<Incoming>| {
         let response = answer(request.method(), request.uri().path(), &board, Utc::now());
@@ -111,20 +111,20 @@ async fn answer_one(stream: TcpStream, board: Arc<SchedulerState>, head: Duratio
 
 fn answer(method: &Method, path: &str, board: &SchedulerState, now: DateTime<Utc>) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
-        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is supported\n".to_owned());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     match path {
         "/" => response(StatusCode::OK, "text/html; charset=utf-8", page::render(&board.read(), now)),
-        // The process lives and answers: what the backups are like is for status and metrics, since a
-        // restart would fix nothing about them.
+        // Says only that the process is up and answering: a restart would not fix anything about the
+        // backups, whose state is in the metrics and in `status`.
         "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
         "/metrics" => match metrics::render(&board.read(), now) {
             Ok(body) => response(StatusCode::OK, metrics::CONTENT_TYPE, body),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         },
-        _ => text(StatusCode::NOT_FOUND, "there are /, /healthz and /metrics\n".to_owned()),
+        _ => text(StatusCode::NOT_FOUND, "not found; try /, /healthz or /metrics\n".to_owned()),
     }
 }
 
@@ -175,7 +175,7 @@ mod tests {
     const SHORT: Limits =
         Limits { connections: 2, head: Duration::from_millis(300), connection: Duration::from_secs(20) };
 
-    /// The address of a server that answers until the test ends.
+    /// The address of a server that runs until the test ends.
     async fn serving(limits: Limits) -> SocketAddr {
         let server = Server { limits, ..Server::bind("127.0.0.1:0").await.unwrap() };
         let address = server.address();
@@ -183,10 +183,10 @@ mod tests {
         address
     }
 
-    /// All that the server says until it closes the connection.
+    /// Everything the server sends until it closes the connection.
     async fn heard(stream: &mut TcpStream) -> String {
         let mut all = Vec::new();
-        // A connection that is reset is closed, too.
+        // A reset also closes the connection.
         drop(stream.read_to_end(&mut all).await);
         String::from_utf8(all).unwrap()
     }

@@ -1,4 +1,4 @@
-//! The status page: one document with everything in it.
+//! The status page: one self-contained document.
 
 use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -6,12 +6,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::plot::{self, bytes, time};
 use crate::schedule::state::{Backup, FinishedRun, JobState};
 
-/// How many backups of a database are listed; all are in the plot.
+/// How many backups of a database the table lists; the plot shows all of them.
 const LISTED: usize = 14;
 
 const STYLE: &str = include_str!("page.css");
 
-/// The page, at `now`.
 pub(super) fn render(jobs: &[JobState], now: DateTime<Utc>) -> String {
     let page = html! {
         (DOCTYPE)
@@ -30,7 +29,7 @@ pub(super) fn render(jobs: &[JobState], now: DateTime<Utc>) -> String {
                 }
                 main {
                     @for job in jobs { (section(job, now)) }
-                    @if jobs.is_empty() { p { "No job is configured." } }
+                    @if jobs.is_empty() { p { "No jobs are configured." } }
                 }
             }
         }
@@ -38,7 +37,7 @@ pub(super) fn render(jobs: &[JobState], now: DateTime<Utc>) -> String {
     page.into_string()
 }
 
-/// What a tab shows.
+/// The text in the browser tab.
 fn title(jobs: &[JobState]) -> &'static str {
     let failed = jobs.iter().any(|job| job.last.as_ref().is_some_and(|run| !run.failures.is_empty()));
     if failed { "✗ pgsiphon: a run failed" } else { "pgsiphon" }
@@ -76,7 +75,7 @@ fn section(job: &JobState, now: DateTime<Utc>) -> Markup {
                 }
             }
             @for subject in job.subjects() { (database(job, subject, now)) }
-            @if job.backups.is_empty() && job.list_problem.is_none() { p { "There is no backup yet." } }
+            @if job.backups.is_empty() && job.list_problem.is_none() { p { "No backups yet." } }
         }
     }
 }
@@ -102,7 +101,7 @@ fn database(job: &JobState, subject: &str, now: DateTime<Utc>) -> Markup {
                     "Newest good backup: " strong { (span((now - newest.timestamp).num_seconds())) " old" }
                     ", " (bytes(newest.stored_bytes)) "."
                 }
-                None => span class="bad" { "✗ There is no good backup." },
+                None => span class="bad" { "✗ No good backup." },
             }
         }
         (plot::sizes(&good))
@@ -135,12 +134,12 @@ fn row(backup: &Backup) -> Markup {
     }
 }
 
-/// What to type to have it back; a click selects it.
+/// The command that restores the backup; a click selects it.
 fn restore_command(location: &str) -> String {
     format!("pgsiphon restore '{}' --to postgresql://HOST/NEW_DATABASE", location.replace('\'', r"'\''"))
 }
 
-/// A time span for people: its two largest units.
+/// A human-readable time span: its two largest units.
 fn span(seconds: i64) -> String {
     let (sign, seconds) = if seconds < 0 { ("-", -seconds) } else { ("", seconds) };
     let text = match seconds {
@@ -169,7 +168,7 @@ mod tests {
             rows: Some(1000),
             seconds: Some(1.5),
             is_good,
-            problem: (!is_good).then(|| "there is no manifest beside it".into()),
+            problem: (!is_good).then(|| "it has no manifest".into()),
             location: format!("s3://b/it's_{day}.sql.gz"),
         };
         let run = FinishedRun {
@@ -198,7 +197,7 @@ mod tests {
             "<title>✗ pgsiphon: a run failed</title>",
             "2026-01-05 04:00:00 (in 23 h 0 min)",
             "2 d 1 h old",
-            "there is no manifest beside it",
+            "it has no manifest",
             "<polyline",
             "pgsiphon restore 's3://b/it'\\''s_2.sql.gz' --to postgresql://HOST/NEW_DATABASE",
         ] {
@@ -206,7 +205,7 @@ mod tests {
         }
         assert!(!page.contains("<script>") && !page.contains("shop <b>"), "unescaped: {page}");
         assert!(!page.contains("it'\\''s_3.sql.gz"), "a bad backup is offered for restore");
-        assert!(!page.contains("src=") && !page.contains("href="), "the page asks for something outside");
+        assert!(!page.contains("src=") && !page.contains("href="), "the page loads an external resource");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The sizes of backups over time, as a picture that needs no script.
+//! Plots backup sizes over time as SVG, without a script.
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -7,11 +7,11 @@ use crate::schedule::state::Backup;
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 120.0;
-/// Around the plot, so that points at its edges are whole.
+/// Space around the plot, so that points at the edges are not clipped.
 const MARGIN: f64 = 6.0;
 
-/// Draws the backups, which are ordered from old to new. The vertical axis begins at zero, so that a
-/// drop to half looks like one.
+/// Plots the backups, which are sorted oldest first. The vertical axis starts at zero, so that a drop to
+/// half looks like one.
 pub(super) fn sizes(backups: &[&Backup]) -> Markup {
     let (Some(first), Some(last)) = (backups.first(), backups.last()) else { return html! {} };
     let largest = backups.iter().map(|backup| backup.stored_bytes).max().unwrap_or(0).max(1);
@@ -45,7 +45,7 @@ pub(super) fn sizes(backups: &[&Backup]) -> Markup {
     }
 }
 
-/// For people: `19.4 MB`.
+/// Human-readable: `19.4 MB`.
 pub(super) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     let mut value = count as f64;
@@ -63,7 +63,7 @@ pub(super) fn bytes(count: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
-/// For people, in UTC.
+/// Human-readable, in UTC.
 pub(super) fn time(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S").to_string()
 }

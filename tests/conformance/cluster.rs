@@ -1,8 +1,7 @@
-//! Roles, tablespaces and all databases: our text is pg_dumpall's text, and a new cluster of it is
-//! the same again.
+//! Roles, tablespaces and all databases: our text equals pg_dumpall's text, and a new cluster restored
+//! from it is the same again.
 //!
-//! These belong to whole clusters, so each trial starts two of its own: one to dump, one to
-//! restore to.
+//! These belong to whole clusters, so each trial starts two: one to dump, one to restore to.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,16 +13,16 @@ use crate::support::oracle::{self, Pair, Source, Subject};
 use crate::support::own_servers::OwnServers;
 use crate::support::servers::{Postgres, clean_command};
 
-/// The first major that has a pg_dumpall of its own here.
+/// The first major version with its own pg_dumpall here.
 pub(crate) const OLDEST_MAJOR: u32 = 14;
 
 const GLOBALS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/globals");
 
-/// One for all parts: by itself pg_dumpall has a random one for each.
+/// One key for all parts: by default pg_dumpall uses a random one for each.
 const RESTRICT_KEY: [&str; 2] = ["--restrict-key", "key"];
 
-/// What pg_dumpall and we are asked for. Where none of -g, -r and --tablespaces-only is among it,
-/// all databases are dumped, for which we want `--all` besides.
+/// The flags for pg_dumpall and for us. Without -g, -r or --tablespaces-only, all databases are dumped,
+/// for which we also need `--all`.
 const FLAGS: &[&[&str]] = &[
     &["-g"],
     &["-g", "-c", "--if-exists", "-v"],
@@ -40,8 +39,7 @@ const FLAGS: &[&[&str]] = &[
     &["-c", "--if-exists", "-O", "-x", "--exclude-database", "SKIP*|latin?"],
 ];
 
-/// Labels, which only a module could set as it should be done, and which can't be restored
-/// without it.
+/// Labels, which only a module could set properly, and which cannot be restored without it.
 const LABEL: &str = "SET allow_system_table_mods = on;
     INSERT INTO pg_shseclabel
     SELECT oid, tableoid, provider, 'it''s \\a label of ' || name
@@ -51,7 +49,7 @@ const LABEL: &str = "SET allow_system_table_mods = on;
            unnest(ARRAY['a provider', 'dummy']) AS provider";
 const UNLABEL: &str = "SET allow_system_table_mods = on; DELETE FROM pg_shseclabel";
 
-/// Loads the test data, compares all flag sets, and makes the round trip.
+/// Loads the test data, compares all flag sets, and restores.
 pub(crate) fn run(major: u32, built: &str) -> Outcome<()> {
     let own = OwnServers::start(&["--versions", &major.to_string()])?;
     let original = own.servers.postgres(major)?;
@@ -78,7 +76,7 @@ pub(crate) fn run(major: u32, built: &str) -> Outcome<()> {
     if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n")) }
 }
 
-/// `NAME.sql`, and after it `NAME.N.sql` on majors from N on, for each name.
+/// For each name `NAME.sql`, followed by `NAME.N.sql` on major versions from N on.
 fn inputs(major: u32) -> Outcome<Vec<PathBuf>> {
     let mut files = Vec::new();
     for name in ["roles", "tablespaces", "databases"] {
@@ -92,7 +90,7 @@ fn inputs(major: u32) -> Outcome<Vec<PathBuf>> {
 fn dump(server: &Postgres, subject: &Subject, flags: &[&str], folder: &Path) -> Outcome<Pair> {
     let mut flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
     let mut source = Source::cluster(server);
-    // A user of the flags' own goes before the superuser, whom the connection names.
+    // A user in the flags has precedence over the superuser in the connection options.
     if let Some(user) = flags.iter().position(|flag| flag == "-U") {
         let named: Vec<String> = flags.drain(user..).collect();
         source.connection.truncate(source.connection.len() - 2);
@@ -102,12 +100,11 @@ fn dump(server: &Postgres, subject: &Subject, flags: &[&str], folder: &Path) -> 
     Pair::dump_cluster(&source, subject, &flags, folder)
 }
 
-/// Restores a script that makes all of a cluster; gives what went wrong.
+/// Restores a script of a whole cluster; returns what went wrong.
 type Restore = fn(&Postgres, u32, &Path) -> Outcome<Option<String>>;
 
-/// Restores our dump into an empty cluster, by psql and then into another by pgsiphon. pg_dumpall
-/// has to find each the same but for the directories of tablespaces, of which each cluster has its
-/// own.
+/// Restores our dump into an empty cluster with psql, and then into another with pgsiphon. pg_dumpall
+/// must dump each the same, except for the directories of tablespaces, which differ by cluster.
 fn round_trip(original: &Postgres, first: &Pair, major: u32, folder: &Path) -> Outcome<Option<String>> {
     let ways: [(&str, Restore); 2] = [("psql", run_script), ("pgsiphon", run_restore)];
     for (who, restore) in ways {
@@ -128,11 +125,11 @@ fn round_trip(original: &Postgres, first: &Pair, major: u32, folder: &Path) -> O
     Ok(None)
 }
 
-/// A copy of a dump with other directories of tablespaces.
+/// A copy of a dump with other tablespace directories.
 fn relocate(path: &Path, from: &str, to: &str) -> Outcome<PathBuf> {
     let failed = |e: std::io::Error| format!("relocate {}: {e}", path.display());
     let text = std::fs::read(path).map_err(failed)?;
-    // LATIN1 rows are no UTF-8; each byte as a character of its own comes back as it was.
+    // LATIN1 rows are not UTF-8; reading each byte as a character preserves them.
     let text: String = text.into_iter().map(char::from).collect();
     let text: Vec<u8> = text.replace(from, to).chars().map(|c| c as u8).collect();
     let relocated = path.with_extension("relocated.sql");
@@ -140,19 +137,19 @@ fn relocate(path: &Path, from: &str, to: &str) -> Outcome<PathBuf> {
     Ok(relocated)
 }
 
-/// Where tablespaces.sql has its directories.
+/// The directories of tablespaces.sql.
 fn spaces(server: &Postgres) -> Outcome<String> {
     let sql = "SELECT regexp_replace(current_setting('data_directory'), '[^/]*$', 'spaces')";
     Ok(ask(server, "postgres", sql)?.trim_end().to_owned())
 }
 
-/// A literal with the command that makes the directories of tablespaces.sql.
+/// A literal with the command that creates the directories of tablespaces.sql.
 fn make_directories(spaces: &str) -> String {
     format!("'cat > /dev/null; mkdir -p {spaces} && cd {spaces} && mkdir one \"two \\\"2\\\"\" three'")
 }
 
-/// Runs a script by psql; what it complains about comes back, but for the superuser, who is there
-/// before.
+/// Runs a script with psql, and returns its errors, except for the one about the superuser, who already
+/// exists.
 fn run_script(server: &Postgres, major: u32, script: &Path) -> Outcome<Option<String>> {
     let mut psql = server.client("psql");
     psql.args(["-X", "-q", "-d", "postgres", "-f"]).arg(script).stdout(Stdio::null());
@@ -165,7 +162,7 @@ fn run_script(server: &Postgres, major: u32, script: &Path) -> Outcome<Option<St
     Ok((!unexpected.is_empty()).then(|| unexpected.join("\n")))
 }
 
-/// The same by `pgsiphon restore`, which takes no error but that one.
+/// Does the same with `pgsiphon restore`, which must only report that error.
 fn run_restore(server: &Postgres, major: u32, script: &Path) -> Outcome<Option<String>> {
     let mut restore = clean_command(crate::PGSIPHON);
     restore.arg("restore").args(server.connection_options()).args(["-d", "postgres"]).arg(script);

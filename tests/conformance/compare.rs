@@ -1,11 +1,11 @@
-//! The harness as a tool, behind `scripts/conformance`:
+//! The harness as a command, used by `scripts/conformance`:
 //!
 //! ```text
 //! compare [--dsn DSN --bindir DIR | FILE.sql[.gz]] [-- FLAGS]
 //! ```
 //!
-//! With a DSN both programs dump that database, which is only read. With a file it is loaded into
-//! a scratch database on each running server, compared, and taken through the round trip.
+//! With a DSN, both programs dump that database, which is only read. With a file, it is loaded into a
+//! scratch database on each running server, compared, and restored.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -31,7 +31,7 @@ enum Target {
     Sql(PathBuf),
 }
 
-/// One line of the table.
+/// One row of the table.
 struct Row {
     what: String,
     bytes: u64,
@@ -39,7 +39,7 @@ struct Row {
     result: Result<(), String>,
 }
 
-/// Prints a table and what differs; the exit code is 1 if anything does, 2 on wrong use.
+/// Prints a table and the differences; the exit code is 1 if there are any, 2 on wrong usage.
 pub(crate) fn main(arguments: Vec<String>) -> ExitCode {
     let rows = match parse(arguments).and_then(|request| run(&request)) {
         Ok(rows) => rows,
@@ -102,7 +102,7 @@ fn run(request: &Request) -> Outcome<Vec<Row>> {
     }
 }
 
-/// A password or a service that the DSN leaves to the environment; not our own variables.
+/// Variables for a password or a service that the DSN omits; not our own variables.
 fn steers_libpq(name: &str) -> bool {
     name.starts_with("PG") && !name.starts_with("PGSIPHON")
 }
@@ -153,7 +153,7 @@ fn size(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |m| m.len())
 }
 
-/// The file itself, or what is in it if it is compressed by gzip.
+/// The file itself, or its decompressed contents if it is in gzip format.
 fn plain_sql(file: &Path, folder: &Path) -> Outcome<PathBuf> {
     let failed = |e: std::io::Error| format!("read {}: {e}", file.display());
     let mut magic = [0u8; 2];

@@ -1,8 +1,8 @@
-//! Every case in `testdata/schemas/` × every running PostgreSQL: our text is pg_dump's text, and
-//! what psql makes of it is the same database again. And, on clusters of their own, what belongs
-//! to no database, and all databases together.
+//! Every case in `testdata/schemas/` × every running PostgreSQL: our text equals pg_dump's text, and
+//! psql restores it to the same database. Also, on separate clusters, cluster-wide objects, and all
+//! databases together.
 //!
-//! `scripts/conformance` uses the same program as a tool on any database: see `compare.rs`.
+//! `scripts/conformance` runs the same program on any database: see `compare.rs`.
 
 // A failed unwrap is a failed test.
 #![allow(clippy::unwrap_used)]

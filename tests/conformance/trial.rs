@@ -10,8 +10,8 @@ use crate::support::not_null_names;
 use crate::support::oracle::{self, Pair, Source, Subject};
 use crate::support::servers::Postgres;
 
-/// Loads the case, compares all its flag sets, and makes the round trips. All that differs is in
-/// the error, not only the first.
+/// Loads the case, compares all its flag sets, and restores. The error contains all differences, not
+/// only the first.
 pub(crate) fn run(case: &Case, server: &Postgres, major: u32, built: &str) -> Outcome<()> {
     let folder = tempfile::tempdir().map_err(|e| format!("make a temporary folder: {e}"))?;
     let settings =
@@ -22,7 +22,7 @@ pub(crate) fn run(case: &Case, server: &Postgres, major: u32, built: &str) -> Ou
 
     let subject = Subject::from_environment(built, &server.bindir);
     let mut complaints = Vec::new();
-    // What is dumped without flags is kept for the round trip.
+    // The dump without flags is kept for restoring.
     let plain =
         Pair::dump(&Source::database(server, original.name()), &subject, &[], &folder.path().join("plain"))?;
     let difference = |pair: &Pair, fails: bool| match pair.difference(fails)? {
@@ -53,11 +53,11 @@ pub(crate) fn run(case: &Case, server: &Postgres, major: u32, built: &str) -> Ou
     if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n")) }
 }
 
-/// The newest version that builds know which are tried on the servers after it.
+/// The newest known versions that are simulated for newer servers.
 const EARLIER: std::ops::RangeInclusive<u32> = 17..=18;
 
-/// Dumps as a build does that knows only `known` and older majors. Where the case uses nothing newer the
-/// dump must be the same; else there must be none.
+/// Dumps like a build that knows only `known` and older versions. If the case uses nothing newer, the
+/// dump must be the same; otherwise there must be none.
 fn as_an_earlier_build(
     database: &Database,
     subject: &Subject,
@@ -80,10 +80,10 @@ fn as_an_earlier_build(
     }
 }
 
-/// Lets a build with debug assertions forget newer majors.
+/// Makes a build with debug assertions forget newer versions.
 const NEWEST_VARIABLE: &str = "PGSIPHON_TEST_NEWEST_MAJOR";
 
-/// None if both texts are the same and hold what the flag set says they must.
+/// None if both texts are the same and satisfy the flag set.
 fn compare(
     database: &Database,
     subject: &Subject,
@@ -111,8 +111,9 @@ fn compare(
     Ok((!wrong.is_empty()).then_some(wrong))
 }
 
-/// Restores our dump into an empty database by psql, which pg_dump then has to find the `same`, and
-/// into another one by `pgsiphon restore`, which pg_dump has to find as psql's, always.
+/// Restores our dump into an empty database with psql, after which pg_dump must print the `same`, and
+/// into another one with `pgsiphon restore`, after which pg_dump must always print the same as after
+/// psql.
 fn round_trip(
     first: &Pair,
     server: &Postgres,
@@ -140,7 +141,7 @@ fn round_trip(
     Ok(difference.map(|text| format!("── restored by psql and by pgsiphon (pg_dump of both) ──\n{text}")))
 }
 
-/// The same with `-C`: the original gives up its name, and the restore makes it anew.
+/// The same with `-C`: the original is renamed, and the restore creates it again.
 fn round_trip_create(original: &mut Database, subject: &Subject, folder: &Path) -> Outcome<Option<String>> {
     let server = original.server().clone();
     let flags = ["-C".to_owned()];

@@ -1,4 +1,4 @@
-//! Certificates of all the kinds that servers and clients show.
+//! Certificates of all kinds for servers and clients.
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
@@ -36,7 +36,7 @@ impl Authority {
         Self::with(name, &rcgen::PKCS_ECDSA_P256_SHA256)
     }
 
-    /// One that signs by that algorithm.
+    /// An authority with this signature algorithm.
     pub(crate) fn with(name: &str, algorithm: &'static SignatureAlgorithm) -> Self {
         let mut params = params(name, &[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -71,8 +71,8 @@ impl Authority {
         Pair::new(&params(name, &[name]).signed_by(&key, &self.0).unwrap(), &key)
     }
 
-    /// A server's certificate with a key that is for RSA-PSS only, as `openssl genpkey -algorithm
-    /// rsa-pss` makes it.
+    /// A server's certificate with a key for RSA-PSS only, like one of `openssl genpkey -algorithm
+    /// rsa-pss`.
     pub(crate) fn server_rsa_pss(&self, name: &str) -> Pair {
         let pair = self.server_with(name, &rcgen::PKCS_RSA_SHA256);
         let oid = x509_cert::der::asn1::ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
@@ -92,7 +92,7 @@ impl Authority {
         Pair { key: pem("PRIVATE KEY", &key), ..signed }
     }
 
-    /// Changes a certificate and signs it anew.
+    /// Changes a certificate and signs it again.
     fn signed_again(&self, pair: &Pair, change: impl FnOnce(&mut x509_cert::Certificate)) -> Pair {
         let mut certificate = x509_cert::Certificate::from_der(&pair.der).unwrap();
         change(&mut certificate);
@@ -102,7 +102,7 @@ impl Authority {
         Pair { certificate: pem("CERTIFICATE", &der), key: pair.key.clone(), der }
     }
 
-    /// Itself, as an authority of X.509 version 1.
+    /// The authority's own certificate, as X.509 version 1.
     pub(crate) fn pem_version_1(&self) -> String {
         let itself = Pair { certificate: self.pem(), key: String::new(), der: self.0.der().to_vec() };
         let old = self.signed_again(&itself, |certificate| {
@@ -140,8 +140,8 @@ impl Authority {
     }
 }
 
-/// What `openssl req -new -x509` makes by default, and the manual recommends for a start: it has
-/// a common name only, and calls itself an authority.
+/// A certificate like that of `openssl req -new -x509` by default, which the manual recommends for a
+/// start: it has only a common name, and claims to be an authority.
 pub(crate) fn self_signed(common_name: &str) -> Pair {
     let key = KeyPair::generate().unwrap();
     let mut params = params(common_name, &[]);
@@ -149,7 +149,7 @@ pub(crate) fn self_signed(common_name: &str) -> Pair {
     Pair::new(&params.self_signed(&key).unwrap(), &key)
 }
 
-/// As what `openssl x509 -req` makes without extensions: X.509 version 1.
+/// Like a certificate of `openssl x509 -req` without extensions: X.509 version 1.
 pub(crate) fn version_1(common_name: &str) -> Pair {
     let pair = self_signed(common_name);
     let key = KeyPair::from_pem(&pair.key).unwrap();

@@ -1,4 +1,4 @@
-//! A throw-away cluster whose pg_hba.conf knows one role for each way to log in.
+//! A temporary cluster whose pg_hba.conf has one role for each login method.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,12 +11,12 @@ use tempfile::TempDir;
 
 use crate::certificates::Pair;
 
-/// Debian's `nobody`, whom the server runs as where we are root: PostgreSQL refuses to be root.
+/// Debian's `nobody`, as which the server runs if we are root: PostgreSQL refuses to run as root.
 const NOBODY: u32 = 65534;
 /// The password of all roles that have one.
 pub(crate) const PASSWORD: &str = "hunter2:\\ é";
 
-/// The roles are named after what pg_hba.conf demands of them.
+/// The roles are named after the method that pg_hba.conf requires for them.
 const HBA: &str = "
 local   all all                      trust
 host    all trusted     127.0.0.1/32 trust
@@ -35,7 +35,7 @@ pub(crate) struct Cluster {
     bindir: PathBuf,
 }
 
-/// Starts a cluster that shows `server` to clients and trusts `client_authority` for theirs.
+/// Starts a cluster that presents `server` to clients and trusts `client_authority` for theirs.
 pub(crate) fn cluster(server: &Pair, client_authority: &str) -> Cluster {
     let directory = tempfile::Builder::new().prefix("pgsiphon-connect-").tempdir_in("/tmp").unwrap();
     give_away(directory.path());
@@ -68,7 +68,7 @@ fn roles() -> String {
     )
 }
 
-/// Programs of the newest PostgreSQL that `scripts/servers` knows.
+/// The directory with programs of the newest PostgreSQL that `scripts/servers` knows.
 fn bindir() -> PathBuf {
     let path = std::env::var_os("PGSIPHON_TEST_SERVERS")
         .expect("PGSIPHON_TEST_SERVERS is not set: run scripts/test, or scripts/servers run -- cargo test");
@@ -109,14 +109,14 @@ impl Cluster {
         self.write("server.key", &pair.key);
     }
 
-    /// Shows another certificate from now on.
+    /// Presents another certificate from now on.
     pub(crate) fn use_certificate(&self, pair: &Pair) {
         self.stop();
         self.put_certificate(pair);
         self.start();
     }
 
-    /// Starts anew with further settings, which hold until the next call.
+    /// Restarts with additional settings, which apply until the next call.
     pub(crate) fn use_settings(&self, settings: &str) {
         self.stop();
         self.write("odd.conf", settings);

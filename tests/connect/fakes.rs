@@ -1,4 +1,4 @@
-//! Servers that are none.
+//! Fake servers.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -9,7 +9,7 @@ use pgsiphon::ErrorKind;
 
 use crate::world::{World, block_on, try_connect};
 
-/// Answers each connection's first bytes with `answer`, then waits for the end if `stays`.
+/// Answers each connection's first bytes with `answer`, then waits for the client if `stays`.
 fn answering(answer: &'static [u8], stays: bool) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -57,7 +57,7 @@ pub(crate) fn bytes_before_tls_are_refused(_: &World) {
     assert!(report.contains("unencrypted data"), "{report}");
 }
 
-pub(crate) fn nonsense_is_no_panic(_: &World) {
+pub(crate) fn nonsense_does_not_panic(_: &World) {
     const LONG: &[u8] = b"R\x7f\xff\xff\xff\0\0\0\x0a";
     const NEGATIVE: &[u8] = b"R\xff\xff\xff\xff\0\0\0\0";
     const NO_SASL: &[u8] = b"R\0\0\0\x0a\0\0\0\x0a\0\0";
@@ -70,7 +70,7 @@ pub(crate) fn nonsense_is_no_panic(_: &World) {
             report(address, &format!("sslmode={mode} connect_timeout=5"));
         }
     }
-    // What is no answer to the TLS request is no reason to go on without TLS.
+    // An invalid answer to the TLS request is not a reason to continue without TLS.
     let http = answering(HTTP, false);
     assert!(report(http, "sslmode=require").contains("not PostgreSQL's"));
 }

@@ -1,4 +1,4 @@
-//! Servers that allow little: one connection, a millisecond, no startup parameters, no login.
+//! Servers with tight limits: one connection, a millisecond, no startup parameters, no login.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::world::{Files, World, ask, block_on, connected, failure};
 
-/// Runs pgsiphon, with nothing in the environment but these variables.
+/// Runs pgsiphon with only these environment variables.
 fn pgsiphon(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_pgsiphon"));
     command.args(arguments).env_clear().envs(variables.iter().copied()).output().unwrap()
@@ -22,11 +22,11 @@ fn succeeded(output: Output) -> String {
 
 fn dump(string: &str, arguments: &[&str]) -> String {
     let dumped = succeeded(pgsiphon(&[&["dump", string][..], arguments].concat(), &[]));
-    // The key of \restrict is another one each time.
+    // The key of \restrict differs each time.
     dumped.lines().filter(|line| !line.contains("restrict ")).collect::<Vec<_>>().join("\n")
 }
 
-/// Rows, foreign tables, large objects, and more tables than make the catalogs worth a second session.
+/// Rows, foreign tables, large objects, and enough tables for a second session to read the catalogs.
 pub(crate) fn one_connection_is_enough(world: &World) {
     let cluster = world.cluster();
     cluster.psql("postgres", "CREATE DATABASE lonely");
@@ -48,7 +48,7 @@ pub(crate) fn one_connection_is_enough(world: &World) {
     let expected = dump(&string("postgres"), &[&flags[..], &["-j", "4"]].concat());
     assert!(expected.contains("5000\n"));
     for role in ["one_at_a_time", "two_at_a_time"] {
-        // By itself, and where more are asked for than there may be.
+        // By default, and if more sessions are requested than allowed.
         for jobs in ["1", "2", "8"] {
             let dumped = dump(&string(role), &[&flags[..], &["-j", jobs]].concat());
             assert!(dumped == expected, "{role} with {jobs}");
@@ -75,7 +75,7 @@ pub(crate) fn timeouts_of_roles_and_databases_do_not_count(world: &World) {
         cluster.psql("postgres", &format!("ALTER DATABASE hasty SET {name} = '1ms'"));
     }
     for jobs in ["1", "4"] {
-        // The settings of the database are in the dump, and so are all rows.
+        // The dump contains the database's settings and all rows.
         assert!(dump(&string, &["-j", jobs, "-C"]).contains("1000000\n"));
     }
     block_on(async {
@@ -83,14 +83,14 @@ pub(crate) fn timeouts_of_roles_and_databases_do_not_count(world: &World) {
         for name in ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"] {
             assert_eq!(ask(&session, &format!("SHOW {name}")).await, "0");
         }
-        // What the user asks for is what the user gets.
+        // An explicit setting is respected.
         let session = connected(&format!("{string} options='-c lock_timeout=7s'")).await;
         assert_eq!(ask(&session, "SHOW lock_timeout").await, "7s");
     });
 }
 
 /// PgBouncer without `ignore_startup_parameters`.
-pub(crate) fn poolers_that_refuse_parameters_serve_too(world: &World) {
+pub(crate) fn poolers_that_reject_parameters_are_supported(world: &World) {
     let server = world.cluster().port;
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -107,7 +107,7 @@ pub(crate) fn poolers_that_refuse_parameters_serve_too(world: &World) {
         assert_eq!(ask(&session, "SELECT 1").await, "1");
     });
     assert_eq!(refusals.try_iter().count(), 1);
-    // It is learnt once, for all sessions.
+    // It is learned once, for all sessions.
     assert!(dump(&string, &["-j", "4", "-T", "*"]).contains("PostgreSQL database dump complete"));
     assert_eq!(refusals.try_iter().count(), 1);
 }
@@ -137,7 +137,7 @@ fn pool(mut client: TcpStream, server: u16, refusals: &std::sync::mpsc::Sender<(
 }
 
 /// The pause before another attempt would be half a minute.
-pub(crate) fn what_is_refused_for_good_is_tried_once(world: &World) {
+pub(crate) fn permanent_failures_are_not_retried(world: &World) {
     let files = Files::default();
     let stranger = files.write("stranger.crt", &crate::certificates::Authority::new("a stranger").pem());
     for (what, rest) in [

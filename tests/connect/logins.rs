@@ -1,4 +1,4 @@
-//! Ways to log in.
+//! Login methods.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ fn password() -> String {
     format!("password='{}'", PASSWORD.replace('\\', r"\\"))
 }
 
-pub(crate) fn every_way_to_log_in(world: &World) {
+pub(crate) fn every_login_method(world: &World) {
     block_on(async {
         let session = connected(&world.socket("sslmode=require")).await;
         assert!(!session.is_tls(), "TLS is never used on a socket");
@@ -68,7 +68,7 @@ pub(crate) fn prefer_and_allow_fall_back(world: &World) {
                 assert_eq!(sqlstate(&error).map(|code| code.code()), Some("28000"));
             }
         }
-        // Where both fail, both are told.
+        // If both fail, both are reported.
         let report = failure(&world.tcp("user=nobody_knows")).await;
         assert_eq!(report.matches("no pg_hba.conf entry").count(), 2, "{report}");
         assert_eq!(report.matches(", with TLS").count(), 1, "{report}");
@@ -119,7 +119,7 @@ pub(crate) fn require_auth(world: &World) {
     });
 }
 
-pub(crate) fn failures_say_what_and_never_the_password(world: &World) {
+pub(crate) fn failures_never_contain_the_password(world: &World) {
     const WRONG: &str = "opensesame";
     let port = world.cluster().port;
     let mut reports = Vec::new();
@@ -201,7 +201,7 @@ pub(crate) fn the_user_is_asked_once(world: &World) {
         connect(&with_prompt(&world.tcp("user=scram password=wrong"), PromptPolicy::IfNeeded))
             .await
             .unwrap_err();
-        assert_eq!(asked_so_far(), 0, "a wrong password is no missing one");
+        assert_eq!(asked_so_far(), 0, "a wrong password is not a missing one");
 
         connect(&with_prompt(&world.tcp("user=scram password=wrong"), PromptPolicy::Force)).await.unwrap();
         assert_eq!(asked_so_far(), 1, "what the user types counts");

@@ -1,4 +1,4 @@
-//! What can be done with a connection.
+//! Operations on a connection.
 
 use std::time::{Duration, Instant};
 
@@ -96,7 +96,7 @@ pub(crate) fn cancel(world: &World) {
             assert!(!is_connection_lost(&error));
             assert!(started.elapsed() < Duration::from_secs(30));
             session.cancel().await.unwrap();
-            // A cancel request may arrive late, but the connection stays good.
+            // A cancel request may arrive late, but the connection remains usable.
             let _ = session.client.batch_execute("SELECT 1").await;
             assert_eq!(ask(&session, "SELECT 2").await, "2");
         }
@@ -143,7 +143,7 @@ pub(crate) fn texts_of_any_encoding(world: &World) {
         let session = connected(&world.socket("dbname=postgres")).await;
         ask(&session, "SELECT (pg_char_to_encoding('MULE_INTERNAL') >= 0)::text").await
     });
-    // It is gone from version 19 on.
+    // It no longer exists from version 19 on.
     let last = (of_multibyte_emacs == "true").then_some("MULE_INTERNAL");
     for encoding in ["SQL_ASCII", "LATIN1", "EUC_JP"].into_iter().chain(last) {
         let dbname = encoding.to_lowercase();

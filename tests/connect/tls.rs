@@ -1,4 +1,4 @@
-//! TLS: whose certificates are good enough, by sslmode.
+//! TLS: which certificates are accepted by which sslmode.
 
 use pgsiphon::ErrorKind;
 
@@ -6,7 +6,7 @@ use crate::certificates::{Authority, self_signed, version_1};
 use crate::cluster::cluster;
 use crate::world::{Files, World, ask, block_on, connected, failure, params_in, try_connect, try_connect_in};
 
-pub(crate) fn certificates_are_checked_as_asked(world: &World) {
+pub(crate) fn certificates_are_verified_as_configured(world: &World) {
     let files = Files::default();
     let stranger = files.write("stranger.crt", &Authority::new("a stranger").pem());
     let ca = world.ca_file();
@@ -25,7 +25,7 @@ pub(crate) fn certificates_are_checked_as_asked(world: &World) {
             (&only_address, "verify-ca", &ca, true),
             (&right_name, "verify-ca", &stranger, false),
             (&right_name, "verify-full", &stranger, false),
-            // As in libpq, root certificates that are there make require check the chain.
+            // As in libpq, existing root certificates make require verify the chain.
             (&right_name, "require", &stranger, false),
             (&other_name, "require", &ca, true),
         ] {
@@ -39,7 +39,7 @@ pub(crate) fn certificates_are_checked_as_asked(world: &World) {
                 }
             }
         }
-        // prefer goes on without TLS where TLS fails.
+        // prefer continues without TLS if TLS fails.
         let session = connected(&format!("{right_name} sslmode=prefer sslrootcert={stranger}")).await;
         assert!(!session.is_tls());
 
@@ -79,7 +79,7 @@ pub(crate) fn certificates_are_checked_as_asked(world: &World) {
     });
 }
 
-/// Certificates that PostgreSQL's own manual leads people to make.
+/// Certificates that result from PostgreSQL's manual.
 pub(crate) fn odd_certificates(world: &World) {
     let files = Files::default();
     let simple = self_signed("localhost");
@@ -90,7 +90,7 @@ pub(crate) fn odd_certificates(world: &World) {
     };
     let verify_full = |file: &str| format!("sslmode=verify-full sslrootcert={file}");
     block_on(async {
-        // Its own root, and a common name only.
+        // Its own root, and only a common name.
         assert!(connected(&string("localhost", &verify_full(&simple_file))).await.is_tls());
         let report = failure(&string("other.example", &verify_full(&simple_file))).await;
         assert!(report.contains("certificate"), "{report}");
@@ -99,7 +99,7 @@ pub(crate) fn odd_certificates(world: &World) {
         let other_file = files.write("other.crt", &other.certificate);
         failure(&string("localhost", &verify_full(&other_file))).await;
 
-        // A common name counts only where there are no alternative names.
+        // The common name counts only if there are no alternative names.
         cluster.use_certificate(&world.authority().server("localhost", &["other.example"]));
         failure(&string("localhost", &verify_full(&world.ca_file()))).await;
         connected(&string("other.example", &verify_full(&world.ca_file()))).await;
@@ -116,8 +116,8 @@ pub(crate) fn odd_certificates(world: &World) {
         failure(&string("other.example", &verify_full(&old_file))).await;
         failure(&string("localhost", &verify_full(&simple_file))).await;
 
-        // For a certificate signed by Ed25519 there is no channel binding (RFC 5929): required, it
-        // must fail and not be forgotten.
+        // There is no channel binding for certificates signed with Ed25519 (RFC 5929): if required, it
+        // must fail and not be ignored.
         let ed25519 = Authority::with("Ed25519", &rcgen::PKCS_ED25519);
         cluster.use_certificate(&ed25519.server("localhost", &["localhost"]));
         let scram = |rest: &str| {
@@ -131,8 +131,8 @@ pub(crate) fn odd_certificates(world: &World) {
     });
 }
 
-/// What libpq connects to by way of OpenSSL, and rustls by itself does not.
-pub(crate) fn certificates_that_openssl_takes(world: &World) {
+/// Certificates that libpq accepts thanks to OpenSSL, and rustls alone does not.
+pub(crate) fn certificates_that_openssl_accepts(world: &World) {
     let files = Files::default();
     let authority = world.authority();
     let ca = world.ca_file();
@@ -164,7 +164,7 @@ pub(crate) fn certificates_that_openssl_takes(world: &World) {
             for mode in ["prefer", "require", "verify-ca", "verify-full"] {
                 is_encrypted(&string("localhost", mode, root, "")).await;
             }
-            // A root of the same name that did not sign it, and another name.
+            // A root with the same name that did not sign it, and another name.
             for (mode, host, root) in
                 [("verify-ca", "localhost", &stranger), ("verify-full", "other.example", root)]
             {
@@ -183,8 +183,8 @@ pub(crate) fn certificates_that_openssl_takes(world: &World) {
     });
 }
 
-/// A handshake that we cannot make is an error, and where prefer goes on without TLS it says why.
-pub(crate) fn what_cannot_be_encrypted_is_told(world: &World) {
+/// A handshake that we do not support is an error, and if prefer continues without TLS it says why.
+pub(crate) fn failed_encryption_is_reported(world: &World) {
     let authority = world.authority();
     let rsa = authority.server_with("localhost", &rcgen::PKCS_RSA_SHA256);
     let cluster = cluster(&rsa, &authority.pem());
@@ -206,7 +206,7 @@ pub(crate) fn what_cannot_be_encrypted_is_told(world: &World) {
         assert!(preferred.status.success(), "{ciphers}: {told}");
         assert_eq!(told.matches("not encrypted, because TLS failed").count(), 1, "{ciphers}: {told}");
         assert!(told.contains("HandshakeFailure"), "{ciphers}: {told}");
-        // What was asked for is no cause for a warning.
+        // An explicit choice causes no warning.
         for mode in ["disable", "allow"] {
             assert!(run(mode).stderr.is_empty(), "{mode}");
         }

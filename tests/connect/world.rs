@@ -1,4 +1,4 @@
-//! What all tests share: a cluster, started when first needed, and a closed environment.
+//! Shared by all tests: a cluster, started when first needed, and an isolated environment.
 
 use std::collections::HashMap;
 use std::fs;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::certificates::{Authority, Pair};
 use crate::cluster::{Cluster, cluster};
 
-/// The shared cluster shows a certificate for localhost and 127.0.0.1.
+/// The shared cluster presents a certificate for localhost and 127.0.0.1.
 #[derive(Default)]
 pub(crate) struct World {
     main: OnceLock<Main>,
@@ -52,13 +52,13 @@ impl World {
         self.main().files.path("ca.crt")
     }
 
-    /// `host=localhost hostaddr=127.0.0.1` and the rest: localhost may be ::1 at first, where the
-    /// cluster doesn't listen.
+    /// `host=localhost hostaddr=127.0.0.1` and the rest: localhost may resolve to ::1 first, where the
+    /// cluster does not listen.
     pub(crate) fn tcp(&self, rest: &str) -> String {
         format!("host=localhost hostaddr=127.0.0.1 port={} dbname=postgres {rest}", self.cluster().port)
     }
 
-    /// By the socket, as superuser.
+    /// Through the socket, as superuser.
     pub(crate) fn socket(&self, rest: &str) -> String {
         let cluster = self.cluster();
         let directory = cluster.socket_directory().display();
@@ -66,7 +66,7 @@ impl World {
     }
 }
 
-/// A folder of files that nobody else can read.
+/// A folder of files that only we can read.
 pub(crate) struct Files(TempDir);
 
 impl Default for Files {
@@ -100,7 +100,7 @@ impl Files {
     }
 }
 
-/// Only these variables, and no home unless HOME is one of them.
+/// Only these variables; there is no home unless HOME is among them.
 struct Closed(HashMap<String, String>);
 
 impl Environment for Closed {
@@ -119,7 +119,7 @@ pub(crate) fn params_in(string: &str, variables: &[(&str, &str)]) -> ConnectPara
     resolve(&args, &Closed(variables)).unwrap()
 }
 
-/// Runs `test` on a runtime as our workers have it.
+/// Runs `test` on the same kind of runtime as our workers.
 pub(crate) fn block_on<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
 }
@@ -139,7 +139,7 @@ pub(crate) async fn connected(string: &str) -> Session {
     }
 }
 
-/// The report of a connection that must fail.
+/// The error report of a connection that must fail.
 pub(crate) async fn failure(string: &str) -> String {
     match try_connect(string).await {
         Ok(_) => panic!("{string}: connected"),
@@ -157,7 +157,7 @@ pub(crate) async fn ask(session: &Session, query: &str) -> String {
     row.and_then(|row| row.get(0)).unwrap().to_owned()
 }
 
-/// Collects everything that is logged, in every detail, while `test` runs on this thread.
+/// Collects everything that is logged, at every level, while `test` runs on this thread.
 pub(crate) fn logged(test: impl FnOnce()) -> String {
     #[derive(Clone, Default)]
     struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);

@@ -1,12 +1,12 @@
-//! What `pgsiphon check` makes of each right that is missing in a bucket.
+//! Tests how `pgsiphon check` reports each missing permission on a bucket.
 
 use std::collections::BTreeMap;
 
 use crate::support::scripted_s3::{ACCESS_KEY, BUCKET, Conditions, Fault, Op, Rule, ScriptedS3};
 use serde_json::Value;
 
-/// Runs the command against a source that is not there, and gives the levels and the texts of what is
-/// about the storage.
+/// Runs the command with an unreachable source, and returns the levels and texts of the findings about
+/// the storage.
 async fn check(server: &ScriptedS3, more: &[(&str, &str)]) -> BTreeMap<String, (String, String)> {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_pgsiphon"));
     command
@@ -20,7 +20,7 @@ async fn check(server: &ScriptedS3, more: &[(&str, &str)]) -> BTreeMap<String, (
         .envs(more.iter().copied())
         .current_dir(std::env::temp_dir());
     let output = command.output().await.unwrap();
-    // That of the source, which is looked at first.
+    // The exit code of the source's failure, which comes first.
     assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
     let reports: Value = serde_json::from_slice(&output.stdout).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -34,7 +34,7 @@ async fn denied(ops: &[Op]) -> ScriptedS3 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_right_has_a_line_of_its_own() {
+async fn each_permission_has_its_own_finding() {
     let rights = [
         (Op::ListObjects, "list", "warning"),
         (Op::PutObject, "write", "failed"),
@@ -59,10 +59,10 @@ async fn each_right_has_a_line_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_writer_need_not_delete_but_who_prunes_must() {
+async fn only_pruning_needs_permission_to_delete() {
     let server = denied(&[Op::DeleteObject]).await;
     let found = check(&server, &[]).await;
-    assert!(found["delete"].1.starts_with("denied, as it should be"), "{found:#?}");
+    assert!(found["delete"].1.starts_with("denied, as recommended"), "{found:#?}");
     let found = check(
         &server,
         &[("PGSIPHON_RETENTION_PRUNE_AFTER_BACKUP", "true"), ("PGSIPHON_RETENTION_KEEP_DAILY", "7")],
@@ -73,7 +73,7 @@ async fn a_writer_need_not_delete_but_who_prunes_must() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn conditions_that_are_not_heeded_are_warned_of() {
+async fn ignored_conditions_cause_a_warning() {
     for (conditions, level) in
         [(Conditions::Kept, "ok"), (Conditions::Ignored, "warning"), (Conditions::Refused, "warning")]
     {

@@ -1,4 +1,5 @@
-//! The comparison that all conformance rests on: it must see what differs, and only that.
+//! Tests the comparison on which all conformance tests rely: it must detect all differences, and nothing
+//! else.
 
 use std::path::PathBuf;
 
@@ -25,7 +26,7 @@ fn versions_and_key_may_differ() {
 }
 
 #[test]
-fn a_key_that_is_not_the_heads_is_a_difference() {
+fn a_restrict_key_elsewhere_is_a_difference() {
     let theirs = format!("{HEAD}\\unrestrict KEY\n");
     let ours = format!("{HEAD}\\unrestrict OTHER\n");
     assert!(compare(&theirs, &ours).is_some());
@@ -40,7 +41,7 @@ fn header_lines_among_the_rows_are_compared() {
 }
 
 #[test]
-fn times_may_differ_where_the_head_has_one() {
+fn times_may_differ_if_the_header_has_one() {
     let timed = |time: &str| {
         format!("{}-- Started on {time}\n\nrow\n-- Completed on {time}\n", HEAD.replace("SET x = 0;\n", ""))
     };
@@ -50,7 +51,7 @@ fn times_may_differ_where_the_head_has_one() {
 }
 
 #[test]
-fn one_changed_missing_or_added_byte_is_seen() {
+fn one_changed_missing_or_added_byte_is_detected() {
     let theirs = format!("{HEAD}{}", "1\tä\n".repeat(1000));
     for ours in [
         theirs.replacen("1\t", "2\t", 1),
@@ -76,7 +77,7 @@ fn a_difference_behind_the_cut_of_a_long_line_shows() {
 }
 
 #[test]
-fn every_case_can_be_read_and_says_why_it_exists() -> Outcome<()> {
+fn every_case_is_readable_and_says_why_it_exists() -> Outcome<()> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/schemas");
     let cases = Case::read_all(&folder)?;
     assert!(cases.len() >= 70, "{} cases are too few: were some lost?", cases.len());

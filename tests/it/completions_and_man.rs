@@ -1,4 +1,4 @@
-//! Completions and manual pages speak of each command.
+//! Completions and manual pages cover every command.
 
 use assert_cmd::Command;
 
@@ -24,7 +24,7 @@ fn pgsiphon(arguments: &[&str]) -> String {
     String::from_utf8(command.args(arguments).assert().success().get_output().stdout.clone()).unwrap()
 }
 
-/// The names in the list of `pgsiphon --help`: so no new command is forgotten here.
+/// The commands listed by `pgsiphon --help`, so that no new command is missed.
 fn listed() -> Vec<String> {
     let help = pgsiphon(&["--help"]);
     let (_, commands) = help.split_once("Commands:\n").unwrap();

@@ -1,5 +1,5 @@
-//! DDL hammers on the database while it is dumped: each dump is one consistent state, or a clear
-//! error and no file.
+//! Runs DDL continuously while the database is dumped: each dump is one consistent state, or fails with
+//! a clear error and leaves no file.
 
 use std::fmt::Write as _;
 use std::process::{Child, Output, Stdio};
@@ -19,7 +19,7 @@ const SETUP: &str = "
     CREATE VIEW shown AS SELECT id FROM changing;
     CREATE TABLE parted (k int, v text) PARTITION BY LIST (k);";
 
-/// One round of changes; in each committed state both halves hold the same 100 rows.
+/// One round of changes; in every committed state, both halves contain the same 100 rows.
 fn round(sql: &mut String, n: usize) {
     let (from, to) = if n.is_multiple_of(2) { ("moving_b", "moving_a") } else { ("moving_a", "moving_b") };
     write!(
@@ -45,14 +45,14 @@ fn round(sql: &mut String, n: usize) {
     .unwrap();
 }
 
-/// Ends with the test.
+/// Stopped at the end of the test.
 struct Hammer(Child);
 
 impl Hammer {
     fn start(database: &Database, folder: &std::path::Path) -> Self {
         let mut sql = "SET client_min_messages = warning;\n".to_owned();
-        // More rounds than the test has time for. A dropped column's number is never used again,
-        // and a table has 1600.
+        // More rounds than the test has time for. The number of a dropped column is never reused, and a
+        // table can have 1600.
         (1..1000).for_each(|n| round(&mut sql, n));
         let path = folder.join("hammer.sql");
         std::fs::write(&path, sql).unwrap();
@@ -75,7 +75,7 @@ fn dump(database: &Database, file: &std::path::Path) -> Output {
     command.args(["-d", database.name(), "-j", "3", "-f"]).arg(file).output().unwrap()
 }
 
-/// The halves as they were restored: how many rows, of how many rounds, and of which.
+/// The restored halves: the number of rows and of rounds, and which rounds.
 const HALVES: &str = "SELECT count(*), count(DISTINCT n), min(n) FROM left_half
                       UNION ALL SELECT count(*), count(DISTINCT n), min(n) FROM right_half";
 

@@ -1,5 +1,5 @@
-//! The program as users run it, on a real PostgreSQL and a real S3 server: a dump arrives whole
-//! and comes back, or nothing is left and the exit code says why.
+//! Runs the program like a user, with a real PostgreSQL and a real S3 server: a dump arrives complete
+//! and can be restored, or nothing is left and the exit code says why.
 
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ fn kill(pid: &str) {
     assert!(Command::new("kill").args(["-9", pid]).status().unwrap().success());
 }
 
-/// Waits until `found` finds something.
+/// Waits until `found` returns something.
 fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -68,7 +68,7 @@ fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Looks at the store without pgsiphon.
+/// Accesses the store without pgsiphon.
 struct Store {
     runtime: tokio::runtime::Runtime,
     client: Client,
@@ -95,7 +95,7 @@ impl Store {
         listed.uploads().iter().filter(|upload| upload.key() == Some(key)).count()
     }
 
-    /// Whether a part of an upload to this key has been taken in.
+    /// Whether the store has received a part of an upload to this key.
     fn has_part(&self, key: &str) -> bool {
         let list = self.client.list_multipart_uploads().bucket(&self.bucket);
         let Ok(listed) = self.runtime.block_on(list.send()) else { return false };
@@ -118,7 +118,7 @@ fn assert_fails(output: &Output, code: i32, says: &str) {
     assert!(stderr.contains(says), "{says:?} is not in {stderr}");
 }
 
-/// Rows that don't compress away, so that several parts are uploaded.
+/// Rows that don't compress well, so that several parts are uploaded.
 const BIG: &str = "CREATE TABLE big AS SELECT g, md5(g::text) a, md5((g * 7)::text) b, md5((g * 11)::text) c
                      FROM generate_series(1, 400000) g";
 
@@ -148,10 +148,10 @@ fn to_s3_and_back_by_gunzip_and_psql() {
     assert_eq!(to.query(digest).unwrap(), from.query(digest).unwrap());
 
     let again = world.dump(from.name(), &key).output().unwrap();
-    assert_fails(&again, 7, "there is an object at this key already");
+    assert_fails(&again, 7, "an object already exists at this key");
 }
 
-/// The backends that copy the big table just now, one per line.
+/// The backends currently copying the big table, one per line.
 const COPYING: &str = "SELECT pid FROM pg_stat_activity
                         WHERE datname = current_database() AND query LIKE 'COPY public.big%' AND state = 'active'";
 
@@ -187,7 +187,7 @@ fn a_killed_server_leaves_nothing() {
     Store::new(world.s3()).assert_nothing_at("e2e/killed.sql.gz");
 }
 
-/// A store and a dump into it, with the first part taken in when the store is killed.
+/// A store, and a dump into it; the store is killed when it has received the first part.
 fn dump_into_a_killed_store(key: &str, attempts: &str) -> (OwnServers, Child, Database) {
     let own = OwnServers::start(&["--versions", "18", "--s3"]).unwrap();
     let world = World::with(own.servers.clone());
@@ -199,9 +199,9 @@ fn dump_into_a_killed_store(key: &str, attempts: &str) -> (OwnServers, Child, Da
     (own, dump, from)
 }
 
-/// What is left in the store then, nobody can remove: the error says how to, later.
+/// Nobody can remove what is left in the killed store: the error says how to do that later.
 #[test]
-fn a_killed_store_is_told_with_what_may_be_left() {
+fn a_killed_store_is_reported_with_what_may_be_left() {
     let (_own, dump, _from) = dump_into_a_killed_store("e2e/lost.sql.gz", "3");
     let output = dump.wait_with_output().unwrap();
     assert_fails(&output, 6, "e2e/lost.sql.gz");
@@ -209,9 +209,9 @@ fn a_killed_store_is_told_with_what_may_be_left() {
 }
 
 #[test]
-fn a_killed_store_that_comes_back_is_left_clean() {
+fn a_killed_store_that_restarts_is_left_clean() {
     let (own, mut dump, _from) = dump_into_a_killed_store("e2e/back.sql.gz", "5");
-    // Five attempts are over after at most three seconds; the cleaning goes on for at least twenty.
+    // Five attempts take at most three seconds; cleaning up continues for at least twenty.
     std::thread::sleep(Duration::from_secs(4));
     assert!(dump.try_wait().unwrap().is_none(), "the dump gave up too early");
     own.restart_s3().unwrap();
@@ -219,7 +219,7 @@ fn a_killed_store_that_comes_back_is_left_clean() {
     Store::new(own.servers.s3().unwrap()).assert_nothing_at("e2e/back.sql.gz");
 }
 
-/// What a killed dump leaves is no object; its upload has to be aborted by others.
+/// A killed dump leaves no object; its upload must be aborted by someone else.
 #[test]
 fn a_killed_dump_leaves_no_object() {
     let world = World::new();
@@ -246,7 +246,7 @@ fn an_interrupted_dump_leaves_nothing() {
 }
 
 #[test]
-fn a_wrong_key_is_told_before_anything_is_read() {
+fn a_wrong_key_is_reported_before_anything_is_read() {
     let world = World::new();
     let from = world.database("e2e_wrong_key", "CREATE TABLE t (a int)");
     let key = format!("e2e/{}.sql.gz", from.name());
@@ -258,7 +258,7 @@ fn a_wrong_key_is_told_before_anything_is_read() {
 }
 
 #[test]
-fn a_role_is_told_at_once_all_that_it_cannot_read() {
+fn everything_unreadable_is_reported_at_once() {
     let world = World::new();
     let from = world.database(
         "e2e_limited",
@@ -281,7 +281,7 @@ fn a_role_is_told_at_once_all_that_it_cannot_read() {
 }
 
 #[test]
-fn an_unknown_database_is_a_source_that_cannot_be_reached() {
+fn an_unknown_database_is_an_unreachable_source() {
     let world = World::new();
     let output = world.dump("e2e_no_such_database", "e2e/none.sql.gz").output().unwrap();
     assert_fails(&output, 3, "does not exist");
@@ -289,7 +289,7 @@ fn an_unknown_database_is_a_source_that_cannot_be_reached() {
 }
 
 #[test]
-fn a_loop_of_dependencies_that_no_order_resolves_is_refused_by_name() {
+fn an_unresolvable_dependency_loop_is_refused_by_name() {
     let world = World::new();
     let sql = "CREATE TABLE users (id int PRIMARY KEY);
                CREATE TABLE looks (at regclass DEFAULT 'users_pkey'::regclass)";
@@ -304,7 +304,7 @@ fn a_loop_of_dependencies_that_no_order_resolves_is_refused_by_name() {
     Store::new(world.s3()).assert_nothing_at(&key);
 }
 
-/// `pgsiphon dump` of a database, with more arguments.
+/// Runs `pgsiphon dump` on a database with more arguments.
 fn dump_with(world: &World, database: &str, arguments: &[&str]) -> Output {
     clean_command(env!("CARGO_BIN_EXE_pgsiphon"))
         .arg("dump")
@@ -338,13 +338,13 @@ const DEPARSED: &str = "
     INSERT INTO part VALUES (3)";
 
 #[test]
-fn rows_are_rescued_from_a_database_whose_definitions_cannot_be_told() {
+fn rows_are_rescued_if_definitions_cannot_be_read() {
     let world = World::new();
     let from = world.database("e2e_rescue", DEPARSED);
     let rows_only: [&[&str]; 4] =
         [&["-a"], &["--section=data"], &["-a", "--column-inserts"], &["-a", "-t", "t", "-t", "part"]];
     let before = rows_only.map(|flags| rows_of(&dump_with(&world, from.name(), flags)));
-    // As a damaged catalog has it: what calls the function cannot be deparsed any more.
+    // Simulates a damaged catalog: what calls the function can no longer be deparsed.
     from.query("DELETE FROM pg_proc WHERE proname = 'boom'").unwrap();
     assert_fails(&dump_with(&world, from.name(), &["-s"]), 4, "cache lookup failed");
     let whole = rows_of(&dump_with(&world, from.name(), &["-t", "whole"]));
@@ -355,7 +355,7 @@ fn rows_are_rescued_from_a_database_whose_definitions_cannot_be_told() {
     }
 }
 
-/// The text of a dump but for the key that each has of its own.
+/// The text of a dump without the random key.
 fn rows_of(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -381,7 +381,7 @@ fn many_circles_of_foreign_keys_give_one_warning() {
 }
 
 #[test]
-fn a_missing_directory_is_told_in_one_plain_line() {
+fn a_missing_directory_is_reported_in_one_plain_line() {
     let world = World::new();
     let from = world.database("e2e_nowhere", "CREATE TABLE t ()");
     let directory = tempfile::tempdir().unwrap();
@@ -407,7 +407,7 @@ fn messages_for_a_file_have_no_escape_sequences() {
 }
 
 #[test]
-fn obsolete_flags_are_taken_and_a_filter_leaves_out_databases() {
+fn obsolete_flags_are_accepted_and_a_filter_excludes_databases() {
     let world = World::new();
     let from = world.database("e2e_obsolete", "CREATE TABLE t (a int)");
     let plain = rows_of(&dump_with(&world, from.name(), &[]));
@@ -434,7 +434,7 @@ fn obsolete_flags_are_taken_and_a_filter_leaves_out_databases() {
 }
 
 #[test]
-fn a_pattern_that_is_no_regular_expression_is_named() {
+fn an_invalid_pattern_is_named() {
     let world = World::new();
     let from = world.database("e2e_pattern", "CREATE TABLE t (a int)");
     for flag in ["-t", "-T", "-n", "--exclude-table-data"] {

@@ -1,5 +1,5 @@
-//! `destination.expected_bucket_owner` goes with every request, whichever command sends it: a bucket that
-//! now belongs to somebody else is neither written nor read.
+//! Every request of every command carries `destination.expected_bucket_owner`: a bucket that now belongs
+//! to somebody else is neither written nor read.
 
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The hints of errors reach the terminal, whatever became part of what on the way.
+//! The hints of errors reach the terminal, even after other errors were wrapped around them.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -49,7 +49,7 @@ async fn an_interrupt_names_the_command_that_removes_the_upload_it_left() {
     let from = database("hint_upload", BIG);
     for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
         let server = ScriptedS3::start(&[
-            // The dump is not finished before the signal.
+            // The signal arrives before the dump has finished.
             Rule {
                 op: Op::UploadPart,
                 nth: 1,
@@ -77,7 +77,7 @@ async fn an_interrupt_names_the_command_that_removes_the_upload_it_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_without_its_manifest_says_why_and_what_that_means() {
+async fn a_backup_without_its_manifest_explains_why() {
     let from = database("hint_manifest", "CREATE TABLE t (a int)");
     // The first object is the backup, the second its manifest.
     let server = ScriptedS3::start(&[Rule::once(Op::PutObject, 1, Fault::Reject(403, "AccessDenied"))]).await;
@@ -93,7 +93,7 @@ async fn a_backup_without_its_manifest_says_why_and_what_that_means() {
         .env("PGSIPHON_DATABASES_GLOBALS", "false");
     let (code, stderr) = end(command.spawn().unwrap());
     assert_eq!(code, Some(6), "{stderr}");
-    for hint in ["the credentials need s3:PutObject", "without its manifest it is not counted"] {
+    for hint in ["the credentials need s3:PutObject", "does not count as good without its manifest"] {
         assert!(stderr.contains(hint), "{hint} is missing in {stderr}");
     }
 }

@@ -1,16 +1,16 @@
-//! Imports run one way, down the flow: a room uses only the rooms before it, and no two files of a
-//! room need each other.
+//! Imports run in one direction: a module uses only modules before it, and no two files of a module
+//! depend on each other.
 //!
-//! Read are tokens, not lines, so that each way of naming a module counts: `use crate::{a, b}`,
-//! `super::super::a`, and a path in the middle of an expression or a macro.
+//! Reads tokens, not lines, so that every way of naming a module counts: `use crate::{a, b}`,
+//! `super::super::a`, and a path within an expression or a macro.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// From what all stand on to what stands on all. The program itself is not among them: `main` and
-/// `cli` see the library from outside.
+/// From the lowest layer to the highest. The program itself is not included: `main` and `cli` use the
+/// library from outside.
 const ROOMS: &[&str] = &[
     "error", "progress", "select", "pg", "codec", "catalog", "order", "emit", "plan", "snapshot", "storage",
     "pipeline", "contents", "backups", "dump", "restore", "verify", "config", "ops", "schedule", "web",
@@ -18,7 +18,7 @@ const ROOMS: &[&str] = &[
 ];
 
 #[test]
-fn rooms_use_only_those_before_them() {
+fn modules_use_only_those_before_them() {
     let modules = Modules::read();
     let mut wrong = Vec::new();
     for (module, used) in modules.uses() {
@@ -32,19 +32,20 @@ fn rooms_use_only_those_before_them() {
 }
 
 #[test]
-fn every_room_has_its_place() {
+fn every_module_has_its_place() {
     let modules = Modules::read();
     let rooms: BTreeSet<&str> = modules.files.keys().map(|module| module[0].as_str()).collect();
     assert_eq!(rooms, ROOMS.iter().copied().collect());
 }
 
 #[test]
-fn no_two_files_need_each_other() {
+fn no_two_files_depend_on_each_other() {
     let modules = Modules::read();
     let mut uses: BTreeMap<&[String], BTreeSet<&[String]>> = BTreeMap::new();
     let edges = modules.uses();
     for (module, used) in &edges {
-        // A room's `mod.rs` is its door: it joins what the files offer, and declares what they share.
+        // A module's `mod.rs` is its interface: it combines what the files offer, and declares what they
+        // share.
         if !modules.is_door(module) && !modules.is_door(used) {
             uses.entry(module).or_default().insert(used);
         }
@@ -63,7 +64,7 @@ fn no_two_files_need_each_other() {
 }
 
 #[test]
-fn every_way_of_importing_is_seen() {
+fn every_form_of_import_is_detected() {
     let modules = Modules {
         files: ["a", "a::b", "a::b::c", "d", "e"]
             .map(|name| (name.split("::").map(str::to_owned).collect(), PathBuf::new()))
@@ -98,7 +99,7 @@ fn reaches(uses: &BTreeMap<&[String], BTreeSet<&[String]>>, from: &[String], to:
     false
 }
 
-/// The modules of the library that have a file.
+/// The library's modules that have a file.
 struct Modules {
     files: BTreeMap<Vec<String>, PathBuf>,
 }
@@ -136,7 +137,7 @@ impl Modules {
         self.files.get(module).is_some_and(|path| path.ends_with("mod.rs"))
     }
 
-    /// Which module uses which, but for itself. Tests in a file may use what they like.
+    /// Which modules each module uses, except itself. Tests in a file may use anything.
     fn uses(&self) -> Vec<(Vec<String>, Vec<String>)> {
         let mut uses = Vec::new();
         for (module, path) in &self.files {
@@ -157,7 +158,7 @@ impl Modules {
         paths.iter().filter_map(|path| self.module_of(path)).collect()
     }
 
-    /// The module that a path is in. What the crate has at its root is `error`'s.
+    /// The module that a path is in. Items at the crate's root belong to `error`.
     fn module_of(&self, path: &[String]) -> Option<Vec<String>> {
         (1..=path.len())
             .rev()
@@ -205,7 +206,7 @@ fn find_paths(tokens: TokenStream, module: &[String], paths: &mut Vec<Vec<String
     }
 }
 
-/// What unit tests use says nothing of the flow, but for the `super` that leads out of their file.
+/// Imports of unit tests don't count, except for a `super` that leads out of their file.
 fn find_paths_of_tests(tokens: TokenStream, module: &[String], paths: &mut Vec<Vec<String>>) {
     let inner = [module, &["tests".to_owned()]].concat();
     let mut found = Vec::new();
@@ -218,13 +219,13 @@ fn is_inline_module(tokens: &[TokenTree]) -> bool {
     matches!(tokens, [_, TokenTree::Ident(_), TokenTree::Group(body), ..] if body.delimiter() == Delimiter::Brace)
 }
 
-/// Whether `::` stands here.
+/// Whether there is a `::` at this position.
 fn is_step(tokens: &[TokenTree], at: usize) -> bool {
     let is_colon = |at: usize| matches!(tokens.get(at), Some(TokenTree::Punct(p)) if p.as_char() == ':');
     is_colon(at) && is_colon(at + 1)
 }
 
-/// Follows `::a::b` or `::{a, b::c}`, and gives where it ends.
+/// Follows `::a::b` or `::{a, b::c}`, and returns the position after it.
 fn follow(tokens: &[TokenTree], mut at: usize, mut path: Vec<String>, paths: &mut Vec<Vec<String>>) -> usize {
     while is_step(tokens, at) {
         match tokens.get(at + 2) {

@@ -1,5 +1,5 @@
-//! The integration tests. They are modules of one program, since each program more is linked with all
-//! that pgsiphon stands on.
+//! The integration tests. They are modules of one program, because every additional program is linked
+//! with everything that pgsiphon depends on.
 
 // A failed unwrap is a failed test.
 #![allow(clippy::unwrap_used)]

@@ -1,6 +1,6 @@
-//! Servers of a version newer than pgsiphon knows. There is none yet, so the build under test is told to
-//! forget the newest versions: `PGSIPHON_TEST_NEWEST_MAJOR`. What it makes of the conformance cases then
-//! is tried there.
+//! Servers of a version newer than pgsiphon supports. There are none, so the program under test is told
+//! to forget the newest versions (`PGSIPHON_TEST_NEWEST_MAJOR`). The conformance tests check what it
+//! then does with their cases.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Output;
@@ -9,7 +9,7 @@ use crate::support::database::{Database, Settings, administer, ask};
 use crate::support::servers::{Postgres, Servers, clean_command};
 use serde_json::Value;
 
-/// What the build knows, and a server after it that every run of the tests has.
+/// The newest version known to the program, and a newer server that is part of every test run.
 const KNOWN: &str = "17";
 const SERVER: u32 = 18;
 
@@ -38,7 +38,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn what_is_used_and_not_known_is_named_and_nothing_is_dumped() {
+fn unknown_features_are_named_and_nothing_is_dumped() {
     let database = database(
         "CREATE TABLE t (a int, \"odd Column\" int GENERATED ALWAYS AS (a + 1) VIRTUAL,
                          CONSTRAINT never CHECK (a > 0) NOT ENFORCED)",
@@ -56,7 +56,7 @@ fn what_is_used_and_not_known_is_named_and_nothing_is_dumped() {
 }
 
 #[test]
-fn allow_unknown_dumps_the_rest_and_warns_of_what_is_left_out() {
+fn allow_unknown_dumps_the_rest_and_warns() {
     let database = database("CREATE TABLE t (a int, CONSTRAINT never CHECK (a > 0) NOT ENFORCED)");
     let output = dump(&database, "postgres", &["--allow-unknown"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -65,7 +65,7 @@ fn allow_unknown_dumps_the_rest_and_warns_of_what_is_left_out() {
 }
 
 #[test]
-fn members_of_extensions_are_not_what_a_dump_is_of() {
+fn extension_members_are_not_dumped() {
     let database = database(
         "CREATE TABLE member (a int, b int GENERATED ALWAYS AS (a) VIRTUAL);
          CREATE EXTENSION citext; ALTER EXTENSION citext ADD TABLE member",
@@ -75,10 +75,10 @@ fn members_of_extensions_are_not_what_a_dump_is_of() {
 }
 
 #[test]
-fn what_the_server_measures_is_no_feature() {
+fn statistics_of_the_server_are_not_features() {
     let database =
         database("CREATE TABLE t (a int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 1000)");
-    // The servers commit asynchronously, and VACUUM marks no page whose commits are not on disk.
+    // The servers commit asynchronously, and VACUUM does not mark pages whose commits are not on disk.
     ask(database.server(), database.name(), "CHECKPOINT").unwrap();
     ask(database.server(), database.name(), "VACUUM FREEZE t").unwrap();
     let frozen = ask(
@@ -92,7 +92,7 @@ fn what_the_server_measures_is_no_feature() {
 }
 
 #[test]
-fn a_role_that_reads_rows_only_can_dump_too() {
+fn a_role_that_can_only_read_rows_can_dump() {
     let database = database(
         "CREATE TABLE t (a int); CREATE SUBSCRIPTION newer_s CONNECTION 'dbname=n' PUBLICATION p WITH (connect = false, slot_name = NONE)",
     );
@@ -105,7 +105,7 @@ fn a_role_that_reads_rows_only_can_dump_too() {
 }
 
 #[test]
-fn backups_say_so_in_manifest_and_status_and_check_looks_at_each_database() {
+fn backups_record_it_and_check_covers_each_database() {
     let database = database("CREATE TABLE t (a int)");
     let server = database.server();
     let store = tempfile::tempdir().unwrap();
@@ -135,7 +135,7 @@ fn backups_say_so_in_manifest_and_status_and_check_looks_at_each_database() {
 
     let output = run(&["check"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("nothing is in use that pgsiphon does not know"), "{text}");
+    assert!(text.contains("no features unknown to pgsiphon are in use"), "{text}");
     ask(server, database.name(), "ALTER TABLE t ADD b int GENERATED ALWAYS AS (a) VIRTUAL").unwrap();
     let output = run(&["check"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

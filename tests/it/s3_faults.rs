@@ -1,7 +1,7 @@
-//! What an upload to S3 does when requests fail, in every way, at every request.
+//! Tests uploads to S3 with every kind of fault at every request.
 //!
-//! Whatever happens, one of two things must be true afterwards: the whole object is at its key and
-//! the result says so, or there is an error of the right kind and nothing is left.
+//! In any case, one of two things must be true afterwards: the complete object is at its key and the
+//! result says so, or there is an error of the right kind and nothing is left.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ fn options(server: &ScriptedS3) -> S3Options {
     }
 }
 
-/// The same, but for what is changed.
+/// The default options with a change.
 fn with(server: &ScriptedS3, change: impl FnOnce(&mut S3Options)) -> S3Options {
     let mut options = options(server);
     change(&mut options);
@@ -55,7 +55,7 @@ fn text(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|i| (i % 251) as u8 ^ (i / 251) as u8).collect()
 }
 
-/// Uploads as the pipeline does: preflight, pieces, flush, complete; abort after an error.
+/// Uploads like the pipeline: preflight, pieces, flush, complete; abort after an error.
 async fn upload(sink: &S3Sink, text: &[u8]) -> Result<Published, Error> {
     sink.preflight().await?;
     let mut upload = sink.begin().await?;
@@ -75,7 +75,7 @@ async fn write(upload: &mut dyn Upload, text: &[u8]) -> Result<(), Error> {
     upload.flush().await
 }
 
-/// A dump of one PutObject, and one of five parts.
+/// A dump sent with one PutObject, and one with five parts.
 const SIZES: [usize; 2] = [PART_BYTES, 4 * PART_BYTES + 17];
 
 async fn run(rules: &[Rule], size: usize) -> (ScriptedS3, Result<Published, Error>) {
@@ -84,7 +84,7 @@ async fn run(rules: &[Rule], size: usize) -> (ScriptedS3, Result<Published, Erro
     (server, result)
 }
 
-/// The invariant above.
+/// Asserts the invariant above.
 fn assert_sound(server: &ScriptedS3, result: &Result<Published, Error>, size: usize, context: &str) {
     let object = server.object(KEY);
     let pending = server.pending_uploads();
@@ -101,7 +101,7 @@ fn assert_sound(server: &ScriptedS3, result: &Result<Published, Error>, size: us
         Err(error) => {
             let kinds = [ErrorKind::StorageFailed, ErrorKind::StorageUnreachable, ErrorKind::KeyExists];
             assert!(kinds.contains(&error.kind()), "{context}: {error:?}");
-            assert!(object.is_none(), "{context}: an object beside {error:?}");
+            assert!(object.is_none(), "{context}: an object in addition to {error:?}");
             let report = error.report();
             let told = |id: &String| {
                 report.contains("abort-multipart-upload") && report.contains(id.as_str())
@@ -113,7 +113,7 @@ fn assert_sound(server: &ScriptedS3, result: &Result<Published, Error>, size: us
 }
 
 #[tokio::test]
-async fn without_faults_the_object_is_whole_and_named() {
+async fn without_faults_the_object_is_complete() {
     for size in [0, 1, 999, 1000, 1001, 2000, 5017] {
         let (server, result) = run(&[], size).await;
         assert_sound(&server, &result, size, "no fault");
@@ -124,7 +124,7 @@ async fn without_faults_the_object_is_whole_and_named() {
     }
 }
 
-/// Faults that one more attempt fixes.
+/// Faults that a single retry fixes.
 const PASSING: [Fault; 11] = [
     Fault::Reject(500, "InternalError"),
     Fault::Reject(503, "SlowDown"),
@@ -139,7 +139,7 @@ const PASSING: [Fault; 11] = [
     Fault::FlipBit,
 ];
 
-/// Each request of a faultless run, by its operation and its number within that.
+/// Each request of a run without faults, by operation and its number within that.
 async fn requests(size: usize) -> Vec<(Op, usize)> {
     let (server, result) = run(&[], size).await;
     result.unwrap();
@@ -161,7 +161,7 @@ async fn any_single_fault_at_any_request_is_survived() {
     assert!(runs > 100, "only {runs} runs");
 }
 
-/// Faults that stay: the run fails, in bounded time, and cleans up; or it proves that it succeeded.
+/// Permanent faults: the run fails, in bounded time, and cleans up; or it proves that it succeeded.
 #[tokio::test]
 async fn any_lasting_fault_leaves_nothing() {
     let lasting = [
@@ -177,7 +177,7 @@ async fn any_lasting_fault_leaves_nothing() {
         Fault::EmptySuccess,
         Fault::FlipBit,
     ];
-    // Not every run fails: HEAD and the listings may say nothing at all, and a success is still one.
+    // Not every run fails: HEAD and the listings may reveal nothing, and a success is still a success.
     let failed = AtomicUsize::new(0);
     let runs = sweep(&lasting, usize::MAX, |_, result| {
         failed.fetch_add(usize::from(result.is_err()), Ordering::Relaxed);
@@ -186,12 +186,12 @@ async fn any_lasting_fault_leaves_nothing() {
     assert!(failed.into_inner() > 50);
 }
 
-/// Uploads once for each fault at each request, and checks the invariant each time, and `check`.
+/// Uploads once for each fault at each request, and checks the invariant and `check` each time.
 async fn sweep(faults: &[Fault], times: usize, check: impl Fn(&str, &Result<Published, Error>)) -> usize {
     let mut cases = Vec::new();
     for size in SIZES {
         for (op, nth) in requests(size).await {
-            // The answer to HEAD has no body: an error in it is no error.
+            // The response to HEAD has no body, so an error in the body is not an error.
             let possible = |fault: &&Fault| {
                 op != Op::HeadObject || !matches!(fault, Fault::ErrorInSuccess(_) | Fault::EmptySuccess)
             };
@@ -211,9 +211,9 @@ async fn sweep(faults: &[Fault], times: usize, check: impl Fn(&str, &Result<Publ
     count
 }
 
-/// The same with an abort that fails too: the first cause stays, and the hint names what is left.
+/// If the abort also fails, the first cause is reported, and the hint names what is left.
 #[tokio::test]
-async fn a_denied_abort_is_told_with_the_command_that_removes_the_upload() {
+async fn a_denied_abort_names_the_command_that_removes_the_upload() {
     let rules = [
         Rule { op: Op::UploadPart, nth: 1, times: usize::MAX, fault: Fault::Reject(500, "InternalError") },
         Rule::always(Op::AbortMultipartUpload, Fault::Reject(403, "AccessDenied")),
@@ -228,7 +228,7 @@ async fn a_denied_abort_is_told_with_the_command_that_removes_the_upload() {
     assert_eq!(server.pending_uploads(), ["upload-1"]);
 }
 
-/// The upload gave up, but what it left is still cleaned when the storage is back a little later.
+/// The upload fails, but is still cleaned up if the storage returns a little later.
 #[tokio::test]
 async fn a_storage_that_comes_back_late_is_left_clean() {
     let gone = |op, nth, times| Rule { op, nth, times, fault: Fault::ResetBefore };
@@ -242,7 +242,7 @@ async fn a_storage_that_comes_back_late_is_left_clean() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_complete_is_proven_by_the_token() {
+async fn a_lost_response_to_complete_is_resolved_by_the_token() {
     for fault in [Fault::ResetAfter, Fault::RejectAfterActing(500, "InternalError"), Fault::TruncatedAnswer] {
         let (server, result) = run(&[Rule::always(Op::CompleteMultipartUpload, fault)], SIZES[1]).await;
         assert_sound(&server, &result, SIZES[1], "lost answer");
@@ -251,7 +251,7 @@ async fn a_lost_answer_to_complete_is_proven_by_the_token() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_without_proof_is_an_unknown_outcome() {
+async fn a_lost_response_without_proof_is_an_unknown_outcome() {
     for (op, size) in [(Op::CompleteMultipartUpload, SIZES[1]), (Op::PutObject, SIZES[0])] {
         let rules = [
             Rule::always(op, Fault::ResetAfter),
@@ -281,7 +281,7 @@ async fn an_existing_key_is_refused_before_any_work_and_stays() {
     }
 }
 
-/// Whatever the server makes of `If-None-Match`.
+/// Regardless of how the server treats `If-None-Match`.
 #[tokio::test]
 async fn a_key_that_appears_while_we_write_is_not_overwritten() {
     for conditions in [Conditions::Kept, Conditions::Ignored, Conditions::Refused] {
@@ -301,7 +301,7 @@ async fn a_key_that_appears_while_we_write_is_not_overwritten() {
     }
 }
 
-/// Between the last look and the last request only the server itself can see to it.
+/// Between the last check and the last request, only the server can prevent it.
 #[tokio::test]
 async fn a_key_that_appears_at_the_last_moment_is_not_overwritten() {
     for (op, size) in [(Op::PutObject, SIZES[0]), (Op::CompleteMultipartUpload, SIZES[1])] {
@@ -324,7 +324,7 @@ async fn a_key_that_appears_at_the_last_moment_is_not_overwritten() {
 }
 
 #[tokio::test]
-async fn a_server_without_conditional_writes_serves_too() {
+async fn a_server_without_conditional_writes_is_supported() {
     for size in SIZES {
         let server = ScriptedS3::start(&[]).await;
         server.set_conditions(Conditions::Refused);
@@ -335,7 +335,7 @@ async fn a_server_without_conditional_writes_serves_too() {
 }
 
 #[tokio::test]
-async fn what_keeps_us_out_is_told_before_any_work() {
+async fn denied_access_is_reported_before_any_work() {
     let cases = [
         (Fault::Reject(403, "InvalidAccessKeyId"), "AWS_ACCESS_KEY_ID"),
         (Fault::Reject(403, "SignatureDoesNotMatch"), "AWS_SECRET_ACCESS_KEY"),
@@ -354,7 +354,7 @@ async fn what_keeps_us_out_is_told_before_any_work() {
 }
 
 #[tokio::test]
-async fn a_storage_that_nobody_listens_at_is_unreachable() {
+async fn a_closed_port_is_unreachable() {
     let server = ScriptedS3::start(&[]).await;
     let nowhere = "http://127.0.0.1:1".to_owned();
     let options = with(&server, |options| options.connection.endpoint_url = Some(nowhere));
@@ -363,9 +363,9 @@ async fn a_storage_that_nobody_listens_at_is_unreachable() {
     assert!(error.report().contains("refused"), "{error:?}");
 }
 
-/// A role that may write and abort, but neither list nor read.
+/// A role that can write and abort, but neither list nor read.
 #[tokio::test]
-async fn a_writer_with_few_rights_can_write() {
+async fn a_writer_with_few_permissions_can_write() {
     let denied = [Op::ListMultipartUploads, Op::HeadObject, Op::ListParts]
         .map(|op| Rule::always(op, Fault::Reject(403, "AccessDenied")));
     for size in SIZES {
@@ -376,7 +376,7 @@ async fn a_writer_with_few_rights_can_write() {
 }
 
 #[tokio::test]
-async fn somebody_without_any_rights_is_told_so_before_any_work() {
+async fn missing_permissions_are_reported_before_any_work() {
     let ops = [Op::ListMultipartUploads, Op::HeadObject, Op::CreateMultipartUpload];
     let denied = ops.map(|op| Rule::always(op, Fault::Reject(403, "AccessDenied")));
     let (server, result) = run(&denied, SIZES[1]).await;
@@ -394,7 +394,7 @@ async fn a_vanished_upload_points_at_lifecycle_rules() {
     assert!(error.report().contains("lifecycle"), "{error:?}");
 }
 
-/// Another run's upload for the same key is none of our business.
+/// Another run's upload for the same key must not be touched.
 #[tokio::test]
 async fn uploads_of_others_survive_our_cleaning() {
     let rules = [
@@ -441,7 +441,7 @@ async fn a_dropped_upload_is_aborted() {
     assert!(server.object(KEY).is_none());
 }
 
-/// An abort does not wait for parts that hang.
+/// An abort does not wait for parts that are stuck.
 #[tokio::test]
 async fn an_abort_in_the_middle_is_quick_and_clean() {
     let server =
@@ -459,7 +459,7 @@ async fn an_abort_in_the_middle_is_quick_and_clean() {
     assert!(server.pending_uploads().is_empty());
 }
 
-/// Longer than a tenth of the parts that S3 allows: there, growing parts grow.
+/// More than a tenth of the parts that S3 allows: from there on, growing parts grow.
 #[tokio::test]
 async fn equal_parts_stay_equal() {
     for (equal, good) in [(None, false), (Some(true), true)] {

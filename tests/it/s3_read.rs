@@ -1,4 +1,4 @@
-//! What reading from S3 does when requests fail and connections are lost: the bytes come whole and
+//! Tests reading from S3 with failed requests and lost connections: the bytes arrive completely and
 //! once, or there is an error of the right kind.
 
 use std::time::Duration;
@@ -51,7 +51,7 @@ fn text() -> Vec<u8> {
 
 #[tokio::test]
 async fn lost_connections_are_resumed_where_they_ended() {
-    // Each answer brings half of what it announces, so that the fourth is the last.
+    // Each response carries half of what it announces, so the fourth is the last.
     let rule = Rule { op: Op::GetObject, nth: 0, times: 3, fault: Fault::TruncatedAnswer };
     let server = ScriptedS3::start(&[rule]).await;
     server.put(KEY, &text());
@@ -60,7 +60,7 @@ async fn lost_connections_are_resumed_where_they_ended() {
 }
 
 #[tokio::test]
-async fn requests_that_fail_are_sent_again() {
+async fn failed_requests_are_retried() {
     for fault in [
         Fault::Reject(503, "SlowDown"),
         Fault::Reject(500, "InternalError"),
@@ -75,7 +75,7 @@ async fn requests_that_fail_are_sent_again() {
 }
 
 #[tokio::test]
-async fn a_storage_that_stays_away_is_given_up() {
+async fn a_storage_that_stays_unreachable_is_an_error() {
     let server = ScriptedS3::start(&[Rule::always(Op::GetObject, Fault::Reject(503, "SlowDown"))]).await;
     server.put(KEY, &text());
     assert_eq!(read(&server).await.unwrap_err().kind(), ErrorKind::StorageUnreachable);
@@ -83,7 +83,7 @@ async fn a_storage_that_stays_away_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_storage_that_goes_away_is_given_up() {
+async fn a_storage_that_becomes_unreachable_is_an_error() {
     let rules = [
         Rule::once(Op::GetObject, 0, Fault::TruncatedAnswer),
         Rule { op: Op::GetObject, nth: 1, times: usize::MAX, fault: Fault::ResetBefore },
@@ -95,7 +95,7 @@ async fn a_storage_that_goes_away_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_object_that_is_replaced_meanwhile_is_not_mixed() {
+async fn a_replaced_object_is_not_mixed_with_the_old_one() {
     let server = ScriptedS3::start(&[Rule::once(Op::GetObject, 0, Fault::TruncatedAnswer)]).await;
     server.put(KEY, &text());
     let mut opened = input(&server).await.open().await.unwrap();
@@ -112,7 +112,7 @@ async fn an_object_that_is_replaced_meanwhile_is_not_mixed() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_not_ours_is_told() {
+async fn missing_and_forbidden_objects_are_reported() {
     let server = ScriptedS3::start(&[]).await;
     let error = read(&server).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StorageUnreachable);
@@ -130,7 +130,7 @@ async fn list(server: &ScriptedS3) -> Result<Vec<String>, Error> {
 }
 
 #[tokio::test]
-async fn a_list_that_cannot_be_read_is_no_list() {
+async fn an_unreadable_list_is_an_error() {
     for fault in [
         Fault::Says("text/html", "<!DOCTYPE html><html><body>Please log in</body></html>"),
         Fault::Says("text/html", "<html><p>unclosed"),
@@ -148,10 +148,10 @@ async fn a_list_that_cannot_be_read_is_no_list() {
         let error = list(&server).await.expect_err(&format!("{fault:?}"));
         assert_eq!(error.kind(), ErrorKind::StorageUnreachable, "{fault:?}: {}", error.report());
         if !matches!(fault, Fault::TruncatedAnswer) {
-            assert!(error.report().contains("not what S3 answers"), "{fault:?}: {}", error.report());
+            assert!(error.report().contains("not a response of S3"), "{fault:?}: {}", error.report());
             assert!(error.report().contains("a proxy or a login page"), "{}", error.report());
         }
-        // The next one may be good.
+        // The next response may be good.
         let server = ScriptedS3::start(&[Rule::once(Op::ListObjects, 0, fault)]).await;
         server.put("nightly/a", b"x");
         assert_eq!(list(&server).await.unwrap(), ["nightly/a"], "{fault:?}");
@@ -159,7 +159,7 @@ async fn a_list_that_cannot_be_read_is_no_list() {
 }
 
 #[tokio::test]
-async fn without_usable_credentials_nothing_is_tried_twice() {
+async fn unusable_credentials_are_not_retried() {
     use aws_sdk_s3::config::{ProvideCredentials, SharedCredentialsProvider};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -184,7 +184,7 @@ async fn without_usable_credentials_nothing_is_tried_twice() {
         options.connection.credentials = Some(provider);
         let store = S3Store::new(scripted_s3::BUCKET.into(), options).await.unwrap();
         let report = store.list("").await.unwrap_err().report();
-        assert!(report.contains("that no key has"), "{report}");
+        assert!(report.contains("not allowed in keys"), "{report}");
         assert_eq!(asked.load(Ordering::Relaxed), 1, "{report}");
         assert!(server.log().is_empty());
     }

@@ -1,5 +1,4 @@
-//! One contract, kept by every sink: nothing is published before `complete`, and nothing is left
-//! without it.
+//! The contract of every sink: nothing is published before `complete`, and nothing is left without it.
 
 use std::path::PathBuf;
 
@@ -13,7 +12,7 @@ use pgsiphon::storage::sink::file::FileSink;
 use pgsiphon::storage::sink::memory::{MemorySink, MemoryStore};
 use pgsiphon::storage::sink::s3::S3Sink;
 
-/// Somewhere to store one dump, that the test can look into.
+/// A destination for one dump whose contents the test can inspect.
 enum Place {
     Memory(MemoryStore),
     File(tempfile::TempDir),
@@ -65,7 +64,7 @@ impl Place {
         }
     }
 
-    /// Asserts that nothing is there but, perhaps, what was published.
+    /// Asserts that nothing is left except, if given, what was published.
     async fn assert_clean(&self) {
         match self {
             Place::Memory(_) => {}
@@ -93,7 +92,7 @@ fn pieces() -> Vec<Bytes> {
 }
 
 #[tokio::test]
-async fn what_was_written_is_published_by_complete_only() {
+async fn only_complete_publishes() {
     for place in Place::all().await {
         let sink = place.sink(false).await;
         sink.preflight().await.unwrap();
@@ -116,7 +115,7 @@ async fn what_was_written_is_published_by_complete_only() {
 }
 
 #[tokio::test]
-async fn nothing_written_makes_an_empty_dump() {
+async fn writing_nothing_makes_an_empty_dump() {
     for place in Place::all().await {
         let upload = place.sink(false).await.begin().await.unwrap();
         assert_eq!(upload.complete().await.unwrap().bytes, 0);
@@ -158,7 +157,7 @@ async fn a_dropped_upload_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_there_is_replaced_when_asked_and_only_then() {
+async fn existing_dumps_are_only_replaced_on_request() {
     for place in Place::all().await {
         let mut first = place.sink(false).await.begin().await.unwrap();
         first.write(Bytes::from_static(b"first")).await.unwrap();

@@ -1,4 +1,4 @@
-//! One contract, kept by every store: a real bucket and a directory.
+//! The contract of every store, tested with a real bucket and a directory.
 
 use crate::support::servers::Servers;
 use bytes::Bytes;
@@ -49,7 +49,7 @@ async fn keys(store: &dyn Store, prefix: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_put_is_listed_read_and_deleted() {
+async fn objects_are_stored_listed_read_and_deleted() {
     let places = Places::new().await;
     for store in &places.stores {
         let (a, b, c) = (places.key("a"), places.key("sub/b"), places.key("ab c+ä"));
@@ -67,7 +67,7 @@ async fn what_is_put_is_listed_read_and_deleted() {
         assert_eq!(store.get(&places.key("none"), 100).await.unwrap(), None);
         assert_eq!(store.get(&c, 3).await.unwrap_err().kind(), ErrorKind::Damaged);
         assert_eq!(store.lock_of(&a).await.unwrap(), None);
-        // What is not there counts as removed: a prune that is repeated must come to its end.
+        // Removing what does not exist succeeds, so that a repeated prune can finish.
         let outcomes = store.delete(&[a.clone(), places.key("none"), b.clone(), c.clone()]).await;
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
         assert!(keys(&**store, &places.prefix).await.is_empty());
@@ -76,7 +76,7 @@ async fn what_is_put_is_listed_read_and_deleted() {
 }
 
 #[tokio::test]
-async fn what_is_pending_is_seen_and_can_be_aborted() {
+async fn pending_uploads_are_listed_and_can_be_aborted() {
     let places = Places::new().await;
     for store in &places.stores {
         let key = places.key("dump.sql.gz");
@@ -90,11 +90,11 @@ async fn what_is_pending_is_seen_and_can_be_aborted() {
         assert_eq!(pending[0].key, key);
         assert!(pending[0].initiated.is_some());
         assert!(store.pending(&places.key("other")).await.unwrap().is_empty());
-        assert!(keys(&**store, &places.prefix).await.is_empty(), "a pending upload is no object");
+        assert!(keys(&**store, &places.prefix).await.is_empty(), "a pending upload is not an object");
         store.abort(&pending[0]).await.unwrap();
         store.abort(&pending[0]).await.unwrap();
         assert!(store.pending(&places.prefix).await.unwrap().is_empty());
-        // Whoever wrote it notices.
+        // The upload notices that it was removed.
         upload.complete().await.unwrap_err();
         assert!(keys(&**store, &places.prefix).await.is_empty());
     }
@@ -114,7 +114,7 @@ async fn a_sink_does_not_overwrite() {
 }
 
 #[tokio::test]
-async fn lists_have_as_many_pages_as_it_takes() {
+async fn lists_span_several_pages() {
     const COUNT: usize = 1_050;
     let places = Places::new().await;
     let store = &places.stores[1];
@@ -130,7 +130,7 @@ async fn lists_have_as_many_pages_as_it_takes() {
 }
 
 #[tokio::test]
-async fn a_directory_is_not_left() {
+async fn keys_cannot_leave_the_directory() {
     let folder = tempfile::tempdir().unwrap();
     let store = DirectoryStore::new(folder.path().join("inside"));
     for key in ["../outside", "a/../../outside", "", "a//b", "/etc/passwd"] {
@@ -141,9 +141,9 @@ async fn a_directory_is_not_left() {
     assert!(!folder.path().join("outside").exists());
 }
 
-/// How an object is stored goes with the upload, whether it is one request or several.
+/// Storage options apply to uploads with one request and with several.
 #[tokio::test]
-async fn objects_are_stored_as_asked_for() {
+async fn objects_are_stored_with_their_options() {
     let (bucket, options) = s3_options();
     let object = ObjectOptions {
         tags: vec![("team".into(), "a b".into())],

@@ -1,5 +1,5 @@
-//! `pgsiphon verify` as users run it: good backups are good, anything that is not is found, and the
-//! scratch database is gone in the end.
+//! Runs `pgsiphon verify` like a user: good backups pass, all others are detected, and the scratch
+//! database is always removed.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -38,7 +38,7 @@ impl World {
         path
     }
 
-    /// A URL of the server's database `postgres`.
+    /// The URL of the server's database `postgres`.
     fn url(&self) -> String {
         let s = &self.server;
         format!("host={} port={} user={} dbname=postgres", s.host, s.port, s.user)
@@ -82,7 +82,7 @@ const SHOP: &str = "CREATE TABLE orders (id int PRIMARY KEY, note varchar CHECK 
     INSERT INTO orders SELECT g, CASE g % 2 WHEN 0 THEN 'a' ELSE 'b' END FROM generate_series(1, 200) g;
     CREATE SEQUENCE s; SELECT nextval('s'); SELECT lo_from_bytea(4711, 'large;')";
 
-/// A manifest as the job writes it, of a dump that is as it should be.
+/// Writes a manifest like a job's, for a dump that is good.
 fn write_manifest(dump: &Path, report: &Value) {
     let contents = &report["contents"];
     let manifest = serde_json::json!({
@@ -97,7 +97,7 @@ fn write_manifest(dump: &Path, report: &Value) {
     std::fs::write(path, serde_json::to_vec(&manifest).unwrap()).unwrap();
 }
 
-/// As pg_dump before 9.6.8 and 10.3 wrote it.
+/// A dump like those of pg_dump before 9.6.8 and 10.3.
 const OLD: &str = "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 9.6.5
 -- Dumped by pg_dump version 9.6.5\n\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;
 SET search_path = public, pg_catalog;\nCREATE TABLE clerk (\n    id integer,\n    \"Name\" text\n);
@@ -108,13 +108,13 @@ COPY clerk (id) FROM stdin;\n7\n\\.\nCOPY bare FROM stdin;\n8\n\\.\n
 --\n-- PostgreSQL database dump complete\n--\n";
 
 #[test]
-fn names_without_schemas_mean_what_the_search_path_says() {
+fn unqualified_names_follow_the_search_path() {
     let world = World::new();
     let dump = world.folder.path().join("old.sql");
     std::fs::write(&dump, OLD).unwrap();
     let report = world.restores(&dump);
     assert!(report["remarks"].to_string().contains("lists no columns"), "{report:#}");
-    // What does not come back is still found.
+    // Missing rows are still detected.
     let lossy = OLD.replace(
         "\n\n--\n-- PostgreSQL database dump complete",
         "\nDELETE FROM clerk;\n\n--\n-- PostgreSQL database dump complete",
@@ -122,11 +122,11 @@ fn names_without_schemas_mean_what_the_search_path_says() {
     assert_ne!(lossy, OLD);
     std::fs::write(&dump, lossy).unwrap();
     let output = world.verify(&dump, &["--restore-to", &world.url()]).output().unwrap();
-    bad(&output, 8, "clerk has 0 rows restored, and 1 in the backup");
+    bad(&output, 8, "clerk has 0 rows after the restore, but 1 in the backup");
 }
 
 #[test]
-fn byte_order_marks_and_line_ends_are_as_good_and_utf_16_is_named() {
+fn byte_order_marks_and_line_ends_are_accepted_and_utf_16_is_named() {
     let world = World::new();
     let from = world.database("vf_bom", "CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2)");
     let text = std::fs::read_to_string(world.dump(&from, "plain.sql", &[])).unwrap();
@@ -142,7 +142,7 @@ fn byte_order_marks_and_line_ends_are_as_good_and_utf_16_is_named() {
 }
 
 #[test]
-fn dumps_that_make_schema_public_are_tried() {
+fn dumps_that_create_schema_public_are_verified() {
     let world = World::new();
     let sql =
         "CREATE TABLE t (a int); INSERT INTO t VALUES (1); CREATE SCHEMA \"S.x\"; CREATE TABLE \"S.x\".u ();
@@ -157,7 +157,7 @@ fn dumps_that_make_schema_public_are_tried() {
 }
 
 #[test]
-fn what_is_in_a_backup_is_told() {
+fn the_contents_of_a_backup_are_reported() {
     let world = World::new();
     let from = world.database("vf_told", SHOP);
     let dump = world.dump(&from, "told.sql.gz", &[]);
@@ -183,9 +183,9 @@ fn what_is_in_a_backup_is_told() {
     );
 }
 
-/// Each byte of a small backup, changed, with a manifest and without.
+/// Every single byte of a small backup, changed, with and without a manifest.
 #[test]
-fn any_flipped_byte_is_found() {
+fn any_flipped_byte_is_detected() {
     let world = World::new();
     let from =
         world.database("vf_flip", "CREATE TABLE t (a int); INSERT INTO t SELECT generate_series(1, 9)");
@@ -200,7 +200,7 @@ fn any_flipped_byte_is_found() {
             let mut bytes = good_bytes.clone();
             bytes[at] ^= 0x01;
             std::fs::write(&flipped, &bytes).unwrap();
-            // gzip's time, flags of the compressor and system are in no checksum; nor is plain text.
+            // No checksum covers gzip's time, compressor flags and system; nor plain text.
             let is_covered = match method {
                 "gzip" => !(3..10).contains(&at),
                 "none" => false,
@@ -226,15 +226,15 @@ fn a_backup_restores_to_the_same() {
         let dump = world.dump(&from, "same.sql", flags);
         let report = world.restores(&dump);
         assert!(report["restored_to"].as_str().unwrap().starts_with(&world.server.version), "{report:#}");
-        // What `IN` on a varchar becomes is spelled anew by the server.
-        assert!(report["remarks"].to_string().contains("the server spells anew"), "{report:#}");
+        // The server rewrites `IN` on a varchar.
+        assert!(report["remarks"].to_string().contains("written differently by the server"), "{report:#}");
     }
     let report = world.restores(&world.dump(&from, "inserts.sql", &["--inserts"]));
     assert!(report["remarks"].to_string().contains("INSERT"));
 }
 
 #[test]
-fn what_may_differ_between_a_dump_and_its_restore_is_no_alarm() {
+fn expected_differences_after_a_restore_are_tolerated() {
     let world = World::new();
     let from = world.database(
         "vf_differ",
@@ -272,9 +272,9 @@ fn what_may_differ_between_a_dump_and_its_restore_is_no_alarm() {
     }
 }
 
-/// A dump does not set the time zone: a server of another one spells the same instants anew.
+/// A dump does not set the time zone: a server in another zone writes the same instants differently.
 #[test]
-fn another_time_zone_is_no_alarm_but_another_instant_is() {
+fn another_time_zone_is_tolerated_but_another_instant_is_not() {
     let world = World::new();
     let from = world.database(
         "vf_zone",
@@ -295,12 +295,12 @@ fn another_time_zone_is_no_alarm_but_another_instant_is() {
     let later = "UPDATE public.late SET at = at + interval '1 second';\n";
     std::fs::write(&dump, text.replace(end, &format!("{later}{end}"))).unwrap();
     let output = world.verify(&dump, &["--restore-to", &world.url()]).output().unwrap();
-    bad(&output, 8, "table public.late has other rows");
+    bad(&output, 8, "the rows of table public.late differ");
 }
 
-/// pg_dump before 9.6.8 and 10.3 left names unqualified, and set where they are found.
+/// pg_dump before 9.6.8 and 10.3 left names unqualified, and set the search path.
 #[test]
-fn names_of_old_dumps_are_compared_as_they_are_meant() {
+fn names_in_old_dumps_are_resolved() {
     let world = World::new();
     let old = "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 9.6.2\n\n\
         SET client_encoding = 'UTF8';\nCREATE SCHEMA app;\n\nSET search_path = public, pg_catalog;\n\n\
@@ -316,11 +316,11 @@ fn names_of_old_dumps_are_compared_as_they_are_meant() {
     let end = "\n--\n-- PostgreSQL database dump complete";
     std::fs::write(&path, old.replace(end, &format!("DELETE FROM clerk;\n{end}"))).unwrap();
     let output = world.verify(&path, &["--restore-to", &world.url()]).output().unwrap();
-    bad(&output, 8, "table app.clerk has 0 rows restored, and 1");
+    bad(&output, 8, "table app.clerk has 0 rows after the restore, but 1");
 }
 
 #[test]
-fn what_restores_to_something_else_is_found() {
+fn different_restores_are_detected() {
     let world = World::new();
     let from = world.database("vf_other", SHOP);
     let text = String::from_utf8(std::fs::read(world.dump(&from, "other.sql", &[])).unwrap()).unwrap();
@@ -328,12 +328,12 @@ fn what_restores_to_something_else_is_found() {
     for (change, says, code) in [
         (
             "DELETE FROM public.orders WHERE id = 7;\n",
-            "table public.orders has 199 rows restored, and 200",
+            "table public.orders has 199 rows after the restore, but 200",
             8,
         ),
-        ("UPDATE public.orders SET note = 'a' WHERE id = 7;\n", "table public.orders has other rows", 8),
+        ("UPDATE public.orders SET note = 'a' WHERE id = 7;\n", "the rows of table public.orders differ", 8),
         ("SELECT pg_catalog.lo_unlink(4711);\n", "large objects differ", 8),
-        ("DROP TABLE public.\"Odd, name\";\n", "table public.\"Odd, name\" is not restored", 8),
+        ("DROP TABLE public.\"Odd, name\";\n", "table public.\"Odd, name\" was not restored", 8),
         ("ALTER TABLE public.orders OWNER TO nobody_at_all;\n", "role \"nobody_at_all\" does not exist", 11),
     ] {
         let path = world.folder.path().join("changed.sql");
@@ -343,7 +343,7 @@ fn what_restores_to_something_else_is_found() {
 }
 
 #[test]
-fn encodings_and_subscriptions_are_no_obstacle() {
+fn encodings_and_subscriptions_are_verified() {
     let world = World::new();
     let settings = Settings { encoding: Some("LATIN1".into()), locale: Some("C".into()) };
     let from = Database::create(&world.server, "vf_latin1", &settings).unwrap();
@@ -361,7 +361,7 @@ fn encodings_and_subscriptions_are_no_obstacle() {
     world.restores(&dump);
 }
 
-/// The scratch database of a verify that sleeps in its restore.
+/// Interrupts a verify during its restore.
 #[test]
 fn an_interrupt_leaves_no_scratch_database() {
     let world = World::new();

@@ -1,4 +1,5 @@
-//! What a backup warns of is in its manifest and its report, whichever task or thread it arose in.
+//! The warnings of a backup are in its manifest and its report, in whichever task or thread they
+//! occurred.
 
 use serde_json::Value;
 
@@ -7,7 +8,7 @@ use crate::support::scripted_s3::{ACCESS_KEY, BUCKET, Fault, Op, Rule, ScriptedS
 use crate::support::servers::{Servers, clean_command};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_storage_that_keeps_failing_is_in_the_manifest() {
+async fn repeated_storage_failures_are_in_the_manifest() {
     let postgres = Servers::from_environment().unwrap().newest().unwrap().clone();
     let from = Database::create(&postgres, "warnings", &Settings::default()).unwrap();
     from.query("CREATE TABLE big AS SELECT repeat(md5(g::text), 10) AS t FROM generate_series(1, 40000) g")

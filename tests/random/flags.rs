@@ -1,4 +1,4 @@
-//! Random sets of pg_dump's flags, of those that pgsiphon has.
+//! Random sets of those pg_dump flags that pgsiphon supports.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -18,7 +18,7 @@ pub(crate) struct FlagSet {
 }
 
 impl FlagSet {
-    /// Sets that lack one of the arguments or variables; the first lacks them all.
+    /// Sets without one of the arguments or variables; the first is without all of them.
     pub(crate) fn each_without_one(&self) -> Vec<FlagSet> {
         let without_argument = (0..self.args.len()).map(|index| {
             let mut fewer = self.clone();
@@ -30,7 +30,8 @@ impl FlagSet {
     }
 }
 
-/// Flags without a value: the first major that has them, and how often of a hundred they are drawn.
+/// Flags without a value: the first major version that has them, and the percentage of sets that contain
+/// them.
 const PLAIN: &[(&str, u32, u32)] = &[
     ("--data-only", 0, 6),
     ("--schema-only", 0, 8),
@@ -82,7 +83,7 @@ const PLAIN: &[(&str, u32, u32)] = &[
     ("--verbose", 0, 4),
 ];
 
-/// Flags that take a pattern: the first major, how often, and whether it names a schema.
+/// Flags with a pattern: the first major version, the percentage, and whether it names a schema.
 const PATTERNS: &[(&str, u32, u32, bool)] = &[
     ("--schema", 0, 10, true),
     ("--exclude-schema", 0, 8, true),
@@ -105,7 +106,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("PGOPTIONS", "-c search_path=public"),
 ];
 
-/// Whether pgsiphon has that flag: more of them come with time.
+/// Whether pgsiphon supports that flag.
 fn is_known(flag: &str) -> bool {
     static HELP: OnceLock<String> = OnceLock::new();
     let help = HELP.get_or_init(|| {
@@ -116,12 +117,12 @@ fn is_known(flag: &str) -> bool {
     help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|word| word == name)
 }
 
-/// A random set, which pg_dump may refuse.
+/// A random set, which pg_dump may reject.
 pub(crate) fn draw(rng: &mut StdRng, major: u32, plan: &Plan) -> FlagSet {
     let mut set = FlagSet::default();
     for (flag, since, chance) in PLAIN {
         let is_drawn = rng.random_range(0..100) < *chance;
-        // pg_dump takes the last of two encodings; pgsiphon takes one.
+        // pg_dump uses the last of two encodings; pgsiphon accepts one.
         let is_again = flag.starts_with("--encoding") && set.args.iter().any(|a| a.starts_with("--encoding"));
         if is_drawn && *since <= major && is_known(flag) && !is_again {
             set.args.push((*flag).to_owned());
@@ -145,9 +146,9 @@ pub(crate) fn draw(rng: &mut StdRng, major: u32, plan: &Plan) -> FlagSet {
     set
 }
 
-/// Takes out or adds what pg_dump would only complain about.
+/// Removes or adds flags where pg_dump would only complain.
 fn settle(args: &mut Vec<String>) {
-    /// The first goes if the second is there.
+    /// The first is removed if the second is present.
     const CLASHES: &[(&str, &str)] = &[
         ("--schema-only", "--data-only"),
         ("--clean", "--data-only"),
@@ -163,7 +164,7 @@ fn settle(args: &mut Vec<String>) {
         ("--section", "--data-only"),
         ("--section", "--schema-only"),
     ];
-    /// The first asks for the second.
+    /// The first requires the second.
     const NEEDS: &[(&str, &str)] = &[("--if-exists", "--clean"), ("--on-conflict-do-nothing", "--inserts")];
     let has = |args: &[String], name: &str| args.iter().any(|a| a.split('=').next() == Some(name));
     for (flag, other) in CLASHES {
@@ -179,7 +180,7 @@ fn settle(args: &mut Vec<String>) {
 }
 
 fn pattern(rng: &mut StdRng, names: &[String]) -> String {
-    // None that matches pg_catalog: that takes long.
+    // None that matches pg_catalog, because that takes long.
     const WILD: &[&str] = &["a*", "public.*", "*.a*", "\"U\"*", "?", "[a-f]*", "(a|b)*", "public", "*1"];
     if names.is_empty() || rng.random_range(0..3) == 0 {
         return WILD[rng.random_range(0..WILD.len())].to_owned();

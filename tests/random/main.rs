@@ -1,8 +1,8 @@
-//! Random databases: whatever the grammar draws, our dump of it is pg_dump's, byte for byte.
+//! Random databases: our dump of whatever the grammar draws equals pg_dump's, byte for byte.
 //!
-//! By default one seed on each running PostgreSQL. `PGSIPHON_RANDOM_SECONDS=1800` goes on that
-//! long, seed after seed; `PGSIPHON_RANDOM_SEED=7` says where to start. What differs is shrunk to
-//! few statements, which are printed and kept.
+//! By default one seed on each running PostgreSQL. `PGSIPHON_RANDOM_SECONDS=1800` continues for that
+//! long, seed after seed; `PGSIPHON_RANDOM_SEED=7` sets the first one. A difference is reduced to few
+//! statements, which are printed and kept.
 
 // A failed unwrap is a failed test.
 #![allow(clippy::unwrap_used)]
@@ -28,13 +28,14 @@ const PGSIPHON: &str = env!("CARGO_BIN_EXE_pgsiphon");
 const SECONDS_VARIABLE: &str = "PGSIPHON_RANDOM_SECONDS";
 const SEED_VARIABLE: &str = "PGSIPHON_RANDOM_SEED";
 
-/// Statements of a run that must have succeeded: below that the grammar is out of order.
+/// The percentage of statements that must have succeeded: below that, the grammar is broken.
 const SHARE_PERCENT: usize = 70;
-/// Kinds of statement that must have succeeded at least once, of those the major has.
+/// The percentage of kinds of statements that must have succeeded at least once, of those that the major
+/// version supports.
 const KINDS_PERCENT: usize = 85;
-/// Seeds of a long run that may fail for pg_dump or the server itself.
+/// How many seeds of a long run may fail because of pg_dump or the server itself.
 const FAILURES_PERCENT: u64 = 10;
-/// A long run ends after so many findings: more of them are mostly the same.
+/// A long run ends after this many findings: more are mostly the same.
 const FINDINGS: usize = 4;
 
 fn main() -> ExitCode {
@@ -93,7 +94,8 @@ fn long(server: &Postgres, major: u32, first: u64, run: Duration) -> Outcome<()>
                     findings.push(finding.seed);
                 }
             }
-            // Some databases are too much for pg_dump, and some crash the server: it needs a moment.
+            // Some databases are too much for pg_dump, and some crash the server, which then needs a
+            // moment.
             Err(text) => {
                 eprintln!("PostgreSQL {major}, seed {}: {text}", first + seeds);
                 failures += 1;
@@ -113,7 +115,7 @@ fn long(server: &Postgres, major: u32, first: u64, run: Duration) -> Outcome<()>
     enough(major, &tally)
 }
 
-/// Whether the grammar was followed by a server that understood it.
+/// Whether the server accepted enough of the grammar.
 fn enough(major: u32, tally: &Tally) -> Outcome<()> {
     if tally.succeeded() * 100 < tally.tried() * SHARE_PERCENT {
         return Err(format!("fewer than {SHARE_PERCENT} % of the statements succeeded: {tally}"));

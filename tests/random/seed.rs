@@ -25,15 +25,15 @@ const ROLES: usize = 4;
 /// Printed by psql after each statement.
 const MARK: &str = "pgsiphon-random";
 
-/// How much is done for a seed.
+/// How much to do for a seed.
 pub(crate) struct Extent {
-    /// Rules followed after each was followed once.
+    /// How many rules to follow after each was followed once.
     draws: std::ops::Range<usize>,
-    /// Flag sets, besides none at all.
+    /// How many flag sets to try, in addition to no flags.
     flag_sets: usize,
-    /// Encodings of the database, one of which is drawn.
+    /// Encodings from which the database's is drawn.
     encodings: &'static [&'static str],
-    /// How long a difference may be shrunk.
+    /// How long a difference may be reduced.
     shrinking: Duration,
 }
 
@@ -46,7 +46,7 @@ pub(crate) const LONG: Extent = Extent {
     shrinking: Duration::from_secs(300),
 };
 
-/// A difference, and the shortest way to it.
+/// A difference, and the shortest way to reproduce it.
 pub(crate) struct Finding {
     pub(crate) seed: u64,
     pub(crate) major: u32,
@@ -58,12 +58,12 @@ pub(crate) struct Finding {
     pub(crate) folder: PathBuf,
 }
 
-/// What was tried, and how much of that succeeded.
+/// What was tried, and how much of it succeeded.
 #[derive(Default)]
 pub(crate) struct Tally {
     /// Statements by kind: how many were tried, how many succeeded.
     statements: BTreeMap<&'static str, (usize, usize)>,
-    /// Comparisons, and those in which pg_dump refused the flags.
+    /// Comparisons, and those in which pg_dump rejected the flags.
     compared: usize,
     refused: usize,
 }
@@ -102,19 +102,19 @@ impl fmt::Display for Tally {
     }
 }
 
-/// The server with the roles and the tablespace of a seed, which go with this value.
+/// The server with the roles and the tablespace of a seed, which are dropped with this value.
 pub(crate) struct Ground<'a> {
     pub(crate) server: &'a Postgres,
     roles: Vec<String>,
     tablespace: String,
     settings: Settings,
-    /// Flag sets that pg_dump refused.
+    /// Flag sets that pg_dump rejected.
     refused: Cell<usize>,
 }
 
 impl<'a> Ground<'a> {
     fn prepare(server: &'a Postgres, seed: u64, encoding: &str) -> Outcome<Self> {
-        // Other tests' databases in other encodings see these names, too.
+        // Other tests' databases in other encodings can see these names, too.
         const ENDS: [&str; ROLES] = ["0", "1 \"odd\" \\", "2", "3 U.x"];
         let stem = format!("rnd_{}_{seed}", std::process::id());
         let roles = ENDS.iter().map(|end| quoted(&format!("{stem}_{end}"))).collect();
@@ -141,7 +141,7 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// A new database in which the statements were tried; true where one succeeded.
+    /// A new database in which the statements were tried, and which of them succeeded.
     pub(crate) fn load(&self, statements: &[&Statement], folder: &Path) -> Outcome<(Loaded, Vec<bool>)> {
         let mut script = String::from(
             "\\o /dev/null\nSET client_encoding = 'UTF8';\nSET client_min_messages = error;\nSET statement_timeout = '20s';\n",
@@ -186,16 +186,17 @@ impl<'a> Ground<'a> {
         let mut args = vec!["--restrict-key=k".to_owned()];
         args.extend(flags.args.iter().cloned());
         let pair = Pair::dump(&source, &subject, &args, folder)?;
-        // A random set of flags may well be one that pg_dump refuses.
+        // A random set of flags may be one that pg_dump rejects.
         let is_plain = flags.args.is_empty() && flags.environment.is_empty();
         let is_refused = !pair.theirs.status.success();
         self.refused.set(self.refused.get() + usize::from(is_refused));
-        // Its INSERTs are made of other queries than ours, and functions called for an index while
-        // those are planned may fail.
+        // Its INSERTs come from other queries than ours, and functions called for an index while those
+        // are planned may fail.
         if is_refused && pair.theirs.stderr.contains("error: query failed: ERROR:") && !is_plain {
             return Ok(None);
         }
-        // Where it cuts a loop of dependencies anywhere, we refuse to: its text may not come back.
+        // Where it breaks a dependency loop at an arbitrary place, we refuse: its text may not be
+        // restorable.
         if pair.theirs.stderr.contains("could not resolve dependency loop") {
             let is_refused = pair.ours.stderr.contains("these depend on each other in a circle");
             return Ok((!is_refused).then(|| format!("not refused:\n{}", pair.theirs.stderr)));
@@ -206,8 +207,8 @@ impl<'a> Ground<'a> {
         }
         let quoted = not_null_names::difference_but_for_quotes(self.server, &pair, folder)?;
         let Some(difference) = quoted else { return Ok(None) };
-        // Where the server reads a constant of a type that has changed it prints what happens to be
-        // in memory, and pg_dump does not even equal itself.
+        // If the server reads a constant of a type that has changed, it prints random memory, and not
+        // even two dumps of pg_dump are equal.
         let again = oracle::pg_dump(&source, &args, folder, "again")?;
         let is_stable = difference::of_dumps(&pair.theirs.text, &again.text)?.is_none();
         Ok(is_stable.then_some(difference))
@@ -225,7 +226,7 @@ impl Drop for Ground<'_> {
     }
 }
 
-/// A loaded database, which goes with this value.
+/// A loaded database, which is dropped with this value.
 pub(crate) struct Loaded(Database);
 
 impl Drop for Loaded {
@@ -240,7 +241,7 @@ impl Drop for Loaded {
     }
 }
 
-/// Draws, loads and compares. What differs is shrunk.
+/// Draws, loads and compares. A difference is reduced.
 pub(crate) fn run(
     server: &Postgres,
     major: u32,
@@ -249,7 +250,7 @@ pub(crate) fn run(
 ) -> Outcome<(Tally, Option<Finding>)> {
     let temporary = tempfile::tempdir().map_err(|e| format!("make a temporary folder: {e}"))?;
     let folder = temporary.path();
-    // The flags are drawn apart from the database, so that new flags leave old databases as they are.
+    // The flags are drawn separately from the database, so that new flags do not change old databases.
     let mut rng = StdRng::seed_from_u64(!seed);
     let draws = rng.random_range(extent.draws.clone());
     let encoding = extent.encodings[rng.random_range(0..extent.encodings.len())];
@@ -298,7 +299,7 @@ pub(crate) fn run(
     Ok((tally, None))
 }
 
-/// Writes the whole and the shrunk SQL where they stay.
+/// Writes the complete and the reduced SQL to a permanent place.
 fn keep(major: u32, seed: u64, all: &[Statement], minimal: &str) -> Outcome<PathBuf> {
     let folder = std::env::temp_dir().join(format!("pgsiphon-random-{major}-{seed}"));
     let all: String = all.iter().map(|s| format!("{};\n", s.sql)).collect();

@@ -1,4 +1,4 @@
-//! Fewer statements and flags that still make a difference.
+//! Reduces statements and flags that cause a difference.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,15 +8,15 @@ use crate::grammar::Statement;
 use crate::seed::Ground;
 use crate::support::Outcome;
 
-/// What is left of a database and a flag set.
+/// What remains of a database and a flag set.
 pub(crate) struct Smaller<'a> {
     pub(crate) statements: Vec<&'a Statement>,
     pub(crate) flags: FlagSet,
     pub(crate) difference: String,
 }
 
-/// Deletes flags, then statements, while there is any difference, for as long as `limit`. None if
-/// the difference is gone when the statements that had failed are left out.
+/// Deletes flags, then statements, as long as there is a difference, for up to `limit`. None if the
+/// difference disappears when the failed statements are left out.
 pub(crate) fn shrink<'a>(
     ground: &Ground<'_>,
     statements: &[&'a Statement],
@@ -27,7 +27,7 @@ pub(crate) fn shrink<'a>(
     let started = Instant::now();
     let differ = |statements: &[&Statement], flags: &FlagSet| -> Outcome<Option<String>> {
         let (loaded, _) = ground.load(statements, folder)?;
-        // A database that pg_dump itself fails on is not what we are looking for.
+        // A database on which pg_dump itself fails is not of interest.
         Ok(ground.compare(&loaded, flags, folder).unwrap_or(None))
     };
     let Some(difference) = differ(statements, flags)? else { return Ok(None) };
@@ -43,7 +43,7 @@ pub(crate) fn shrink<'a>(
     loop {
         let mut start = 0;
         let mut is_smaller = false;
-        // From the end: what comes later depends on what came before.
+        // From the end, because later statements depend on earlier ones.
         while start < best.statements.len() {
             if started.elapsed() > limit {
                 return Ok(Some(best));

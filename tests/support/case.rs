@@ -10,39 +10,39 @@ use serde::Deserialize;
 
 use super::Outcome;
 
-/// The flag sets that every case is tried with, besides none.
+/// The flag sets tried with every case, in addition to no flags.
 const DEFAULT_FLAGS: &[&[&str]] =
     &[&["-s"], &["-a"], &["-C", "-c", "--if-exists"], &["-O", "-x"], &["--inserts"]];
 
-/// What `case.json` may say.
+/// The contents of `case.json`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
     /// Why the case exists.
     about: String,
-    /// The first and last major that it is for.
+    /// The first and last major version to which it applies.
     min_version: Option<u32>,
     max_version: Option<u32>,
-    /// Of the database; the cluster's are UTF8 and C.
+    /// Settings of the database; the cluster has UTF8 and C.
     pub(crate) encoding: Option<String>,
     pub(crate) locale: Option<String>,
-    /// Flag sets besides the default ones.
+    /// Flag sets in addition to the default ones.
     #[serde(default)]
     flags: Vec<FlagSet>,
     /// Leaves the default flag sets out.
     #[serde(default)]
     only_these_flags: bool,
-    /// `true`, or why even pg_dump's own output does not come back as it was, or that by major.
+    /// `true`, or why a restore of even pg_dump's own output differs; or that by major version.
     #[serde(default)]
     round_trip: RoundTrip,
-    /// Whether pg_dump's text lacks quotes that ours has on purpose (see `not_null_names`).
+    /// Whether pg_dump's text lacks quotes that ours deliberately has (see `not_null_names`).
     #[serde(default)]
     pub(crate) lacks_quotes: bool,
-    /// The majors that brought something which the case uses, so that a build that knows only those
-    /// before has to refuse it.
+    /// The major versions that introduced something in this case: a build that only knows earlier ones
+    /// must refuse it.
     #[serde(default)]
     news: Vec<u32>,
-    /// Whether `-C` comes back under the same name: for what belongs to the database itself.
+    /// Whether to restore with `-C` under the same name, to test what belongs to the database itself.
     #[serde(default)]
     pub(crate) round_trip_create: bool,
 }
@@ -61,20 +61,20 @@ impl Default for RoundTrip {
     }
 }
 
-/// One way to call pg_dump, and what must be true of the text. A plain list is the arguments.
+/// One way to call pg_dump, and what must be true of the text. A plain list contains the arguments.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(from = "FlagSetForm")]
 pub(crate) struct FlagSet {
     /// `{db}` stands for the database's name.
     pub(crate) args: Vec<String>,
-    /// The contents of a file to be given by `--filter`.
+    /// The contents of a file for `--filter`.
     pub(crate) filter: Option<String>,
     pub(crate) env: BTreeMap<String, String>,
     min_version: Option<u32>,
     max_version: Option<u32>,
-    /// pg_dump refuses it, and so must we.
+    /// pg_dump rejects it, and so must we.
     pub(crate) fails: bool,
-    /// Pieces of text that must, and that must not, be in the output.
+    /// Texts that must, and that must not, be in the output.
     pub(crate) like: Vec<String>,
     pub(crate) unlike: Vec<String>,
 }
@@ -122,7 +122,7 @@ impl From<FlagSetForm> for FlagSet {
     }
 }
 
-/// A case with its place.
+/// A case with its folder.
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) name: String,
@@ -131,8 +131,8 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// All cases below `folder`, by name. A folder that is no case is an error, so that none is
-    /// lost to a slip of the pen.
+    /// All cases below `folder`, by name. A folder without a case is an error, so that a typo does not
+    /// hide one.
     pub(crate) fn read_all(folder: &Path) -> Outcome<Vec<Case>> {
         let entries = std::fs::read_dir(folder).map_err(|e| format!("list {}: {e}", folder.display()))?;
         let mut cases = Vec::new();
@@ -161,19 +161,19 @@ impl Case {
         Ok(Case { name, folder: folder.to_owned(), manifest })
     }
 
-    /// Whether the case is for that major.
+    /// Whether the case applies to that major version.
     pub(crate) fn concerns(&self, major: u32) -> bool {
         within(major, self.manifest.min_version, self.manifest.max_version)
     }
 
-    /// The files to load on that major, in order.
+    /// The files to load on that major version, in order.
     pub(crate) fn inputs(&self, major: u32) -> Vec<PathBuf> {
         let first = std::iter::once(self.folder.join("input.sql"));
         let later = (12..=major).map(|n| self.folder.join(format!("input.{n}.sql"))).filter(|p| p.is_file());
         first.chain(later).collect()
     }
 
-    /// The flag sets to try on that major, besides none.
+    /// The flag sets to try on that major version, in addition to no flags.
     pub(crate) fn flag_sets(&self, major: u32) -> Vec<FlagSet> {
         let taken = if self.manifest.only_these_flags { 0 } else { DEFAULT_FLAGS.len() };
         let plain = |args: &&[&str]| FlagSet {
@@ -186,12 +186,13 @@ impl Case {
         sets
     }
 
-    /// Whether the case, on that major, holds what nobody can know who knows only `known` and older ones.
+    /// Whether the case, on that major version, uses features unknown to a build that only knows `known`
+    /// and older ones.
     pub(crate) fn holds_news(&self, known: u32, major: u32) -> bool {
         self.manifest.news.iter().any(|&news| known < news && news <= major)
     }
 
-    /// Whether what is dumped without flags comes back the same.
+    /// Whether a restored dump without flags is the same again.
     pub(crate) fn round_trips(&self, major: u32) -> bool {
         match &self.manifest.round_trip {
             RoundTrip::Always(yes) => *yes,

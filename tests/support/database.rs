@@ -1,4 +1,4 @@
-//! Scratch databases, made empty and dropped at the end.
+//! Scratch databases, created empty and dropped at the end.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,14 +10,14 @@ use super::servers::{Postgres, clean_command};
 /// The program that cargo built for this test run.
 const PGSIPHON: &str = env!("CARGO_BIN_EXE_pgsiphon");
 
-/// A database of our own, dropped with this value.
+/// A scratch database, dropped with this value.
 #[derive(Debug)]
 pub(crate) struct Database {
     server: Postgres,
     name: String,
 }
 
-/// What a new database is made with; None is the cluster's default (UTF8, C).
+/// The settings of a new database; None is the cluster's default (UTF8, C).
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Settings {
     pub(crate) encoding: Option<String>,
@@ -25,7 +25,7 @@ pub(crate) struct Settings {
 }
 
 impl Database {
-    /// Makes an empty database whose name starts with `stem` and is used by nobody else.
+    /// Creates an empty database with a unique name that starts with `stem`.
     pub(crate) fn create(server: &Postgres, stem: &str, settings: &Settings) -> Outcome<Self> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
@@ -41,7 +41,7 @@ impl Database {
         if let Some(locale) = &settings.locale {
             sql.push_str(&format!(" LC_COLLATE '{locale}' LC_CTYPE '{locale}'"));
         }
-        // Copied as files, as up to 14 always, it takes a fifth of the time.
+        // Copying files, as always up to 14, takes a fifth of the time.
         if server.major() >= 15 {
             sql.push_str(" STRATEGY file_copy");
         }
@@ -49,7 +49,7 @@ impl Database {
         Ok(Database { server: server.clone(), name: name.to_owned() })
     }
 
-    /// Takes charge of a database that a restore with `CREATE DATABASE` will make.
+    /// Takes responsibility for a database that a restore with `CREATE DATABASE` will create.
     pub(crate) fn expected(server: &Postgres, name: &str) -> Self {
         Database { server: server.clone(), name: name.to_owned() }
     }
@@ -62,7 +62,7 @@ impl Database {
         &self.server
     }
 
-    /// Gives the database another name, so that its old one is free.
+    /// Renames the database, so that its old name is free.
     pub(crate) fn rename(&mut self, name: &str) -> Outcome<()> {
         administer(
             &self.server,
@@ -91,7 +91,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         let name = quoted(&self.name);
-        // DROP DATABASE … (FORCE) came with 13. A logical subscription would forbid it, but ours
+        // DROP DATABASE … (FORCE) exists since 13. A logical subscription would prevent it, but ours
         // never had a slot.
         let force = if self.server.major() < 13 { "" } else { " (FORCE)" };
         if let Err(text) = administer(&self.server, &format!("DROP DATABASE IF EXISTS {name}{force}")) {
@@ -133,7 +133,7 @@ pub(crate) fn administer(server: &Postgres, sql: &str) -> Outcome<()> {
 fn psql(server: &Postgres, database: &str) -> Command {
     let mut command = server.client("psql");
     command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database]);
-    // Some of the databases that are dumped are set to be read only.
+    // Some of the dumped databases are set to read only.
     command.env("PGOPTIONS", "-c default_transaction_read_only=off");
     command
 }

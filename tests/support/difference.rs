@@ -1,4 +1,4 @@
-//! Compares two dumps that may be large, and shows where they differ, briefly.
+//! Compares two dumps, which may be large, and briefly shows where they differ.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -9,22 +9,22 @@ use similar::TextDiff;
 
 use super::Outcome;
 
-/// Lines before the first difference that are shown.
+/// How many lines before the first difference are shown.
 const CONTEXT_LINES: usize = 6;
-/// Lines from there on that are compared in detail.
+/// How many lines from there on are compared in detail.
 const WINDOW_LINES: usize = 6000;
-/// Lines of the difference that are printed.
+/// How many lines of the difference are printed.
 const SHOWN_LINES: usize = 120;
-/// Longer lines are cut: a row may have any length.
+/// Longer lines are truncated: a row may have any length.
 const SHOWN_LINE_BYTES: usize = 300;
-/// The lines of a dump's head in which the two "Dumped" lines stand.
+/// The number of lines at the beginning of a dump that contain the two "Dumped" lines.
 const HEAD_LINES: u64 = 12;
-/// The head of a database's dump, of which a dump of the cluster holds many.
+/// The header of a database's dump; the dump of a cluster contains many.
 const DATABASE_DUMP: &[u8] = b"-- PostgreSQL database dump\n";
 const STARTED: &[u8] = b"-- Started on ";
 const COMPLETED: &[u8] = b"-- Completed on ";
 
-/// Whether two dumps are equal but for the two `-- Dumped` lines, the key of `\restrict` and, with
+/// Whether two dumps are equal except for the two `-- Dumped` lines, the key of `\restrict` and, with
 /// `-v`, the times and the numbers of entries; if not, the text shows how `ours` differs from `theirs`.
 pub(crate) fn of_dumps(theirs: &Path, ours: &Path) -> Outcome<Option<String>> {
     let mut left = DumpLines::open(theirs)?;
@@ -50,15 +50,15 @@ pub(crate) fn of_dumps(theirs: &Path, ours: &Path) -> Outcome<Option<String>> {
     }
 }
 
-/// The lines of a dump, with what may differ taken out.
+/// The lines of a dump, without what may differ.
 struct DumpLines {
     reader: BufReader<File>,
     path: String,
     number: u64,
-    /// The line that the last head begins at.
+    /// The line at which the last header begins.
     head: u64,
     key: Option<Vec<u8>>,
-    /// `-v` was given: the head says when the dump started, and the end when it was completed.
+    /// With `-v`, the beginning and end of a dump contain the time.
     is_timed: bool,
 }
 
@@ -84,8 +84,8 @@ impl DumpLines {
             return Ok(None);
         }
         self.number += 1;
-        // With -v pg_dump numbers entries by how it read its catalogs, which is not for others to
-        // repeat.
+        // With -v, pg_dump numbers entries in the order in which it read its catalogs, which others
+        // cannot reproduce.
         if self.is_timed && line.starts_with(b"-- Dependencies: ") {
             return self.next_line();
         }
@@ -162,7 +162,7 @@ fn shown(lines: &[Vec<u8>]) -> String {
         let cut = &line[..line.len().min(SHOWN_LINE_BYTES)];
         text.push_str(&String::from_utf8_lossy(cut).replace('\r', "␍"));
         if cut.len() < line.len() {
-            // Two lines that differ only behind the cut have to look different.
+            // Lines that differ only after the cut must look different.
             let sum = line.iter().fold(0u64, |h, b| h.wrapping_mul(0x0100_0000_01b3) ^ u64::from(*b));
             text.push_str(&format!("… ({} bytes, hash {sum:016x})\n", line.len()));
         } else if !line.ends_with(b"\n") {

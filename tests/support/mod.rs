@@ -1,6 +1,6 @@
-//! What the integration tests share: real servers, scratch databases, and pg_dump as the oracle.
+//! Shared by the integration tests: real servers, scratch databases, and pg_dump as the oracle.
 
-// Each test binary takes what it needs of this; nothing here is used by all of them.
+// Each test binary uses a part of this, and none of them everything.
 #![allow(dead_code)]
 
 pub(crate) mod case;
@@ -13,5 +13,5 @@ mod s3;
 pub(crate) mod scripted_s3;
 pub(crate) mod servers;
 
-/// A test's outcome: the error is a text for a person to read.
+/// The result of a test; the error is a text for people.
 pub(crate) type Outcome<T> = Result<T, String>;

@@ -1,5 +1,5 @@
-//! What differs from pg_dump's text on purpose: on inherited columns pg_dump 18 writes the names of
-//! NOT NULL constraints without the quotes that they may need.
+//! A deliberate difference from pg_dump's text: on inherited columns, pg_dump 18 writes the names of NOT
+//! NULL constraints without the quotes that they may need.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -9,11 +9,11 @@ use super::oracle::Pair;
 use super::servers::Postgres;
 use super::{Outcome, difference};
 
-/// How a clause begins that is about the column of a parent.
+/// The beginning of a clause about a parent's column.
 const CLAUSE: &str = "\n    CONSTRAINT ";
 const END: &str = " NOT NULL ";
 
-/// How the dumps differ once pg_dump's has the quotes that it lacks, and only these.
+/// How the dumps differ after adding the missing quotes, and only these, to pg_dump's.
 pub(crate) fn difference_but_for_quotes(
     server: &Postgres,
     pair: &Pair,
@@ -28,19 +28,19 @@ pub(crate) fn difference_but_for_quotes(
             theirs = theirs.replace(&format!("{CLAUSE}{bare}{END}"), &format!("{CLAUSE}{name}{END}"));
         }
     }
-    let mended = folder.join("pg_dump.quoted.sql");
+    let quoted = folder.join("pg_dump.quoted.sql");
     let bytes: Vec<u8> = theirs.chars().map(|c| c as u8).collect();
-    std::fs::write(&mended, bytes).map_err(|e| format!("write {}: {e}", mended.display()))?;
-    difference::of_dumps(&mended, &pair.ours.text)
+    std::fs::write(&quoted, bytes).map_err(|e| format!("write {}: {e}", quoted.display()))?;
+    difference::of_dumps(&quoted, &pair.ours.text)
 }
 
-/// A dump in whatever encoding, a character for each byte.
+/// Reads a dump in any encoding, with a character for each byte.
 fn read(dump: &Path) -> Outcome<String> {
     let bytes = std::fs::read(dump).map_err(|e| format!("read {}: {e}", dump.display()))?;
     Ok(bytes.into_iter().map(char::from).collect())
 }
 
-/// The names that stand quoted in such clauses, with their quotes.
+/// The quoted names in such clauses, with their quotes.
 fn quoted_names(dump: &str) -> HashSet<&str> {
     let clauses = dump.match_indices(CLAUSE).map(|(at, _)| &dump[at + CLAUSE.len()..]);
     clauses.filter(|rest| rest.starts_with('"')).filter_map(up_to_the_end_of_the_name).collect()
@@ -57,7 +57,7 @@ fn up_to_the_end_of_the_name(clause: &str) -> Option<&str> {
     }
 }
 
-/// Whether the server reads these bytes as the name that they are.
+/// Whether the server reads these bytes as the same name.
 fn is_readable(bare: &str, reserved: &HashSet<&str>) -> bool {
     let starts = |c: char| matches!(c, 'a'..='z' | '_' | '\u{80}'..);
     bare.starts_with(starts)

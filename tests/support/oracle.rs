@@ -1,4 +1,4 @@
-//! The real pg_dump beside us: both dump the same database, and the texts are compared.
+//! Compares our dumps with those of the real pg_dump of the same database.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,18 +8,18 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use super::servers::{Postgres, clean_command};
 use super::{Outcome, difference};
 
-/// Names another program to be compared with pg_dump. `pg_dump` alone means the oracle itself:
-/// then everything must pass, which tests the tests.
+/// Names another program to compare with pg_dump. `pg_dump` alone means the oracle itself: then
+/// everything must pass, which tests the tests.
 pub(crate) const BINARY_VARIABLE: &str = "PGSIPHON_BIN";
 
-/// Where to find the database that is dumped, and with which pg_dump.
+/// The database to dump, and the pg_dump to use.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     /// The directory that holds pg_dump.
     pub(crate) bindir: PathBuf,
-    /// The options that lead to the database, the same for pg_dump and for us.
+    /// The connection options, the same for pg_dump and for us.
     pub(crate) connection: Vec<String>,
-    /// More environment for both.
+    /// Additional environment variables for both.
     pub(crate) environment: BTreeMap<String, String>,
 }
 
@@ -36,12 +36,12 @@ impl Source {
     }
 }
 
-/// The program under test, and how it is told to dump.
+/// The program under test, and how to call it.
 #[derive(Debug, Clone)]
 pub(crate) enum Subject {
-    /// A pgsiphon: `dump` comes first.
+    /// A pgsiphon, called with `dump`.
     Pgsiphon(PathBuf),
-    /// A pg_dump, or what calls itself so.
+    /// A pg_dump or a compatible program.
     PgDump(PathBuf),
 }
 
@@ -59,7 +59,7 @@ impl Subject {
         if name.starts_with("pg_dump") { Subject::PgDump(path) } else { Subject::Pgsiphon(path) }
     }
 
-    /// Dumps with this program alone.
+    /// Dumps only with this program.
     pub(crate) fn dump(
         &self,
         source: &Source,
@@ -70,7 +70,7 @@ impl Subject {
         Running::start(self.command(), source, flags, folder, name)?.finish()
     }
 
-    /// What dumps the whole cluster as pg_dumpall does, which stands in `bindir`.
+    /// The command that dumps the whole cluster like pg_dumpall, which is in `bindir`.
     fn cluster_command(&self, bindir: &Path, flags: &[String]) -> Command {
         let Subject::Pgsiphon(_) = self else { return clean_command(bindir.join("pg_dumpall")) };
         let mut command = self.command();
@@ -92,16 +92,16 @@ impl Subject {
     }
 }
 
-/// What one program made of a database.
+/// The result of one program's dump.
 #[derive(Debug)]
 pub(crate) struct Dumped {
-    /// The file that holds its standard output.
+    /// The file with its standard output.
     pub(crate) text: PathBuf,
     pub(crate) status: ExitStatus,
     pub(crate) stderr: String,
 }
 
-/// Both programs' dumps with the same flags.
+/// The dumps of both programs with the same flags.
 #[derive(Debug)]
 pub(crate) struct Pair {
     pub(crate) theirs: Dumped,
@@ -109,7 +109,7 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// Runs pg_dump and the subject at the same time; their outputs go to files in `folder`.
+    /// Runs pg_dump and the subject concurrently; their outputs go to files in `folder`.
     pub(crate) fn dump(source: &Source, subject: &Subject, flags: &[String], folder: &Path) -> Outcome<Self> {
         let theirs =
             Running::start(clean_command(source.bindir.join("pg_dump")), source, flags, folder, "pg_dump")?;
@@ -131,7 +131,7 @@ impl Pair {
         Ok(Pair { theirs: theirs.finish()?, ours: ours.finish()? })
     }
 
-    /// None if both succeeded with equal texts, or if both failed and that was `expected_to_fail`.
+    /// None if both succeeded with equal texts, or if both failed as `expected_to_fail` says.
     pub(crate) fn difference(&self, expected_to_fail: bool) -> Outcome<Option<String>> {
         if self.theirs.status.success() == expected_to_fail {
             let wanted = if expected_to_fail { "succeeded but should fail" } else { "failed" };
@@ -149,12 +149,12 @@ impl Pair {
     }
 }
 
-/// Dumps with the real pg_dump alone.
+/// Dumps only with the real pg_dump.
 pub(crate) fn pg_dump(source: &Source, flags: &[String], folder: &Path, name: &str) -> Outcome<Dumped> {
     alone("pg_dump", source, flags, folder, name)
 }
 
-/// Dumps with the real pg_dumpall alone.
+/// Dumps only with the real pg_dumpall.
 pub(crate) fn pg_dumpall(source: &Source, flags: &[String], folder: &Path, name: &str) -> Outcome<Dumped> {
     alone("pg_dumpall", source, flags, folder, name)
 }

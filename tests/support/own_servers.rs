@@ -1,4 +1,4 @@
-//! Servers of one test's own, which it may kill or fill with what belongs to no database.
+//! Servers for a single test, which may kill them or create cluster-wide objects.
 
 use std::process::Command;
 
@@ -12,8 +12,8 @@ pub(crate) struct OwnServers {
 }
 
 impl OwnServers {
-    /// Starts one server of each of these majors, and an S3 server if `options` say so: they are
-    /// those of `scripts/servers up`.
+    /// Starts one server of each of these major versions, and an S3 server if `options` say so, using
+    /// `scripts/servers up`.
     pub(crate) fn start(options: &[&str]) -> Outcome<Self> {
         let folder = tempfile::tempdir().map_err(|e| format!("make a temporary folder: {e}"))?;
         let up = command("up", &folder)
@@ -27,7 +27,7 @@ impl OwnServers {
         Ok(OwnServers { folder, servers })
     }
 
-    /// Starts the S3 server again, with what it held; it may take seconds until it answers.
+    /// Restarts the S3 server with its data; it may take seconds until it responds.
     pub(crate) fn restart_s3(&self) -> Outcome<()> {
         let restarted = command("restart-s3", &self.folder).output();
         let restarted = restarted.map_err(|e| format!("start scripts/servers: {e}"))?;

@@ -1,4 +1,4 @@
-//! The S3 server, looked at without pgsiphon.
+//! Accesses the S3 server without pgsiphon.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region};

@@ -1,8 +1,8 @@
-//! A small S3 of our own, in memory and in this process, that fails as a script tells it.
+//! A small S3 in memory, in this process, with scripted failures.
 //!
-//! It knows the operations that an upload needs, and is strict where S3 is: part numbers and their
-//! order, ETags, smallest parts, `If-None-Match`, CRC-32. What S3 really does is for a real server
-//! to show; this one is for faults. Keys and upload ids must be made of unreserved characters.
+//! It supports the operations that an upload needs, and is as strict as S3: part numbers and their
+//! order, ETags, minimum part sizes, `If-None-Match`, CRC-32. How S3 really behaves is tested with a
+//! real server; this one is for faults. Keys and upload ids must consist of unreserved characters.
 #![allow(unreachable_pub)]
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,12 +22,12 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// The server serves below this path, too.
+/// The server also serves below this path.
 pub const BELOW: &str = "storage/v1/s3/";
 pub const BUCKET: &str = "bucket";
 pub const ACCESS_KEY: &str = "test";
 
-/// The operations that we know.
+/// The supported operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Op {
     ListObjects,
@@ -46,41 +46,41 @@ pub enum Op {
 /// What goes wrong with a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fault {
-    /// An error instead of the act.
+    /// An error, and nothing is done.
     Reject(u16, &'static str),
-    /// The act, and then an error: the response that lies.
+    /// It is done, but the response is an error: the response lies.
     RejectAfterActing(u16, &'static str),
-    /// The connection ends without an answer, and nothing was done.
+    /// The connection ends without a response, and nothing is done.
     ResetBefore,
-    /// The connection ends without an answer, and all was done: the lost response.
+    /// The connection ends without a response, but it is done: the response is lost.
     ResetAfter,
-    /// The answer ends in the middle, and all was done.
+    /// The response ends in the middle, but it is done.
     TruncatedAnswer,
-    /// Status 200 with an error in its body, and nothing was done.
+    /// Status 200 with an error in the body, and nothing is done.
     ErrorInSuccess(&'static str),
-    /// Status 200 without a body, and nothing was done.
+    /// Status 200 without a body, and nothing is done.
     EmptySuccess,
-    /// Status 200 with this body, and nothing was done.
+    /// Status 200 with this body, and nothing is done.
     Says(&'static str, &'static str),
-    /// The answer's XML ends before its last element, as far as HTTP knows whole; all was done.
+    /// The XML of the response lacks its end, although the HTTP response is complete; it is done.
     ShortXml,
-    /// All is done, but late.
+    /// It is done, but late.
     Delay(Duration),
-    /// All is done, but the answer is late.
+    /// It is done, but the response is late.
     DelayAnswer(Duration),
-    /// A bit of the body changes on its way to the server.
+    /// A bit of the body changes on the way to the server.
     FlipBit,
-    /// All pending uploads disappear before the act.
+    /// All pending uploads disappear first.
     VanishUploads,
 }
 
-/// A fault, and which of the requests of an operation meet it.
+/// A fault, and which requests of an operation it affects.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
     pub op: Op,
-    /// The first one, counted from 0.
+    /// The first affected request, counted from 0.
     pub nth: usize,
-    /// How many from there on.
+    /// The number of affected requests.
     pub times: usize,
     pub fault: Fault,
 }
@@ -122,7 +122,7 @@ struct State {
     conditions: Conditions,
 }
 
-/// What the server makes of `If-None-Match`.
+/// How the server treats `If-None-Match`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Conditions {
     #[default]
@@ -131,7 +131,7 @@ pub enum Conditions {
     Refused,
 }
 
-/// The server; ends with the runtime that started it.
+/// The server; it ends with the runtime that started it.
 #[derive(Clone)]
 pub struct ScriptedS3 {
     state: Arc<Mutex<State>>,
@@ -154,7 +154,7 @@ impl ScriptedS3 {
                     let server = server.clone();
                     async move { server.answer(request).await }
                 });
-                // A scripted reset is an error here.
+                // A scripted reset appears as an error here.
                 tokio::spawn(
                     hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), service),
@@ -181,12 +181,12 @@ impl ScriptedS3 {
         self.lock().create(key, BTreeMap::new())
     }
 
-    /// The operations asked for so far.
+    /// The operations requested so far.
     pub fn log(&self) -> Vec<Op> {
         self.lock().log.clone()
     }
 
-    /// The operations that were asked for without `x-amz-expected-bucket-owner`.
+    /// The operations requested without `x-amz-expected-bucket-owner`.
     pub fn without_owner(&self) -> Vec<Op> {
         self.lock().without_owner.clone()
     }
@@ -195,7 +195,7 @@ impl ScriptedS3 {
         self.lock().min_part_bytes = bytes;
     }
 
-    /// No part may be larger than the first, as some providers have it.
+    /// Rejects parts larger than the first, like some providers.
     pub fn want_equal_parts(&self) {
         self.lock().wants_equal_parts = true;
     }
@@ -260,7 +260,7 @@ impl ScriptedS3 {
     }
 }
 
-/// A request as S3 understands it.
+/// A request from S3's point of view.
 struct Call {
     op: Op,
     key: String,
@@ -316,7 +316,7 @@ impl Call {
         pairs.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
     }
 
-    /// Checks the body against the CRC-32 that came with it.
+    /// Checks the body against the CRC-32 sent with it.
     fn check_body(&self, body: &[u8]) -> Result<(), Answer> {
         assert_ne!(self.header("content-encoding"), Some("aws-chunked"), "some providers reject it");
         let Some(declared) = self.header("x-amz-checksum-crc32") else { return Ok(()) };
@@ -326,7 +326,7 @@ impl Call {
 }
 
 impl State {
-    /// Counts a request, and says what goes wrong with it.
+    /// Counts a request, and returns its fault, if any.
     fn note(&mut self, op: Op) -> Option<Fault> {
         self.log.push(op);
         let seen = self.seen.entry(op).or_default();
@@ -416,7 +416,7 @@ impl State {
         Ok(answer)
     }
 
-    /// An object of ASCII text, or its rest from the start of a range on.
+    /// An object of ASCII text, or the rest of it from the start of a range.
     fn get(&self, call: &Call) -> Result<Answer, Answer> {
         let object = self.objects.get(&call.key).ok_or_else(|| Answer::error(404, "NoSuchKey"))?;
         let etag = format!("\"{:08x}\"", crc32fast::hash(&object.bytes));
@@ -550,13 +550,13 @@ impl Answer {
         self.with_body(body.boxed())
     }
 
-    /// Announces all of the body, sends half of it, and hangs up.
+    /// Announces the whole body, sends half of it, and closes the connection.
     fn into_truncated_response(mut self) -> Response<Body> {
         if self.body.is_empty() {
             self.body = "x".repeat(8);
         }
         let half = Bytes::from(self.body[..self.body.len() / 2].to_owned());
-        // What comes with the end is lost with it.
+        // Trailers are lost, too.
         let frames = futures::stream::iter([false, true]).then(move |ends| {
             let half = half.clone();
             async move {

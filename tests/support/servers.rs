@@ -1,4 +1,4 @@
-//! The servers that `scripts/servers` has started, as told by its `servers.json`.
+//! The servers started by `scripts/servers`, as listed in its `servers.json`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use serde::Deserialize;
 
 use super::Outcome;
 
-/// The environment variable that holds the path of `servers.json`.
+/// The environment variable with the path of `servers.json`.
 pub(crate) const SERVERS_VARIABLE: &str = "PGSIPHON_TEST_SERVERS";
 
-/// Everything that is running for us.
+/// All running servers.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Servers {
     /// By major version.
@@ -19,16 +19,16 @@ pub(crate) struct Servers {
     pub(crate) s3: Option<S3>,
 }
 
-/// One throw-away cluster; its superuser logs in without a password.
+/// A temporary cluster; its superuser logs in without a password.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Postgres {
     /// "18.6", "19rc1"
     pub(crate) version: String,
-    /// The directory of its Unix socket; it listens on 127.0.0.1 too.
+    /// The directory of its Unix socket; it also listens on 127.0.0.1.
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) user: String,
-    /// Where psql and pg_dump are: the server's own, or those of 14 for older servers.
+    /// The directory of psql and pg_dump: the server's own, or those of 14 for older servers.
     pub(crate) bindir: PathBuf,
     /// The postmaster, for tests that kill it.
     pub(crate) pid: u32,
@@ -46,7 +46,7 @@ pub(crate) struct S3 {
 }
 
 impl Servers {
-    /// Reads the file that the environment names; without it the test fails rather than skips.
+    /// Reads the file named by the environment; without it the test fails rather than being skipped.
     pub(crate) fn from_environment() -> Outcome<Self> {
         let path = std::env::var_os(SERVERS_VARIABLE).ok_or_else(|| {
             format!(
@@ -63,7 +63,7 @@ impl Servers {
         serde_json::from_str(&text).map_err(|e| format!("parse {}: {e}", path.display()))
     }
 
-    /// The cluster of that major; an error if it was not started.
+    /// The cluster of that major version; an error if it was not started.
     pub(crate) fn postgres(&self, major: u32) -> Outcome<&Postgres> {
         self.postgres.get(&major).ok_or_else(|| {
             format!("no PostgreSQL {major} is running: scripts/servers run --versions …,{major}")
@@ -82,27 +82,26 @@ impl Servers {
 }
 
 impl Postgres {
-    /// The number that the version begins with.
+    /// The first number of the version.
     pub(crate) fn major(&self) -> u32 {
         let major = self.version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
         major.parse().expect("servers.json has versions such as 18.6")
     }
 
-    /// One of PostgreSQL's client programs, in a clean environment, with the options that reach
-    /// this cluster.
+    /// A PostgreSQL client program, in a clean environment, with the options to connect to this cluster.
     pub(crate) fn client(&self, program: &str) -> Command {
         let mut command = clean_command(self.bindir.join(program));
         command.args(self.connection_options());
         command
     }
 
-    /// `-h HOST -p PORT -U USER`, as pg_dump, psql and pgsiphon alike take them.
+    /// `-h HOST -p PORT -U USER`, which pg_dump, psql and pgsiphon all accept.
     pub(crate) fn connection_options(&self) -> [String; 6] {
         ["-h", &self.host, "-p", &self.port.to_string(), "-U", &self.user].map(str::to_owned)
     }
 }
 
-/// A command without the `PG*` and `AWS_*` variables that would steer it elsewhere.
+/// A command without the `PG*` and `AWS_*` variables that would redirect it.
 pub(crate) fn clean_command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {

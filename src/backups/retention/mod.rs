@@ -1,7 +1,7 @@
-//! Which backups are kept, and why: pure, with the clock as an argument.
+//! Decides which backups are kept, and why: pure, with the time as an argument.
 //!
-//! Only good backups count. Else a series of failures would push the good ones out, one a night.
-//! Backups of roles and tablespaces follow the databases' of the same run.
+//! Only good backups count; otherwise a series of failures would push out the good ones, one a night.
+//! Backups of roles and tablespaces are kept as long as a database of the same run.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use chrono_tz::Tz;
 
 use super::naming::Subject;
 
-/// How long backups are kept. A number of 0 means that the rule keeps nothing.
+/// How long backups are kept. A rule set to 0 keeps nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// The newest so many.
+    /// Keep this many of the newest backups.
     pub keep_last: u32,
-    /// The newest of each of the last so many days that have one.
+    /// Keep the newest backup of each of the last days that have one; this many days.
     pub keep_daily: u32,
     /// The same for weeks, which begin on Monday.
     pub keep_weekly: u32,
@@ -24,16 +24,16 @@ pub struct Policy {
     pub keep_monthly: u32,
     /// The same for years.
     pub keep_yearly: u32,
-    /// So many good ones of a database are kept in any case; at least one is.
+    /// Always keep this many good backups of a database, and at least one.
     pub keep_minimum: u32,
-    /// Younger ones are kept in any case.
+    /// Always keep backups younger than this.
     pub minimum_age: Duration,
-    /// The zone of the days, weeks, months and years.
+    /// The time zone that defines days, weeks, months and years.
     pub time_zone: Tz,
 }
 
 impl Policy {
-    /// Whether any rule keeps anything. Without one, nothing is ever removed.
+    /// Whether any rule is set. Without one, nothing is ever removed.
     pub fn has_rules(&self) -> bool {
         [self.keep_last, self.keep_daily, self.keep_weekly, self.keep_monthly, self.keep_yearly]
             .iter()
@@ -41,25 +41,24 @@ impl Policy {
     }
 }
 
-/// A backup, as far as retention looks at it. It is one of the job's own: what is not has no place
-/// here.
+/// A backup as retention sees it. It must belong to the job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backup {
     /// Its key.
     pub key: String,
-    /// What it is of.
+    /// What the backup is of; each subject is judged separately.
     pub subject: Subject,
-    /// The run that it is of.
+    /// Identifies the run that made it.
     pub run_id: String,
     /// When the run began.
     pub timestamp: DateTime<Utc>,
-    /// Whether it is as its manifest says.
+    /// Whether it agrees with its manifest.
     pub is_good: bool,
-    /// Until when the storage will not remove it, in words, if that is so.
+    /// If the storage refuses to remove it: until when, in words.
     pub locked: Option<String>,
 }
 
-/// What becomes of a backup.
+/// What to do with a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It stays.
@@ -68,18 +67,18 @@ pub enum Verdict {
     Expire,
 }
 
-/// What becomes of a backup, and why.
+/// What to do with a backup, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// The backup.
     pub backup: Backup,
-    /// What becomes of it.
+    /// Whether the backup is kept, and why.
     pub verdict: Verdict,
-    /// All that speaks for keeping it; for an expired one, why nothing does.
+    /// All reasons for keeping it; for an expired one, why there is none.
     pub reasons: Vec<String>,
 }
 
-/// Decides for each backup; the newest come first, by database, and globals at the end.
+/// Decides about each backup. The result is sorted by database, newest first, with globals last.
 pub fn plan(policy: &Policy, backups: &[Backup], now: DateTime<Utc>) -> Vec<Decision> {
     let mut sorted: Vec<&Backup> = backups.iter().collect();
     sorted.sort_by(|a, b| (&a.subject, b.timestamp, &b.key).cmp(&(&b.subject, a.timestamp, &a.key)));
@@ -99,7 +98,7 @@ pub fn plan(policy: &Policy, backups: &[Backup], now: DateTime<Utc>) -> Vec<Deci
     decisions
 }
 
-/// The backups of one database, the newest first.
+/// The backups of one database, newest first.
 fn plan_database(policy: &Policy, group: &[&Backup], now: DateTime<Utc>) -> Vec<Decision> {
     let good: Vec<&Backup> = group.iter().filter(|backup| backup.is_good).copied().collect();
     let mut reasons: Vec<Vec<String>> = vec![Vec::new(); good.len()];
@@ -177,10 +176,10 @@ fn plan_globals(
     group.iter().map(decide).collect()
 }
 
-/// What keeps a backup whatever the rules say.
+/// Reasons to keep a backup that apply regardless of the rules.
 fn in_any_case(policy: &Policy, backup: &Backup, now: DateTime<Utc>) -> Vec<String> {
     let mut reasons = Vec::new();
-    // One from the future is young, too: some clock is wrong.
+    // A backup from the future counts as young, because some clock is wrong.
     let age = (now - backup.timestamp).to_std().unwrap_or_default();
     if age < policy.minimum_age {
         reasons.push(format!("younger than {}", humantime::format_duration(policy.minimum_age)));
@@ -198,7 +197,7 @@ fn decision(policy: &Policy, backup: &Backup, mut reasons: Vec<String>) -> Decis
             Verdict::Expire
         }
         (true, false) => {
-            reasons.push("there are no rules".to_owned());
+            reasons.push("no rules are set".to_owned());
             Verdict::Keep
         }
         _ => Verdict::Keep,
@@ -206,9 +205,9 @@ fn decision(policy: &Policy, backup: &Backup, mut reasons: Vec<String>) -> Decis
     Decision { backup: backup.clone(), verdict, reasons }
 }
 
-/// What a person should look at is not removed behind their back.
+/// A backup that a person should inspect is not removed automatically.
 fn damaged(backup: &Backup) -> Decision {
-    let reasons = vec!["it is not as its manifest says: look at it".to_owned()];
+    let reasons = vec!["it does not match its manifest: inspect it".to_owned()];
     Decision { backup: backup.clone(), verdict: Verdict::Keep, reasons }
 }
 

@@ -8,7 +8,7 @@ use super::*;
 /// A case of `testdata/retention`.
 #[derive(Deserialize)]
 struct Case {
-    /// Why it exists.
+    /// Why the case exists.
     about: String,
     #[serde(default)]
     keep_last: u32,
@@ -127,7 +127,7 @@ proptest! {
             let newest = backups.iter().filter(same).map(|b| b.timestamp).max();
             let (expired, minimum) = (&decision.backup, policy.keep_minimum.max(1) as usize);
             prop_assert!(policy.has_rules() && expired.is_good && expired.locked.is_none());
-            // Of several with the same time one is the newest.
+            // If several have the same time, one of them is the newest.
             let kept = decisions.iter().filter(|d| {
                 d.verdict == Verdict::Keep && d.backup.subject == expired.subject && d.backup.is_good
             });

@@ -22,7 +22,6 @@ use crate::select::options::{ClusterOptions, DumpOptions};
 use crate::snapshot::SessionOptions;
 use crate::storage::sink::Sink;
 
-/// How a job's sessions are set up.
 pub(in crate::ops) fn session_options(job: &Job) -> SessionOptions {
     SessionOptions {
         role: job.source.role.clone(),
@@ -31,7 +30,6 @@ pub(in crate::ops) fn session_options(job: &Job) -> SessionOptions {
     }
 }
 
-/// What a job dumps of each database.
 pub(in crate::ops) fn dump_options(job: &Job) -> DumpOptions {
     let mut options = DumpOptions::new(restrict_key());
     options.patterns.exclude_schemas = job.dump.exclude_schemas.clone();
@@ -41,7 +39,7 @@ pub(in crate::ops) fn dump_options(job: &Job) -> DumpOptions {
     options
 }
 
-/// What psql is to be locked with while it reads the dump: unknown to who wrote the data.
+/// The key that locks psql while it reads the dump: unpredictable to whoever wrote the data.
 fn restrict_key() -> String {
     hex(&rand::random::<[u8; 32]>())
 }
@@ -55,7 +53,7 @@ impl JobRun<'_> {
         let connector = self.job.source.connector().await?.warning(warnings);
         if self.lock.as_ref().is_none_or(|lock| lock.lost().is_cancelled()) {
             self.lock = None;
-            // Somebody else may have it by now; then this run is over.
+            // Another run may hold it by now; then this run must end.
             self.lock = Some(JobLock::take(&connector.params(None, &OsEnvironment)?, &self.job.name).await?);
         }
         let Some(lock) = &self.lock else { return Err(interrupted()) };

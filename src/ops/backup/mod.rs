@@ -1,8 +1,8 @@
-//! A run of a job: each of its databases to a key of its own, and roles and tablespaces beside them.
+//! Runs a job: backs up each of its databases to its own key, and roles and tablespaces to another.
 //!
-//! One database that fails does not stop the others. The run holds the job's lock from its begin to
-//! its end (see [`super::job_lock`]); while it does, whatever is pending under the job's keys was left
-//! by the dead, and is removed at once rather than after a day.
+//! A failed database does not stop the others. The run holds the job's lock from start to end (see
+//! [`super::job_lock`]), so anything pending under the job's keys was left by a run that was killed, and
+//! is removed at once rather than after a day.
 
 mod attempt;
 mod record;
@@ -31,7 +31,7 @@ use crate::storage::store::{self, Store};
 pub(super) use attempt::{dump_options, session_options};
 use retry::{cancelled_within, interrupted, may_pass, or_interrupted, pauses, retried};
 
-/// How many predecessors a backup's size is compared with.
+/// How many earlier backups a backup's size is compared with.
 const PREDECESSORS: usize = 5;
 
 /// What a run would do.
@@ -39,12 +39,12 @@ const PREDECESSORS: usize = 5;
 pub struct RunPlan {
     /// What it would back up, and to which keys.
     pub backups: Vec<(Subject, String)>,
-    /// The uploads of dead runs that it would remove.
+    /// Uploads left by killed runs, which it would remove.
     pub pending: Vec<PendingUpload>,
 }
 
-/// Finds out what a run that began at `now` would do. Nothing is changed, and no lock is taken: what
-/// seems to be left by a dead run may be a living one's.
+/// Finds out what a run started at `now` would do. Changes nothing and takes no lock, so an upload that
+/// seems abandoned may belong to a run in progress.
 ///
 /// # Errors
 /// Those of connecting to the source and to the storage.
@@ -60,8 +60,8 @@ pub async fn plan(job: &Job, now: DateTime<Utc>) -> Result<RunPlan> {
     Ok(RunPlan { backups: subjects.into_iter().map(key).collect(), pending })
 }
 
-/// Runs a job. `now` is the time that its keys bear. What failed is in the report: this function
-/// itself does not. When `shutdown` is cancelled, the run ends soon, and leaves nothing half done.
+/// Runs a job. `now` is the time in its keys. This function does not fail: failures are in the report.
+/// When `shutdown` is cancelled, the run ends soon, and leaves nothing incomplete.
 pub async fn run(
     job: &Job,
     now: DateTime<Utc>,
@@ -103,16 +103,17 @@ async fn run_all(
     let beginning = retried(job.attempts, warnings, &shutdown, || begin(job, warnings).boxed());
     let Begun { lock, subjects, connected } = or_interrupted(&shutdown, beginning).await?;
     report.removed_uploads = clean_up(&*store, job, &subjects, warnings).boxed().await;
-    let inventory =
-        match Inventory::read_newest(&*store, &job.name, &job.destination.naming, PREDECESSORS).boxed().await
-        {
-            Ok(inventory) => inventory,
-            // A writer need not have the right to list: then sizes are compared with nothing.
-            Err(error) => {
-                warnings.warn(format_args!("the sizes of earlier backups are unknown: {}", error.report()));
-                Inventory::default()
-            }
-        };
+    let inventory = match Inventory::read_newest(&*store, &job.name, &job.destination.naming, PREDECESSORS)
+        .boxed()
+        .await
+    {
+        Ok(inventory) => inventory,
+        // A writer need not be allowed to list; then sizes are not compared.
+        Err(error) => {
+            warnings.warn(format_args!("cannot compare the size with earlier backups: {}", error.report()));
+            Inventory::default()
+        }
+    };
     let mut run = JobRun {
         job,
         store: &*store,
@@ -142,7 +143,6 @@ async fn run_all(
     pruned
 }
 
-/// Removes old backups, now that there are new ones.
 async fn prune_after(
     store: &dyn Store,
     job: &Job,
@@ -151,22 +151,21 @@ async fn prune_after(
     report: &mut RunReport,
 ) -> Result<()> {
     let mut plan = prune::plan(store, job, now, warnings).await?;
-    // They were removed when the run began.
+    // Already removed when the run began.
     plan.stale_uploads.clear();
     let pruned = prune::apply(store, job, &plan, warnings).await;
     report.pruned = pruned.removed.len();
     pruned.result()
 }
 
-/// A run that may go on.
+/// A run that may proceed.
 struct Begun {
     lock: JobLock,
     subjects: Vec<Subject>,
-    /// The database that the source's settings name.
+    /// The database that the source settings name.
     connected: String,
 }
 
-/// Takes the lock, and lists what is to be backed up.
 async fn begin(job: &Job, warnings: &Warnings) -> Result<Begun> {
     let connector = job.source.connector().await?.warning(warnings);
     let params = connector.params(None, &OsEnvironment)?;
@@ -175,7 +174,7 @@ async fn begin(job: &Job, warnings: &Warnings) -> Result<Begun> {
     Ok(Begun { lock, subjects, connected: params.dbname })
 }
 
-/// Globals first, as a restore wants them; then the databases by name.
+/// Globals first, since a restore needs them first; then the databases by name.
 async fn subjects(job: &Job, connector: &Connector) -> Result<Vec<Subject>> {
     let params = connector.params(None, &OsEnvironment)?;
     let session = connect(&params).await?;
@@ -185,7 +184,7 @@ async fn subjects(job: &Job, connector: &Connector) -> Result<Vec<Subject>> {
     Ok(globals.into_iter().chain(names.into_iter().map(Subject::Database)).collect())
 }
 
-/// The pending uploads for keys that this job writes, and nobody else.
+/// The pending uploads for keys that only this job writes.
 async fn own_pending(store: &dyn Store, job: &Job, subjects: &[Subject]) -> Result<Vec<PendingUpload>> {
     let naming = &job.destination.naming;
     let pending = store.pending(naming.common_prefix()).await?.into_iter();
@@ -197,13 +196,13 @@ async fn own_pending(store: &dyn Store, job: &Job, subjects: &[Subject]) -> Resu
         .collect())
 }
 
-/// Removes what dead runs left, and says how much that was. Failing to is a warning: the backup is
-/// worth more than the space.
+/// Removes what killed runs left, and returns the number of uploads removed. A failure is only a
+/// warning: the backup matters more than the space.
 async fn clean_up(store: &dyn Store, job: &Job, subjects: &[Subject], warnings: &Warnings) -> usize {
     let pending = match own_pending(store, job, subjects).boxed().await {
         Ok(pending) => pending,
         Err(error) => {
-            warnings.warn(format_args!("what dead runs may have left is unknown: {}", error.report()));
+            warnings.warn(format_args!("cannot look for uploads left by killed runs: {}", error.report()));
             return 0;
         }
     };
@@ -211,7 +210,7 @@ async fn clean_up(store: &dyn Store, job: &Job, subjects: &[Subject], warnings: 
     for upload in pending {
         match store.abort(&upload).await {
             Ok(()) => {
-                tracing::info!("removed what a dead run left for {}", store.shown(&upload.key));
+                tracing::info!("removed an incomplete upload of {}", store.shown(&upload.key));
                 removed += 1;
             }
             Err(error) => warnings.warn(error.report()),
@@ -228,9 +227,9 @@ struct JobRun<'a> {
     run_id: String,
     inventory: Inventory,
     connected: String,
-    /// None after a loss that could not be made good.
+    /// None after the lock was lost and could not be taken again.
     lock: Option<JobLock>,
-    /// Of the run; those of a backup are with it.
+    /// Of the run as a whole; each backup has its own.
     warnings: Warnings,
     progress: Arc<dyn Progress>,
     shutdown: CancellationToken,
@@ -258,7 +257,7 @@ impl JobRun<'_> {
         self.new_report(subject, Outcome::Failed(Failure::from(&interrupted())))
     }
 
-    /// Backs one database up, or the globals, in as many attempts as it takes or is allowed.
+    /// Backs up one database, or the globals, in up to the configured number of attempts.
     async fn backup(&mut self, subject: &Subject) -> BackupReport {
         let started = Instant::now();
         let mut attempts = 0;
@@ -298,7 +297,7 @@ impl JobRun<'_> {
 mod tests {
     use super::*;
 
-    /// A scheduler runs it as a task of its own.
+    /// A scheduler spawns it as a task.
     #[test]
     fn a_run_can_be_moved_to_another_thread() {
         fn is_send<F: Future + Send>(_: impl Fn(&'static Job) -> F) {}

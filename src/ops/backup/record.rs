@@ -1,4 +1,4 @@
-//! What is recorded of a backup that was stored: its manifest, and whether it looks whole.
+//! Records a stored backup: writes its manifest, and checks its size.
 
 use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, Utc};
@@ -21,7 +21,7 @@ impl JobRun<'_> {
         }
     }
 
-    /// Stores the manifest. Only with it the backup counts as good.
+    /// Stores the manifest. Only then does the backup count as good.
     pub(super) async fn record(
         &self,
         subject: &Subject,
@@ -61,7 +61,7 @@ impl JobRun<'_> {
         stored.map_err(|error| {
             error
                 .context(format!("record the backup {}", self.store.shown(&key)))
-                .and_hint("the backup itself is stored, whole; but without its manifest it is not counted")
+                .and_hint("the backup itself is complete, but does not count as good without its manifest")
         })?;
         Ok(Outcome::Stored {
             relations: manifest.relations.len(),
@@ -74,7 +74,6 @@ impl JobRun<'_> {
     }
 }
 
-/// Says so if a backup is suspiciously small.
 fn too_small(predecessors: &mut [u64], stored_bytes: u64, min_ratio: f64) -> Option<String> {
     predecessors.sort_unstable();
     let median = *predecessors.get(predecessors.len() / 2)?;

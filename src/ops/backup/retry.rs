@@ -1,4 +1,4 @@
-//! Which failures of a whole dump may pass by themselves, and how long to wait for that.
+//! Which failures of a whole dump may be transient, and how long to wait before trying again.
 
 use std::time::Duration;
 
@@ -12,14 +12,13 @@ use crate::pg::attempts::is_refused;
 use crate::pg::error::{is_connection_lost, sqlstate};
 use crate::progress::Warnings;
 
-/// SQLSTATEs of a server that is going down, coming up, or busy, and of conflicts with others
-/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>): classes 08 and 40, and
+/// SQLSTATEs of a server that is shutting down, starting up or busy, and of conflicts with other
+/// sessions (<https://www.postgresql.org/docs/current/errcodes-appendix.html>): classes 08 and 40, and
 /// too_many_connections, lock_not_available, admin_shutdown, crash_shutdown, cannot_connect_now.
 const PASSING: [&str; 7] = ["08", "40", "53300", "55P03", "57P01", "57P02", "57P03"];
 
-/// Whether the same dump may succeed if it is begun again. Not so a wrong configuration, a missing
-/// privilege or a wrong password; and the storage's failures were tried again already, where they
-/// happened.
+/// Whether the same dump may succeed if started again. False for a wrong configuration, a missing
+/// privilege or a wrong password; and failures of the storage were already retried where they happened.
 pub(super) fn may_pass(error: &Error) -> bool {
     if !matches!(error.kind(), ErrorKind::SourceFailed | ErrorKind::SourceUnreachable) {
         return false;
@@ -40,7 +39,7 @@ pub(super) fn pauses(attempts: BackupAttempts) -> impl Iterator<Item = Duration>
         .build()
 }
 
-/// Tries something again that may pass by itself.
+/// Retries transient failures.
 pub(super) async fn retried<'a, T>(
     attempts: BackupAttempts,
     warnings: &Warnings,
@@ -55,7 +54,7 @@ pub(super) async fn retried<'a, T>(
         };
         let Some(pause) = pauses.next().filter(|_| may_pass(&error)) else { return Err(error) };
         let (seconds, report) = (pause.as_secs(), error.report());
-        warnings.warn(format_args!("the run cannot begin; trying again in {seconds} s: {report}"));
+        warnings.warn(format_args!("cannot start the run; trying again in {seconds} s: {report}"));
         if cancelled_within(shutdown, pause).await {
             return Err(interrupted());
         }

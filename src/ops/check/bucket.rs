@@ -1,5 +1,5 @@
-//! The bucket: each right is tried, with an object and an upload that can't be taken for a backup and
-//! are removed again, and each has a line of its own.
+//! The bucket: each permission is tested with an object and an upload that cannot be taken for a backup
+//! and are removed again. Each is a separate finding.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -11,17 +11,17 @@ use crate::storage::s3::{Checksum, PartSizing, S3Options};
 use crate::storage::store::lifecycle::{Lifecycle, describe};
 use crate::storage::store::probe::{Answer, Probe, Put};
 
-/// What is stored for a moment.
+/// The contents of the test object.
 const BODY: &[u8] = b"pgsiphon check was here; this may be removed\n";
 
-/// A signature is valid for so long around the time that it bears
+/// How far the time in a signature may differ from the storage's clock
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>, `RequestTimeTooSkewed`).
 const MOST_SKEW: TimeDelta = TimeDelta::minutes(15);
 
-/// Skew that is worth a word.
+/// A clock difference from which on `check` warns.
 const WORTH_TELLING: TimeDelta = TimeDelta::minutes(1);
 
-/// Looks at the bucket of a job. `largest` is the name and the size of its largest database.
+/// Checks a job's bucket. `largest` is the name and size of its largest database.
 pub(super) async fn check(
     job: &Job,
     bucket: &str,
@@ -35,12 +35,12 @@ pub(super) async fn check(
     findings
 }
 
-/// A key under the job's prefix that no backup has.
+/// A key under the job's prefix that no backup uses.
 fn probe_key(naming: &Naming) -> String {
     format!("{}pgsiphon-check-{:016x}.tmp", naming.common_prefix(), rand::random::<u64>())
 }
 
-/// Ends early where all that follows would fail in the same way.
+/// Stops at the first failure that would make everything after it fail in the same way.
 async fn look(
     job: &Job,
     bucket: &str,
@@ -63,10 +63,10 @@ async fn look(
             findings.warn(
                 "list",
                 format!(
-                    "denied: backups work, but list, status, prune and the comparison of sizes don't ({})",
+                    "denied: backups work, but list, status, prune and size comparisons do not ({})",
                     error.line()
                 ),
-                "s3:ListBucket on the bucket; or leave it, if this machine is to write only",
+                "grant s3:ListBucket on the bucket, unless this machine should only write",
             );
         }
         Answer::Unsupported(error) | Answer::Failed(error) => return Err(("list", error)),
@@ -81,7 +81,7 @@ async fn look(
 
 fn storage(probe: &Probe, bucket: &str) -> String {
     let provider = match probe.provider().name {
-        "generic" => "a storage that is treated as most are".to_owned(),
+        "generic" => "no provider-specific settings".to_owned(),
         name => format!("provider {name}"),
     };
     format!("bucket {bucket}, region {}, {provider}", probe.region())
@@ -91,21 +91,28 @@ fn clock(storage: Option<DateTime<Utc>>, now: DateTime<Utc>, findings: &mut Find
     const CHECK: &str = "storage's clock";
     let Some(storage) = storage else { return };
     let skew = (storage - now).abs();
-    let both =
-        format!("it shows {}, ours {}", storage.format("%Y-%m-%d %H:%M:%S"), now.format("%Y-%m-%d %H:%M:%S"));
+    let both = format!(
+        "the storage's shows {}, ours {}",
+        storage.format("%Y-%m-%d %H:%M:%S"),
+        now.format("%Y-%m-%d %H:%M:%S")
+    );
     if skew > MOST_SKEW {
-        let error = Error::new(ErrorKind::StorageUnreachable, "sign requests for now")
-            .because(format!("the storage's clock is too far from ours: {both}"))
-            .hint("set this machine's clock, best by NTP");
+        let error = Error::new(ErrorKind::StorageUnreachable, "sign requests")
+            .because(format!("the clocks differ too much: {both}"))
+            .hint("set this machine's clock, preferably with NTP");
         findings.fail(CHECK, &error);
     } else if skew > WORTH_TELLING {
-        findings.warn(CHECK, both, "set this machine's clock by NTP: over 15 minutes, requests are refused");
+        findings.warn(
+            CHECK,
+            both,
+            "set this machine's clock with NTP: from 15 minutes on, requests are refused",
+        );
     } else {
         findings.ok(CHECK, format!("within {} s of ours", WORTH_TELLING.num_seconds()));
     }
 }
 
-/// Stores an object, reads it, tries to overwrite it, and removes it.
+/// Stores an object, reads it, tries to overwrite it, and deletes it.
 async fn write(job: &Job, probe: &Probe, findings: &mut Findings) {
     let conditional = probe.provider().conditional_writes;
     let put = match probe.put(BODY, conditional).await {
@@ -116,7 +123,7 @@ async fn write(job: &Job, probe: &Probe, findings: &mut Findings) {
         Answer::Done(Put::Stored { version }) => version,
         Answer::Done(Put::Refused) => {
             let error = Error::new(ErrorKind::StorageUnreachable, format!("store {}", probe.shown()))
-                .because("the storage says that there is such an object already");
+                .because("the storage says that this object already exists");
             findings.fail("write", &error);
             return;
         }
@@ -133,7 +140,7 @@ async fn write(job: &Job, probe: &Probe, findings: &mut Findings) {
     } else {
         findings.ok(
             "conditional writes",
-            "not used with this provider: pgsiphon looks whether a key is free before it writes",
+            "not used with this provider: pgsiphon checks that a key is free before it writes",
         );
     }
     remove(job, probe, &versions, findings).await;
@@ -144,38 +151,38 @@ async fn read(probe: &Probe, findings: &mut Findings) {
         Answer::Done(body) if body == BODY => findings.ok("read", "allowed"),
         Answer::Done(body) => {
             let error = Error::new(ErrorKind::Damaged, format!("read {}", probe.shown()))
-                .because(format!("{} bytes came back that were not written so", body.len()));
+                .because(format!("it returned {} bytes that differ from what was written", body.len()));
             findings.fail("read", &error)
         }
         Answer::Denied(error) => findings.warn(
             "read",
-            format!("denied: restores, and the proof that a backup is whole, need it ({})", error.line()),
-            "s3:GetObject on the keys, here or where restores are made",
+            format!("denied, but restore and verify need it ({})", error.line()),
+            "grant s3:GetObject on the keys, here or where restores are run",
         ),
         Answer::Unsupported(error) | Answer::Failed(error) => findings.fail("read", &error),
     };
 }
 
-/// Gives the version that was written where none should have been.
+/// Returns the version that was written, if the storage wrongly allowed it.
 async fn overwrite(probe: &Probe, findings: &mut Findings) -> Option<String> {
     const CHECK: &str = "conditional writes";
     match probe.put(BODY, true).await {
         Answer::Done(Put::Refused) => {
-            findings.ok(CHECK, "heeded: no run can overwrite a backup");
+            findings.ok(CHECK, "honored: no run can overwrite a backup");
         }
         Answer::Done(Put::Stored { version }) => {
             findings.warn(
                 CHECK,
-                "not heeded: two runs that write the same key at the same moment could both succeed",
-                "nothing, unless several machines run the same job",
+                "ignored: two runs that write the same key at the same moment could both succeed",
+                "only matters if several machines run the same job",
             );
             return version;
         }
         Answer::Unsupported(_) => {
             findings.warn(
                 CHECK,
-                "not offered: two runs that write the same key at the same moment could both succeed",
-                "nothing, unless several machines run the same job",
+                "not supported: two runs that write the same key at the same moment could both succeed",
+                "only matters if several machines run the same job",
             );
         }
         Answer::Denied(error) | Answer::Failed(error) => {
@@ -195,19 +202,22 @@ async fn remove(job: &Job, probe: &Probe, versions: &[String], findings: &mut Fi
             }
             let more = match left {
                 0 => "",
-                _ => ", but old versions stay: what was written to find that out is such a version now",
+                _ => ", but old versions stay, including the test object's",
             };
             findings.ok(CHECK, format!("allowed{more}"));
         }
         Answer::Denied(error) if job.prune_after_backup => {
             findings.fail(CHECK, &error).hint(
-                "retention.prune_after_backup needs s3:DeleteObject; or prune elsewhere, by a role of its own",
+                "retention.prune_after_backup needs s3:DeleteObject; or prune elsewhere, with a separate role",
             );
         }
         Answer::Denied(_) => {
             findings.ok(
                 CHECK,
-                format!("denied, as it should be where backups are only written; {} stays", probe.shown()),
+                format!(
+                    "denied, as recommended for a machine that only writes backups; {} stays",
+                    probe.shown()
+                ),
             );
         }
         Answer::Unsupported(error) | Answer::Failed(error) => {
@@ -216,7 +226,7 @@ async fn remove(job: &Job, probe: &Probe, versions: &[String], findings: &mut Fi
     }
 }
 
-/// Begins an upload in parts, looks for it, and aborts it.
+/// Begins a multipart upload, looks for it in the list, and aborts it.
 async fn uploads(probe: &Probe, findings: &mut Findings) {
     let id = match probe.begin_upload(BODY).await {
         Answer::Done(id) => id,
@@ -230,13 +240,13 @@ async fn uploads(probe: &Probe, findings: &mut Findings) {
         Answer::Done(true) => findings.ok("list uploads", "allowed"),
         Answer::Done(false) => findings.warn(
             "list uploads",
-            "allowed, but the upload that was just begun is not among them",
-            "let a lifecycle rule abort what killed runs leave: pgsiphon lifecycle set --abort-days 7",
+            "allowed, but the upload just begun is not listed",
+            "add a lifecycle rule that aborts uploads of killed runs: pgsiphon lifecycle set --abort-days 7",
         ),
         Answer::Denied(error) | Answer::Unsupported(error) | Answer::Failed(error) => findings.warn(
             "list uploads",
-            format!("what a killed run leaves can't be found: {}", error.line()),
-            "s3:ListBucketMultipartUploads on the bucket, or a lifecycle rule that aborts incomplete uploads",
+            format!("uploads of killed runs can't be found: {}", error.line()),
+            "grant s3:ListBucketMultipartUploads on the bucket, or add a lifecycle rule that aborts incomplete uploads",
         ),
     };
     match probe.abort_upload(&id).await {
@@ -247,14 +257,14 @@ async fn uploads(probe: &Probe, findings: &mut Findings) {
     };
 }
 
-/// What keeps backups from being removed by whoever gets hold of the credentials.
+/// What protects backups from someone who gets hold of the credentials.
 async fn protection(options: &S3Options, probe: &Probe, findings: &mut Findings) {
     const CHECK: &str = "protection";
     let lock = probe.has_object_lock().await;
     if let (Answer::Done(false), Some(_)) = (&lock, options.object.object_lock) {
         let error = Error::new(ErrorKind::StorageFailed, "lock backups")
             .because("the bucket has no Object Lock, but destination.object_lock_mode is set")
-            .hint("switch Object Lock on for the bucket, or unset destination.object_lock_mode");
+            .hint("enable Object Lock for the bucket, or unset destination.object_lock_mode");
         findings.fail(CHECK, &error);
         return;
     }
@@ -263,15 +273,15 @@ async fn protection(options: &S3Options, probe: &Probe, findings: &mut Findings)
         return;
     }
     match probe.has_versions().await {
-        Answer::Done(true) => findings.ok(CHECK, "the bucket keeps versions"),
+        Answer::Done(true) => findings.ok(CHECK, "the bucket has versioning"),
         Answer::Done(false) => findings.warn(
             CHECK,
-            "the bucket has neither versions nor Object Lock: whoever may delete can destroy all backups",
-            "switch versioning or Object Lock on, or see that no key on a server may delete",
+            "the bucket has neither versioning nor Object Lock: anyone allowed to delete can destroy all backups",
+            "enable versioning or Object Lock, or make sure that no key stored on a server may delete",
         ),
         Answer::Denied(_) => findings.ok(CHECK, "not visible to these credentials"),
         Answer::Unsupported(_) | Answer::Failed(_) => {
-            findings.ok(CHECK, "the storage does not tell whether it keeps versions")
+            findings.ok(CHECK, "the storage does not report whether it has versioning")
         }
     };
 }
@@ -281,7 +291,7 @@ async fn lifecycle(job: &Job, probe: &Probe, findings: &mut Findings) {
     let rules = match Lifecycle::read(probe.store()).await {
         Ok(lifecycle) => lifecycle.rules,
         Err(error) => {
-            findings.ok(CHECK, format!("whether the bucket aborts them is not visible: {}", error.line()));
+            findings.ok(CHECK, format!("cannot read whether the bucket aborts them: {}", error.line()));
             return;
         }
     };
@@ -290,13 +300,13 @@ async fn lifecycle(job: &Job, probe: &Probe, findings: &mut Findings) {
         Some(rule) => findings.ok(CHECK, describe(rule).join("; ")),
         None => findings.warn(
             CHECK,
-            "no lifecycle rule aborts them: what a killed run leaves is paid for until the next run",
+            "no lifecycle rule aborts them: the upload of a killed run costs money until the next run",
             "pgsiphon lifecycle set --abort-days 7 --yes",
         ),
     };
 }
 
-/// What differs at this provider, and whether the dump fits.
+/// How this provider differs from others, and whether the dump fits.
 fn provider(probe: &Probe, options: &S3Options, largest: Option<&(String, u64)>, findings: &mut Findings) {
     const CHECK: &str = "limits";
     let provider = probe.provider();
@@ -304,19 +314,19 @@ fn provider(probe: &Probe, options: &S3Options, largest: Option<&(String, u64)>,
     let most = sizing.max_object_bytes(provider.max_parts);
     let mut told = match sizing {
         PartSizing::Growing { first_bytes } => {
-            format!("{} growing parts from {} on", provider.max_parts, size(first_bytes))
+            format!("{} growing parts, starting at {}", provider.max_parts, size(first_bytes))
         }
         PartSizing::Fixed { bytes } => format!("{} parts of {}", provider.max_parts, size(bytes)),
     };
-    told.push_str(&format!(": an object of {} at most", size(most)));
+    told.push_str(&format!(": at most {} per object", size(most)));
     if options.connection.checksum.unwrap_or(provider.checksum) == Checksum::None {
         told.push_str("; no checksums are sent, which this provider rejects");
     }
     match largest {
         Some((name, bytes)) if *bytes > most => findings.warn(
             CHECK,
-            format!("{told}; {name} has {} on disk, and may not fit", size(*bytes)),
-            "give larger parts by destination.part_size, or dump large tables by a job of their own",
+            format!("{told}; {name} has {} on disk, and might not fit", size(*bytes)),
+            "set destination.part_size to use larger parts, or dump large tables in a separate job",
         ),
         _ => findings.ok(CHECK, told),
     };

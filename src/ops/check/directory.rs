@@ -1,4 +1,4 @@
-//! A directory as a destination: can it be written, and is there room?
+//! A directory as the destination: whether it is writable, and has enough space.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -11,20 +11,20 @@ use crate::error::{Error, ErrorKind};
 use crate::ops::Inventory;
 use crate::storage::store;
 
-/// A compressed dump without a predecessor is taken to have this share of the database's size on
-/// disk. Indexes are not dumped and text shrinks, so that most are smaller.
+/// Without an earlier backup, a compressed dump is assumed to take this fraction of the database's size
+/// on disk. Most are smaller, because indexes are not dumped and text compresses well.
 const COMPRESSED_SHARE: u64 = 2;
 
-/// Looks at the directory. `databases` are those of the job, with their sizes on disk.
+/// Checks the directory. `databases` are those of the job, with their sizes on disk.
 pub(super) async fn check(job: &Job, path: &Path, databases: &[(String, u64)]) -> Findings {
     let mut findings = Findings::default();
     let existing = nearest(path);
     match try_to_write(&existing) {
         Ok(()) if existing == path => {
-            findings.ok("write", format!("directory \"{}\" can be written", path.display()));
+            findings.ok("write", format!("directory \"{}\" is writable", path.display()));
         }
         Ok(()) => {
-            findings.ok("write", format!("directory \"{}\" can be made", path.display()));
+            findings.ok("write", format!("directory \"{}\" can be created", path.display()));
         }
         Err(error) => {
             let error = Error::new(
@@ -32,7 +32,7 @@ pub(super) async fn check(job: &Job, path: &Path, databases: &[(String, u64)]) -
                 format!("write in directory \"{}\"", existing.display()),
             )
             .because(error)
-            .hint("give the user that runs pgsiphon the right to write there");
+            .hint("allow the user that runs pgsiphon to write there");
             findings.fail("write", &error);
         }
     }
@@ -40,14 +40,14 @@ pub(super) async fn check(job: &Job, path: &Path, databases: &[(String, u64)]) -
     if on_same_disk(&existing) {
         findings.warn(
             "place",
-            "backups lie on the disk of the operating system: they are lost with the machine",
-            "use a bucket, or a disk or share of another machine",
+            "backups are on the system disk, and would be lost with the machine",
+            "use a bucket, or a separate disk or network share",
         );
     }
     findings
 }
 
-/// The directory itself, or the one in which it would be made.
+/// The directory itself, or the nearest existing parent.
 fn nearest(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let found = absolute.ancestors().find(|ancestor| ancestor.exists()).map(Path::to_owned);
@@ -58,7 +58,7 @@ fn nearest(path: &Path) -> PathBuf {
     }
 }
 
-/// The only sure test is to do it.
+/// Writing a file is the only reliable test.
 fn try_to_write(directory: &Path) -> io::Result<()> {
     let path = directory.join(format!(".pgsiphon-check-{:016x}", rand::random::<u64>()));
     let written = OpenOptions::new()
@@ -77,7 +77,7 @@ async fn space(job: &Job, directory: &Path, databases: &[(String, u64)], finding
     let free = match rustix::fs::statvfs(directory) {
         Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
         Err(error) => {
-            findings.ok(CHECK, format!("how much is free is unknown: {error}"));
+            findings.ok(CHECK, format!("cannot determine the free space: {error}"));
             return;
         }
     };
@@ -91,15 +91,15 @@ async fn space(job: &Job, directory: &Path, databases: &[(String, u64)], finding
         }));
     }
     let found = format!(
-        "{} free; a run may take some {}, as {} says",
+        "{} free; a run may need about {}, judging by {}",
         size(free),
         size(needed),
         if before.is_empty() { "the size of the databases" } else { "the last backup" }
     );
     if databases.is_empty() {
-        findings.ok(CHECK, format!("{} free; how much a run takes is unknown", size(free)));
+        findings.ok(CHECK, format!("{} free; how much a run needs is unknown", size(free)));
     } else if free < needed {
-        findings.warn(CHECK, found, "make room, or prune: pgsiphon prune");
+        findings.warn(CHECK, found, "free some space, or run pgsiphon prune");
     } else {
         findings.ok(CHECK, found);
     }
@@ -114,7 +114,7 @@ async fn last_sizes(job: &Job) -> Vec<(String, u64)> {
     inventory.entries.iter().map(|entry| (entry.parsed.subject.to_string(), entry.object.bytes)).collect()
 }
 
-/// Whether it is the root's file system.
+/// Whether it is on the root file system.
 fn on_same_disk(directory: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     match (fs::metadata(directory), fs::metadata("/")) {

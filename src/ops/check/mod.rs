@@ -1,7 +1,7 @@
-//! Looks at all that a job needs, each thing on its own, and says how to fix what is wrong.
+//! Checks everything that a job needs, each item separately, and says how to fix what is wrong.
 //!
-//! Nothing is changed in the source. In the destination a small object and a small upload are made and
-//! removed again: rights can't be asked for, only tried.
+//! Nothing is changed in the source. In the destination, a small object and a small upload are created
+//! and removed again, because permissions cannot be queried, only tried.
 
 mod bucket;
 mod directory;
@@ -19,7 +19,7 @@ pub use report::{Finding, Level, Report};
 use crate::config::Job;
 use crate::storage::Place;
 
-/// Looks at a job. What is wrong is in the report: this function itself does not fail.
+/// Checks a job. Does not fail: problems are in the report.
 pub async fn run(job: &Job, now: DateTime<Utc>) -> Report {
     let (mut findings, facts) = Box::pin(source::check(job, now)).await;
     let databases = &facts.database_bytes;

@@ -1,4 +1,4 @@
-//! What the configuration will do by itself: when it runs, and what it keeps.
+//! What the configuration does on its own: when the job runs, and what it keeps.
 
 use chrono::{DateTime, Utc};
 
@@ -6,10 +6,9 @@ use super::report::Findings;
 use crate::config::Job;
 use crate::error::{Error, ErrorKind};
 
-/// How many coming runs are told of.
+/// How many upcoming runs are listed.
 const TOLD: usize = 3;
 
-/// Looks at the schedule and at retention.
 pub(super) fn check(job: &Job, now: DateTime<Utc>) -> Findings {
     let mut findings = Findings::default();
     let times = std::iter::successors(job.schedule.after(now), |time| job.schedule.after(*time)).take(TOLD);
@@ -19,8 +18,8 @@ pub(super) fn check(job: &Job, now: DateTime<Utc>) -> Findings {
     match shown.is_empty() {
         true => findings.warn(
             "schedule",
-            format!("\"{}\" names no time that is to come", job.schedule.text),
-            "correct schedule.cron, if pgsiphon schedule runs the job",
+            format!("\"{}\" never matches", job.schedule.text),
+            "correct schedule.cron if pgsiphon schedule runs the job",
         ),
         false => {
             findings.ok("schedule", format!("pgsiphon schedule would run it at {}, …", shown.join(", ")))
@@ -35,14 +34,14 @@ fn retention(job: &Job, findings: &mut Findings) {
     let policy = &job.retention;
     if !policy.has_rules() && job.prune_after_backup {
         let error = Error::new(ErrorKind::Usage, "prune after backups")
-            .because("retention.prune_after_backup is set, but there is no rule of what to keep")
-            .hint("set retention.keep_daily, or another of the keep rules");
+            .because("retention.prune_after_backup is set, but no rule says what to keep")
+            .hint("set retention.keep_daily or another keep rule");
         findings.fail(CHECK, &error);
     } else if !policy.has_rules() {
         findings.warn(
             CHECK,
             "no rule: backups are never removed",
-            "set retention.keep_daily and the like, or a lifecycle rule of the bucket",
+            "set retention.keep_daily or another keep rule, or add a lifecycle rule to the bucket",
         );
     } else {
         let rules = [
@@ -57,7 +56,7 @@ fn retention(job: &Job, findings: &mut Findings) {
             .filter(|(_, number)| *number > 0)
             .map(|(name, number)| format!("{number} {name}"))
             .collect();
-        let when = if job.prune_after_backup { "after each run" } else { "by pgsiphon prune --yes only" };
+        let when = if job.prune_after_backup { "after each run" } else { "only by pgsiphon prune --yes" };
         findings.ok(CHECK, format!("keeps {}; removed {when}", rules.join(", ")));
     }
 }

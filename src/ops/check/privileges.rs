@@ -1,4 +1,4 @@
-//! One database: may the role read all of it, and does it fit?
+//! One database: whether the role may read all of it, and whether it fits.
 
 use super::report::Findings;
 use super::server::Settings;
@@ -11,10 +11,10 @@ use crate::pg::conninfo::OsEnvironment;
 use crate::pg::server::{Server, newest_major};
 use crate::snapshot::begin_reading;
 
-/// Looks at one database, and gives its size on disk, if the role may know it.
+/// Checks one database, and returns its size on disk if the role may see it.
 ///
 /// # Errors
-/// It can't be connected to, or its catalogs can't be read.
+/// The connection fails, or the catalogs cannot be read.
 pub(super) async fn check(
     job: &Job,
     connector: &Connector,
@@ -53,8 +53,8 @@ async fn look(
         findings
             .warn(
                 "unlogged tables",
-                format!("a standby has no rows of them: {unlogged} tables would be dumped empty"),
-                "back up the primary, if their rows matter",
+                format!("not replicated to a standby: {unlogged} tables would be dumped empty"),
+                "back up the primary if their rows matter",
             )
             .of(name);
     }
@@ -62,7 +62,7 @@ async fn look(
     Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()))
 }
 
-/// Whether a server that is newer than we know holds what we don't know.
+/// Whether a server newer than this version supports uses features unknown to it.
 async fn newer(
     job: &Job,
     session: &Session,
@@ -77,7 +77,7 @@ async fn newer(
     let found = find_unknown(&session.client, server, CatalogScope::Database).await?;
     let list = || found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     if found.is_empty() {
-        findings.ok(CHECK, "nothing is in use that pgsiphon does not know").of(name);
+        findings.ok(CHECK, "no features unknown to pgsiphon are in use").of(name);
     } else if job.dump.allow_unknown {
         findings.warn(CHECK, format!("left out of dumps: {}", list()), "update pgsiphon").of(name);
     } else {
@@ -104,7 +104,7 @@ fn privileges(found: &Unreadable, name: &str, findings: &mut Findings) {
         (
             &found.hidden,
             "row security would hide rows of",
-            "ALTER ROLE … BYPASSRLS, or let their owner back them up",
+            "ALTER ROLE … BYPASSRLS, or back up as their owner",
         ),
     ] {
         if names.is_empty() {
@@ -117,18 +117,18 @@ fn privileges(found: &Unreadable, name: &str, findings: &mut Findings) {
         findings.fail(CHECK, &error).of(name);
     }
     if all_is_well {
-        findings.ok(CHECK, format!("all of {} tables can be read", found.tables)).of(name);
+        findings.ok(CHECK, format!("all {} tables can be read", found.tables)).of(name);
     }
 }
 
-/// The dump holds a lock on each table to its end, and others need some too.
+/// The dump locks each table until it ends, and other sessions need locks, too.
 fn locks(found: &Unreadable, name: &str, settings: &Settings, findings: &mut Findings) {
     const CHECK: &str = "locks";
     let (tables, capacity) = (i64::try_from(found.tables).unwrap_or(i64::MAX), settings.lock_capacity);
-    let text = format!("{tables} tables to lock, room for some {capacity} locks of all sessions");
+    let text = format!("{tables} tables to lock; all sessions share about {capacity} locks");
     if tables <= capacity / 2 {
         findings.ok(CHECK, text).of(name);
     } else {
-        findings.warn(CHECK, text, "raise max_locks_per_transaction, and restart the server").of(name);
+        findings.warn(CHECK, text, "raise max_locks_per_transaction and restart the server").of(name);
     }
 }

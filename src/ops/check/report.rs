@@ -1,42 +1,42 @@
-//! What was looked at, and what it came to.
+//! The findings of `check`.
 
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
 
-/// How a finding is meant.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// As it should be.
+    /// Nothing is wrong.
     Ok,
-    /// Backups work, but something may go wrong one day.
+    /// Backups work, but something may go wrong later.
     Warning,
-    /// A backup, or what is done with backups, will fail.
+    /// A backup, or a command that uses backups, will fail.
     Failed,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// What was looked at, in a word or two.
+    /// The name of the check, in a word or two.
     pub check: &'static str,
-    /// The database, if it is about one.
+    /// The database, if the finding is about one.
     pub database: Option<String>,
-    /// How it is meant.
+    /// The severity.
     pub level: Level,
     /// What was found.
     pub found: String,
-    /// What to do about it.
+    /// How to fix it.
     pub hint: Option<String>,
-    /// The exit code that a backup would end with for it.
+    /// The exit code of a backup that fails for this reason.
     pub exit_code: u8,
-    /// Its class.
+    /// The class of the error, if it is one.
     #[serde(skip)]
     pub kind: Option<ErrorKind>,
 }
 
-/// All findings about a job, in the order in which they were made.
+/// All findings about a job, in the order of the checks.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The job.
@@ -53,7 +53,7 @@ impl Report {
         Report { job: job.to_owned(), ok, findings: findings.0 }
     }
 
-    /// What failed.
+    /// The failed checks.
     pub fn failures(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.level == Level::Failed)
     }
@@ -64,7 +64,6 @@ impl Report {
     }
 }
 
-/// Findings as they come in.
 #[derive(Debug, Default)]
 pub(super) struct Findings(Vec<Finding>);
 
@@ -102,7 +101,7 @@ impl Findings {
     ) -> &mut Finding {
         let exit_code = kind.map_or(0, ErrorKind::exit_code);
         self.0.push(Finding { check, database: None, level, found, hint, exit_code, kind });
-        // It was pushed just now.
+        // It was just pushed.
         let last = self.0.len() - 1;
         &mut self.0[last]
     }
@@ -118,7 +117,7 @@ impl Finding {
     }
 }
 
-/// A size for people.
+/// Human-readable.
 pub(super) fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
     for unit in ["B", "KiB", "MiB", "GiB"] {

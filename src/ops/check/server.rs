@@ -1,4 +1,4 @@
-//! The server: its version, its settings, and the role that reads it.
+//! The server: its version, its settings, and the role that reads from it.
 
 use chrono::{DateTime, Utc};
 
@@ -9,10 +9,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pg::connect::Session;
 use crate::pg::server::{Server, newest_major};
 
-/// Beside the sessions that copy: the one that holds the locks, and the one that holds the job's slot.
+/// Sessions besides those that copy: one holds the table locks, and one the job's lock.
 const MORE_SESSIONS: i64 = 2;
 
-/// What a job meets, as the server's settings say.
+/// The server's settings that matter to a job.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) clock: DateTime<Utc>,
@@ -28,16 +28,16 @@ pub(super) struct Settings {
     used_connections: i64,
     /// How many locks all sessions can hold together.
     pub(super) lock_capacity: i64,
-    /// The timeouts that are set for the role, with their values.
+    /// The timeouts set for the role, with their values.
     timeouts: Vec<String>,
     hot_standby_feedback: bool,
     max_standby_streaming_delay: String,
 }
 
 impl Settings {
-    /// Asks the server, within a transaction of the job.
+    /// Must be called within a transaction of the job.
     pub(super) async fn read(session: &Session) -> Result<Self> {
-        // reset_val is what the session began with; the transaction has switched the timeouts off.
+        // reset_val is the value at session start; the transaction has turned the timeouts off.
         let sql = "SELECT extract(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.float8 AS clock,
                 session_user::text AS session_user, current_user::text AS current_user,
                 r.rolsuper, r.rolbypassrls, l.rolconnlimit::pg_catalog.int8 AS role_connections,
@@ -86,7 +86,7 @@ impl Settings {
     }
 }
 
-/// Is the version one that we know, that is maintained, and without known holes?
+/// Checks that the version is known, maintained, and has no known holes.
 pub(super) fn version(server: &Server, now: DateTime<Utc>, findings: &mut Findings) {
     const CHECK: &str = "server version";
     let shown: String = server.version.chars().filter(|c| !c.is_control()).collect();
@@ -94,7 +94,7 @@ pub(super) fn version(server: &Server, now: DateTime<Utc>, findings: &mut Findin
         findings.warn(
             CHECK,
             format!(
-                "{shown} is newer than this pgsiphon knows: its dumps are written like {}'s",
+                "{shown} is newer than this pgsiphon supports: its dumps are written as for {}",
                 newest_major()
             ),
             "update pgsiphon",
@@ -102,7 +102,7 @@ pub(super) fn version(server: &Server, now: DateTime<Utc>, findings: &mut Findin
     } else if let Some(last) = versions::ended(server.major, now) {
         findings.warn(
             CHECK,
-            format!("{shown}: PostgreSQL {} has had no fixes since {last}", server.major),
+            format!("{shown}: PostgreSQL {} has received no fixes since {last}", server.major),
             "upgrade the server to a newer major version",
         );
     } else {
@@ -118,7 +118,7 @@ pub(super) fn version(server: &Server, now: DateTime<Utc>, findings: &mut Findin
     }
 }
 
-/// Who reads, and what is closed to them as a whole.
+/// The role that reads, and what it cannot read at all.
 pub(super) fn role(job: &Job, settings: &Settings, findings: &mut Findings) {
     let s = settings;
     let name = match s.session_user == s.current_user {
@@ -128,23 +128,24 @@ pub(super) fn role(job: &Job, settings: &Settings, findings: &mut Findings) {
     if s.superuser {
         findings.warn(
             "role",
-            format!("{name} is a superuser, which is more than a backup needs"),
-            "make a role with pg_read_all_data and BYPASSRLS: docs/security.md has the commands",
+            format!("{name} is a superuser, which a backup does not need"),
+            "create a role with pg_read_all_data and BYPASSRLS: see docs/security.md for the commands",
         );
     } else {
         let mut may = Vec::new();
         may.extend(s.reads_all.then_some("reads all data"));
-        may.extend(s.bypasses_row_security.then_some("is above row security"));
-        let may = if may.is_empty() { "reads what it was granted".to_owned() } else { may.join(", ") };
+        may.extend(s.bypasses_row_security.then_some("bypasses row security"));
+        let may =
+            if may.is_empty() { "has only the privileges granted to it".to_owned() } else { may.join(", ") };
         findings.ok("role", format!("{name}: {may}"));
     }
     if !job.databases.globals {
         return;
     }
     match s.reads_passwords {
-        true => findings.ok("globals", "roles are backed up with their passwords' hashes"),
+        true => findings.ok("globals", "roles are backed up with their password hashes"),
         false => findings
-            .ok("globals", "roles are backed up without their passwords: pg_authid is closed to this role"),
+            .ok("globals", "roles are backed up without their passwords: this role cannot read pg_authid"),
     };
 }
 
@@ -154,12 +155,15 @@ pub(super) fn standby(server: &Server, settings: &Settings, findings: &mut Findi
         return;
     }
     if settings.hot_standby_feedback {
-        findings.ok("standby", "the server is one, and hot_standby_feedback keeps the dump's rows");
+        findings.ok(
+            "standby",
+            "the server is a standby, and hot_standby_feedback keeps the rows that the dump needs",
+        );
     } else {
         findings.warn(
             "standby",
             format!(
-                "the server is one: replay cancels a dump that is in its way for longer than \
+                "the server is a standby: replay cancels a dump that blocks it for longer than \
                  max_standby_streaming_delay ({})",
                 settings.max_standby_streaming_delay
             ),
@@ -168,16 +172,18 @@ pub(super) fn standby(server: &Server, settings: &Settings, findings: &mut Findi
     }
 }
 
-/// Dumps switch timeouts off; only that they are there may surprise somebody.
+/// Dumps turn timeouts off; reporting them avoids surprises.
 pub(super) fn timeouts(settings: &Settings, findings: &mut Findings) {
     match settings.timeouts.is_empty() {
         true => findings.ok("timeouts", "none"),
-        false => findings
-            .ok("timeouts", format!("{}: a dump switches them off for itself", settings.timeouts.join(", "))),
+        false => findings.ok(
+            "timeouts",
+            format!("{}: a dump turns them off for its own sessions", settings.timeouts.join(", ")),
+        ),
     };
 }
 
-/// Are there connections enough?
+/// Checks that enough connections are available.
 pub(super) fn connections(job: &Job, settings: &Settings, findings: &mut Findings) {
     const CHECK: &str = "connections";
     let s = settings;

@@ -1,4 +1,5 @@
-//! The source: can it be reached, by whom, how well is that protected, and what will a backup meet there?
+//! The source: whether it can be reached, by which role, how well the connection is protected, and what
+//! a backup will find there.
 
 use std::time::Duration;
 
@@ -18,17 +19,16 @@ use crate::pg::server::Server;
 use crate::snapshot::begin_reading;
 use tokio_postgres::SimpleQueryMessage;
 
-/// How far the server's clock may be from ours.
+/// How far the server's clock may differ from ours.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
-/// What the other checks want to know of the source.
+/// What the other checks need to know about the source.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     /// The size on disk of each database that the job backs up.
     pub(super) database_bytes: Vec<(String, u64)>,
 }
 
-/// Looks at the source.
 pub(super) async fn check(job: &Job, now: DateTime<Utc>) -> (Findings, Facts) {
     let mut findings = Findings::default();
     let mut facts = Facts::default();
@@ -45,7 +45,7 @@ pub(super) async fn check(job: &Job, now: DateTime<Utc>) -> (Findings, Facts) {
     (findings, facts)
 }
 
-/// Ends early where all that follows would fail in the same way.
+/// Stops at the first failure that would make everything after it fail in the same way.
 async fn look(
     job: &Job,
     now: DateTime<Utc>,
@@ -88,25 +88,25 @@ fn encryption(session: &Session, params: &ConnectParams, findings: &mut Findings
     let endpoint =
         params.hosts.iter().find(|host| host.to_string() == session.host()).map(|host| &host.endpoint);
     match (endpoint, session.is_tls(), params.tls.mode) {
-        (Some(Endpoint::Unix(_)), ..) => findings.ok("encryption", "none needed: a socket of this machine"),
+        (Some(Endpoint::Unix(_)), ..) => findings.ok("encryption", "not needed: a local socket"),
         (_, true, SslMode::VerifyFull) => {
-            findings.ok("encryption", "TLS, and the server's certificate and name are verified")
+            findings.ok("encryption", "TLS, and the server's certificate and host name are verified")
         }
         (Some(endpoint), tls, _) if is_local(endpoint) => {
-            findings.ok("encryption", if tls { "TLS" } else { "none needed: the server is this machine" })
+            findings.ok("encryption", if tls { "TLS" } else { "not needed: the server is on this machine" })
         }
         (_, true, mode) => findings.warn(
             "encryption",
             match mode {
-                SslMode::VerifyCa => "TLS, but whether the certificate is this host's is not verified",
-                _ => "TLS, but somebody in between could pretend to be the server",
+                SslMode::VerifyCa => "TLS, but the host name in the certificate is not verified",
+                _ => "TLS, but a machine in between could impersonate the server",
             },
-            "connect with sslmode=verify-full, and sslrootcert=system or the authority's file",
+            "connect with sslmode=verify-full, and sslrootcert=system or the CA's file",
         ),
         (_, false, _) => findings.warn(
             "encryption",
-            "none: whoever is on the way can read and change the rows",
-            "switch TLS on in the server (ssl = on), and connect with sslmode=verify-full",
+            "none: anyone on the network path can read and change the rows",
+            "turn on TLS in the server (ssl = on), and connect with sslmode=verify-full",
         ),
     };
 }
@@ -121,8 +121,8 @@ fn is_local(endpoint: &Endpoint) -> bool {
     }
 }
 
-/// A pooler that hands out a server process for each transaction gives the process that one session
-/// has just used to the next one that asks.
+/// A pooler in transaction mode gives the server process that one session has just used to the next
+/// session that needs one.
 async fn pooler(session: &Session, params: &ConnectParams, findings: &mut Findings) {
     let pids = async {
         let before = backend_pid(session).await?;
@@ -137,11 +137,11 @@ async fn pooler(session: &Session, params: &ConnectParams, findings: &mut Findin
     match Box::pin(pids).await {
         Ok((before, others, after)) if shares_processes(&before, &others, &after) => findings.warn(
             "pooler",
-            "sessions share server processes: there is a pooler in transaction mode in between",
-            "let the job connect to the server itself: a dump holds one transaction for as long as it takes, \
-             and poolers limit that by timeouts of their own",
+            "sessions share server processes: the connection goes through a pooler in transaction mode",
+            "connect directly to the server: a dump holds one transaction until it ends, \
+             and poolers limit that with their own timeouts",
         ),
-        Ok(_) => findings.ok("pooler", "none that hands out a server process per transaction"),
+        Ok(_) => findings.ok("pooler", "no pooler in transaction mode detected"),
         Err(error) => findings.fail("second connection", &error),
     };
 }
@@ -150,7 +150,7 @@ fn shares_processes(before: &str, others: &str, after: &str) -> bool {
     before == others || before != after
 }
 
-/// By a simple query, since prepared statements may not work through what is looked for.
+/// Uses a simple query, because prepared statements may not work through such a pooler.
 async fn backend_pid(session: &Session) -> Result<String> {
     let failed = |error| session.source_failed("ask for the server process", error);
     let answer = session.client.simple_query("SELECT pg_catalog.pg_backend_pid()").await.map_err(failed)?;
@@ -159,7 +159,7 @@ async fn backend_pid(session: &Session) -> Result<String> {
         _ => None,
     });
     pid.ok_or_else(|| {
-        Error::new(ErrorKind::SourceFailed, "ask for the server process").because("there is no answer")
+        Error::new(ErrorKind::SourceFailed, "ask for the server process").because("the server sent no row")
     })
 }
 
@@ -186,11 +186,11 @@ fn clock(server: DateTime<Utc>, now: DateTime<Utc>, findings: &mut Findings) {
         findings.warn(
             "server's clock",
             format!(
-                "it shows {}, ours {}",
+                "the server's shows {}, ours {}",
                 server.format("%Y-%m-%d %H:%M:%S"),
                 now.format("%Y-%m-%d %H:%M:%S")
             ),
-            "let both machines take their time from NTP: backups are named and pruned by ours",
+            "synchronize both machines with NTP: backups are named and pruned by ours",
         );
     }
 }
@@ -202,9 +202,9 @@ mod tests {
     #[test]
     fn a_pooler_is_told_by_its_processes() {
         assert!(!shares_processes("1", "2", "1"));
-        // The other session was given the process that the first had just used.
+        // The other session got the process that the first had just used.
         assert!(shares_processes("1", "1", "2"));
-        // The first session was given another one.
+        // The first session got another process.
         assert!(shares_processes("1", "2", "3"));
     }
 

@@ -1,10 +1,9 @@
-//! What is known of server versions: until when they get fixes, and which minor versions lack one that
-//! matters to backups. The one table to bring up to date when PostgreSQL is released.
+//! What is known about server versions: when their support ends, and which minor versions lack a fix
+//! that matters to backups. This is the one table to update when PostgreSQL is released.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-/// When each major version gets its last fixes
-/// (<https://www.postgresql.org/support/versioning/>).
+/// When each major version gets its last fixes (<https://www.postgresql.org/support/versioning/>).
 const LAST_FIXES: [(u32, i32, u32, u32); 7] = [
     (12, 2024, 11, 21),
     (13, 2025, 11, 13),
@@ -15,12 +14,10 @@ const LAST_FIXES: [(u32, i32, u32, u32); 7] = [
     (18, 2030, 11, 14),
 ];
 
-/// A security fix of the server.
 struct Fix {
     cve: &'static str,
     about: &'static str,
-    /// `server_version_num` of the first versions that have it, one for each major version that was
-    /// given one.
+    /// `server_version_num` of the first versions with the fix, one for each major version that got it.
     fixed_in: &'static [u32],
 }
 
@@ -28,19 +25,19 @@ const FIXES: [Fix; 4] = [
     // https://www.postgresql.org/support/security/CVE-2024-7348/
     Fix {
         cve: "CVE-2024-7348",
-        about: "whoever owns a table may run code as the role that dumps it",
+        about: "the owner of a table can run code as the role that dumps it",
         fixed_in: &[120_020, 130_016, 140_013, 150_008, 160_004],
     },
     // https://www.postgresql.org/support/security/CVE-2025-8714/
     Fix {
         cve: "CVE-2025-8714",
-        about: "the psql of that version lets a dump run commands on the machine that restores it",
+        about: "with psql of that version, a dump can run commands on the machine that restores it",
         fixed_in: &[130_022, 140_019, 150_014, 160_010, 170_006],
     },
     // https://www.suse.com/security/cve/CVE-2026-15741/
     Fix {
         cve: "CVE-2026-15741",
-        about: "the server may deparse a hostile view into other SQL than it is",
+        about: "the server may deparse a hostile view into different SQL",
         fixed_in: &[140_024, 150_019, 160_015, 170_011, 180_006],
     },
     // https://www.suse.com/security/cve/CVE-2026-6460/
@@ -49,13 +46,13 @@ const FIXES: [Fix; 4] = [
 
 /// The fixes that a server lacks, and the version that has all of them.
 pub(super) struct Lacking {
-    /// Each as `CVE-…: what it is about`.
+    /// Each as `CVE-…: description`.
     pub(super) fixes: Vec<String>,
-    /// Such as `18.7`.
+    /// For example `18.7`.
     pub(super) update_to: String,
 }
 
-/// What a server of this `server_version_num` lacks, as far as the table knows.
+/// The fixes missing from a server with this `server_version_num`, according to the table.
 pub(super) fn lacking(version_num: u32) -> Option<Lacking> {
     let major = version_num / 10_000;
     let missing = FIXES.iter().filter_map(|fix| {
@@ -67,7 +64,7 @@ pub(super) fn lacking(version_num: u32) -> Option<Lacking> {
     Some(Lacking { fixes, update_to: format!("{}.{}", newest / 10_000, newest % 10_000) })
 }
 
-/// The day after which a major version gets no fixes, if that is past.
+/// The day on which support of a major version ended, if it has ended.
 pub(super) fn ended(major: u32, now: DateTime<Utc>) -> Option<NaiveDate> {
     let (_, year, month, day) = LAST_FIXES.iter().find(|(known, ..)| *known == major)?;
     NaiveDate::from_ymd_opt(*year, *month, *day).filter(|last| *last < now.date_naive())

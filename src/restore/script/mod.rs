@@ -1,9 +1,9 @@
-//! Cuts the text of a dump into what has to be done one after another.
+//! Cuts the text of a dump into pieces to be processed in order.
 //!
-//! The text is taken as psql takes it, but only as much of that as pg_dump and pg_dumpall write:
-//! statements, `COPY … FROM stdin` with its rows, comments, and meta-commands, which must stand
-//! where a statement could begin. Pieces joined again are the text. At most one statement is held
-//! in memory; rows pass as they come.
+//! The text is read like psql reads it, but only as far as pg_dump and pg_dumpall need: statements,
+//! `COPY … FROM stdin` with its rows, comments, and meta-commands, which must stand where a statement
+//! could begin. Joining the pieces gives back the text. At most one statement is held in memory; rows
+//! are streamed.
 
 use std::fmt;
 
@@ -13,52 +13,52 @@ use memchr::memmem;
 use super::encoding::ClientOnly;
 use super::lexer::{Lexer, Stop};
 
-/// PostgreSQL takes no longer text: what is longer is a dump that lost a quote.
+/// PostgreSQL's limit for a statement; a longer one means that a quote was lost.
 const LONGEST_STATEMENT: usize = 1 << 30;
 
-/// What ends the rows, at the beginning of a line.
+/// Ends the rows, at the beginning of a line.
 const END_OF_ROWS: &[u8] = b"\\.";
 
-/// What a piece of the text is.
+/// The kind of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PieceKind {
     /// White space between statements.
     Space,
-    /// One comment between statements, a line comment with its line's end.
+    /// One comment between statements; a line comment includes its line ending.
     Comment,
-    /// One statement with its semicolon.
+    /// One statement, including its semicolon.
     Statement,
-    /// A `COPY … FROM stdin` with its semicolon; [`PieceKind::Rows`] follow.
+    /// A `COPY … FROM stdin`, including its semicolon; [`PieceKind::Rows`] follow.
     CopyFromStdin,
-    /// Some bytes of the rows of a COPY.
+    /// Some bytes of a COPY's rows.
     Rows,
-    /// The line that ends them.
+    /// The line that ends the rows.
     EndOfRows,
-    /// A line with a meta-command of psql's.
+    /// A line with a psql meta-command.
     MetaCommand,
 }
 
 /// A piece of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
-    /// What it is.
+    /// The kind.
     pub kind: PieceKind,
-    /// Its bytes, in the encoding of the dump.
+    /// The bytes, in the dump's encoding.
     pub text: Bytes,
-    /// The line that it begins in, counted from 1.
+    /// The line in which it begins, counted from 1.
     pub line: u64,
 }
 
-/// The text is not what a dump can be.
+/// The text cannot be a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScriptError {
-    /// The text ends within something, which begins in this line.
+    /// The text ends within something that begins on this line.
     EndsWithin(&'static str, u64),
-    /// A backslash within a statement.
+    /// A backslash within a statement that begins on this line.
     Backslash(u64),
-    /// Something follows a `COPY … FROM stdin;` in its line.
+    /// Something follows a `COPY … FROM stdin;` on its line.
     AfterCopy(u64),
-    /// A statement is longer than PostgreSQL takes.
+    /// A statement is longer than PostgreSQL allows.
     TooLong(u64),
 }
 
@@ -66,14 +66,14 @@ impl fmt::Display for ScriptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ScriptError::EndsWithin(what, line) => {
-                write!(f, "the text ends within {what} that begins in line {line}")
+                write!(f, "the text ends within {what} that begins on line {line}")
             }
             ScriptError::Backslash(line) => write!(f, "line {line} has a backslash within a statement"),
             ScriptError::AfterCopy(line) => {
-                write!(f, "line {line} goes on after a COPY that reads the lines below")
+                write!(f, "line {line} continues after a COPY that reads the lines below")
             }
             ScriptError::TooLong(line) => {
-                write!(f, "the statement in line {line} has more than {LONGEST_STATEMENT} bytes")
+                write!(f, "the statement on line {line} has more than {LONGEST_STATEMENT} bytes")
             }
         }
     }
@@ -86,30 +86,31 @@ enum Mode {
     /// Statements, comments, and space between them.
     Text,
     MetaCommand,
-    /// The rest of the line of a COPY.
+    /// The rest of a COPY's line.
     AfterCopy,
     Rows {
         at_line_start: bool,
     },
 }
 
-/// See the module. Give it text by [`Splitter::push`] when [`Splitter::next_piece`] has none left.
+/// Splits text; see the module documentation. Call [`Splitter::push`] when [`Splitter::next_piece`]
+/// returns None.
 #[derive(Debug)]
 pub struct Splitter {
     mode: Mode,
     lexer: Lexer,
-    /// What was given, and not looked at yet.
+    /// Input that was not examined yet.
     input: Bytes,
-    /// What was looked at, of a piece that is not whole yet.
+    /// The examined part of an incomplete piece.
     held: BytesMut,
-    /// The line of the next byte to be handed out.
+    /// The line of the next byte to be returned.
     line: u64,
     end_of_rows: memmem::Finder<'static>,
 }
 
 impl Splitter {
-    /// A splitter at the start of a text. `standard_conforming_strings` is the session's setting
-    /// there; what the text SETs later is followed.
+    /// A splitter at the start of a text. `standard_conforming_strings` is the session's initial
+    /// setting; later SET commands in the text are followed.
     pub fn new(standard_conforming_strings: bool) -> Self {
         Splitter {
             mode: Mode::Text,
@@ -121,18 +122,18 @@ impl Splitter {
         }
     }
 
-    /// Tells of a new session, with settings of its own.
+    /// Informs the splitter of a new session with its own settings.
     pub(super) fn reconnected(&mut self, standard_conforming_strings: bool, encoding: Option<ClientOnly>) {
         self.lexer.set_standard_conforming_strings(standard_conforming_strings);
         self.lexer.set_encoding(encoding);
     }
 
-    /// Tells how the text goes on.
+    /// Sets the encoding of the following text.
     pub(super) fn set_encoding(&mut self, encoding: Option<ClientOnly>) {
         self.lexer.set_encoding(encoding);
     }
 
-    /// Takes a SET of the text into account once more, after a new session was told of.
+    /// Applies a SET from the text again after [`Splitter::reconnected`].
     pub(super) fn follow(&mut self, statement: &[u8]) {
         self.apply(PsqlSetting::read(statement));
     }
@@ -147,21 +148,21 @@ impl Splitter {
         }
     }
 
-    /// Gives more text. All that was given before must have been taken.
+    /// Adds more text. All text added before must have been consumed.
     pub fn push(&mut self, text: Bytes) {
         debug_assert!(self.input.is_empty());
         self.input = text;
     }
 
-    /// The line of the next byte to be handed out, counted from 1.
+    /// The line of the next byte to be returned, counted from 1.
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// The next piece, or `None` if more text is needed for it.
+    /// The next piece, or `None` if it needs more text.
     ///
     /// # Errors
-    /// If the text is no dump; there is no going on after that.
+    /// If the text is not a dump. The splitter cannot continue afterwards.
     pub fn next_piece(&mut self) -> Result<Option<Piece>, ScriptError> {
         if self.input.is_empty() {
             return Ok(None);
@@ -174,7 +175,7 @@ impl Splitter {
         }
     }
 
-    /// The last piece, after all text was given and taken.
+    /// The last piece, after all text has been pushed and consumed.
     ///
     /// # Errors
     /// If the text ends within a statement, a comment or rows.
@@ -284,7 +285,7 @@ impl Splitter {
                         self.hold(self.input.len());
                         return None;
                     }
-                    // What comes before is handed out first.
+                    // Return what comes before first.
                     EndOfRows::Here(_) | EndOfRows::Unclear => {
                         let text = self.input.split_to(at);
                         self.mode = Mode::Rows { at_line_start: true };
@@ -303,7 +304,7 @@ impl Splitter {
         }
     }
 
-    /// All of the input is rows, but for its last bytes, which may be the beginning of the end.
+    /// Returns the whole input as rows, except its last bytes if they may begin the end marker.
     fn rest_of_rows(&mut self) -> Piece {
         let length = self.input.len();
         let doubtful = if self.input.ends_with(b"\n\\") { 1 } else { 0 };
@@ -313,7 +314,7 @@ impl Splitter {
         self.piece(PieceKind::Rows, text)
     }
 
-    /// Goes on where a buffer ended in the first bytes of a line that may be the end of the rows.
+    /// Continues where a buffer ended within the first bytes of a line that may be the end marker.
     fn next_at_doubtful_line(&mut self) -> Option<Piece> {
         while !self.input.is_empty() {
             self.hold(1);
@@ -349,10 +350,10 @@ impl Splitter {
 }
 
 enum EndOfRows {
-    /// It is, and so many bytes long.
+    /// The marker is here, and has this many bytes.
     Here(usize),
     No,
-    /// The bytes end before that is clear.
+    /// The bytes end before that can be decided.
     Unclear,
 }
 
@@ -374,7 +375,7 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0B | 0x0C)
 }
 
-/// What a SET changes about how the text below is read.
+/// What a SET changes about how the following text is read.
 enum PsqlSetting {
     StandardConformingStrings(bool),
     ClientEncoding(Option<ClientOnly>),

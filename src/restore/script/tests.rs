@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// All pieces, with neighbours joined that only the cuts separate.
+/// All pieces, with adjacent ones joined if only a cut separates them.
 fn split_at(text: &[u8], cuts: &[usize]) -> Result<Vec<Piece>, ScriptError> {
     let mut splitter = Splitter::new(true);
     let mut pieces: Vec<Piece> = Vec::new();
@@ -27,7 +27,7 @@ fn split_at(text: &[u8], cuts: &[usize]) -> Result<Vec<Piece>, ScriptError> {
     Ok(pieces)
 }
 
-/// The kinds and texts of all but space.
+/// The kinds and texts of all pieces except space.
 fn split(text: &str) -> Vec<(PieceKind, String)> {
     let pieces = split_at(text.as_bytes(), &[]).unwrap();
     let joined: Vec<u8> = pieces.iter().flat_map(|piece| piece.text.to_vec()).collect();
@@ -36,7 +36,7 @@ fn split(text: &str) -> Vec<(PieceKind, String)> {
     significant.map(|piece| (piece.kind, String::from_utf8_lossy(&piece.text).into_owned())).collect()
 }
 
-/// Asserts that these are statements of their own.
+/// Asserts that these are separate statements.
 fn assert_statements(statements: &[&str]) {
     let text = statements.join("\n");
     let found = split(&text);
@@ -209,7 +209,7 @@ fn characters_that_end_in_a_backslash_or_a_quote_stay_whole() {
     assert!(split_at(&sjis[29..], &[]).is_err());
 }
 
-/// Fragments that have a meaning alone or together.
+/// Fragments that are significant alone or in combination.
 fn fragments() -> impl Strategy<Value = Vec<u8>> {
     let fragment = prop::sample::select(vec![
         "'",

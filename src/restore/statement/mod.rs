@@ -1,28 +1,27 @@
-//! What a statement of a dump is about, as far as a restore must know, and how it is called in
-//! messages.
+//! Classifies a dump's statements as far as a restore needs it, and names them in messages.
 
 pub(crate) mod names;
 pub(crate) mod ownership;
 
 use names::leading_tokens;
 
-/// Kinds of statements that are treated in their own ways.
+/// Kinds of statements that are treated differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StatementKind {
-    /// `SET`, `SELECT pg_catalog.set_config(…)`: of the session, and changes nothing that stays.
+    /// `SET`, `SELECT pg_catalog.set_config(…)`: affects only the session.
     Setting,
     /// `CREATE DATABASE` or `DROP DATABASE`.
     Database,
-    /// `CREATE ROLE` without anything but a name, as pg_dumpall writes it.
+    /// `CREATE ROLE` with only a name, as pg_dumpall writes it.
     CreateRole,
-    /// Of the cluster: roles, tablespaces, settings of databases, and what is said and granted about
-    /// whatever there is.
+    /// Affects the cluster: roles, tablespaces, settings of databases, and comments and privileges on
+    /// any of them.
     Cluster,
-    /// `BEGIN`, as a dump has it around large objects.
+    /// `BEGIN`, which dumps use around large objects.
     Begin,
     /// `COMMIT`.
     Commit,
-    /// Anything else: it makes something in the database.
+    /// Anything else: creates something in the database.
     Content,
 }
 
@@ -49,7 +48,7 @@ impl StatementKind {
     }
 }
 
-/// Whether a statement cannot be in a transaction with others.
+/// Whether a statement cannot run in a transaction block.
 pub(crate) fn refuses_transactions(statement: &[u8]) -> bool {
     let tokens = leading_tokens(statement, 5);
     let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
@@ -65,7 +64,6 @@ pub(crate) fn refuses_transactions(statement: &[u8]) -> bool {
     )
 }
 
-/// Whether a `CREATE ROLE` gives nothing but a name.
 fn is_bare_role(statement: &str) -> bool {
     let name = statement.get("CREATE ROLE ".len()..).and_then(|rest| rest.strip_suffix(';')).unwrap_or(" ");
     match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
@@ -74,11 +72,10 @@ fn is_bare_role(statement: &str) -> bool {
     }
 }
 
-/// How many characters of a statement are shown.
 const SHOWN_CHARS: usize = 100;
 
-/// The statement's beginning on one line, as far as it holds no values: those may be rows, large
-/// objects' contents or passwords.
+/// The beginning of a statement on one line, without values: those may be rows, contents of large
+/// objects or passwords.
 pub(crate) fn abbreviated(statement: &[u8]) -> String {
     let text = String::from_utf8_lossy(&statement[..statement.len().min(8 * SHOWN_CHARS)]);
     let first_value =

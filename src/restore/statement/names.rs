@@ -1,6 +1,6 @@
-//! Names in statements that pg_dump writes.
+//! Parses names in statements that pg_dump writes.
 
-/// The relation that a COPY fills, as it is written there, and its columns.
+/// The table that a COPY fills, as written, and its columns.
 pub(crate) fn copy_target(statement: &str) -> (String, Vec<String>) {
     let rest = statement.trim_start().get(4..).unwrap_or("").trim_start();
     let end = unquoted(rest, |c| c.is_whitespace() || c == '(').unwrap_or(rest.len());
@@ -19,8 +19,8 @@ pub(crate) fn copy_target(statement: &str) -> (String, Vec<String>) {
     (name.to_owned(), columns)
 }
 
-/// The parts of a name that may be qualified, as the server reads them: without quotes, and folded
-/// to lower case where there are none.
+/// The parts of a possibly qualified name, as the server reads them: without quotes, and folded to lower
+/// case if unquoted.
 pub(crate) fn parts_of_name(name: &str) -> Vec<String> {
     let mut parts = Vec::new();
     let mut rest = name.trim();
@@ -47,7 +47,7 @@ pub(crate) fn role_dropped(statement: &str) -> Option<String> {
     }
 }
 
-/// Where the first such character outside of double quotes is.
+/// The position of the first matching character outside of double quotes.
 fn unquoted(text: &str, wanted: impl Fn(char) -> bool) -> Option<usize> {
     let mut quoted = false;
     text.char_indices()
@@ -58,8 +58,8 @@ fn unquoted(text: &str, wanted: impl Fn(char) -> bool) -> Option<usize> {
         .map(|(at, _)| at)
 }
 
-/// The first words and signs of a statement, without comments. Words are in capitals; quoted names are
-/// as they stand, with their quotes, and never equal to a word.
+/// The first words and symbols of a statement, without comments. Words are in upper case; quoted names
+/// keep their quotes, and never equal a word.
 pub(crate) fn leading_tokens(statement: &[u8], count: usize) -> Vec<String> {
     let mut tokens = Vec::with_capacity(count);
     let mut rest = statement;
@@ -89,7 +89,7 @@ pub(crate) fn leading_tokens(statement: &[u8], count: usize) -> Vec<String> {
     tokens
 }
 
-/// How long a quoted text is that begins here; doubled quotes stand for one.
+/// The length of a quoted text that begins here; doubled quotes stand for one.
 fn quoted_length(text: &[u8], quote: u8) -> usize {
     let mut end = 1;
     while let Some(next) = text.get(end..).and_then(|rest| memchr::memchr(quote, rest)) {
@@ -106,24 +106,25 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || !byte.is_ascii()
 }
 
-/// Whether a statement can ready a database to be dropped, as `--clean --create` begins with templates.
+/// Whether a statement may prepare a database for being dropped; `--clean --create` begins with such
+/// statements for templates.
 pub(crate) fn prepares_database(statement: &[u8]) -> bool {
     updates_databases(statement) || leading_tokens(statement, 2) == ["ALTER", "DATABASE"]
 }
 
-/// Whether a statement changes the catalog of databases by hand, which pg_dump does with templates.
+/// Whether a statement updates the catalog of databases directly, as pg_dump does for templates.
 pub(crate) fn updates_databases(statement: &[u8]) -> bool {
     leading_tokens(statement, 4) == ["UPDATE", "PG_CATALOG", ".", "PG_DATABASE"]
 }
 
-/// Whether a statement makes the schema `public`, under which every new database has one already.
+/// Whether a statement creates the schema `public`, which every new database already has.
 pub(crate) fn creates_public(statement: &[u8]) -> bool {
     let tokens = leading_tokens(statement, 5);
     let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
     matches!(tokens.as_slice(), ["CREATE", "SCHEMA", "PUBLIC" | "\"public\"", ";"])
 }
 
-/// Whether a statement drops that schema, as dumps of `-n public -c` do.
+/// Whether a statement drops that schema, as dumps with `-n public -c` do.
 pub(crate) fn drops_public(statement: &[u8]) -> bool {
     let tokens = leading_tokens(statement, 7);
     let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
@@ -134,7 +135,7 @@ pub(crate) fn drops_public(statement: &[u8]) -> bool {
     )
 }
 
-/// The name of the database that a statement makes or drops.
+/// The name of the database that a statement creates or drops.
 pub(crate) fn database_name(statement: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(statement);
     let rest = ["CREATE DATABASE ", "DROP DATABASE IF EXISTS ", "DROP DATABASE "]
@@ -144,7 +145,7 @@ pub(crate) fn database_name(statement: &[u8]) -> Option<String> {
     Some(parts_of_name(&rest[..end]).join("."))
 }
 
-/// Whether a statement says something of the database itself, by its name.
+/// Whether a statement refers to a database by name.
 pub(crate) fn is_about_database(statement: &[u8]) -> bool {
     let text = String::from_utf8_lossy(&statement[..statement.len().min(500)]);
     let says = |verbs: &[&str]| verbs.iter().any(|verb| text.starts_with(verb));

@@ -1,7 +1,8 @@
-//! What a restore can leave out: owners and privileges, as `-O` and `-x` leave them out of a dump.
+//! Recognizes what a restore can skip: ownership and privileges, as `-O` and `-x` leave them out of a
+//! dump.
 
-/// Whether a statement gives an object an owner, or becomes the owner of what follows, as in a dump
-/// that was made with `--use-set-session-authorization`.
+/// Whether a statement sets an object's owner, or switches to the owner of what follows, as in a dump
+/// made with `--use-set-session-authorization`.
 pub(crate) fn is_about_owner(statement: &[u8]) -> bool {
     if statement.starts_with(b"SET SESSION AUTHORIZATION '") {
         return true;
@@ -9,14 +10,15 @@ pub(crate) fn is_about_owner(statement: &[u8]) -> bool {
     if !statement.starts_with(b"ALTER ") {
         return false;
     }
-    // A role's name has 63 bytes, each perhaps a doubled quote: the end of the statement is enough.
+    // A role name has up to 63 bytes, each possibly a doubled quote, so the end of the statement is
+    // enough.
     let end = String::from_utf8_lossy(&statement[statement.len().saturating_sub(200)..]);
     let given = end.trim_end().trim_end_matches(';').rsplit_once(" OWNER TO ");
     given.is_some_and(|(_, owner)| is_identifier(owner))
 }
 
-/// Whether a statement grants or revokes privileges, now or for later, or takes on the role that
-/// grants them. Memberships of roles are none.
+/// Whether a statement grants or revokes privileges, now or by default, or switches to the role that
+/// grants them. Role memberships don't count.
 pub(crate) fn is_about_privileges(statement: &[u8]) -> bool {
     let starts = |start: &[u8]| statement.starts_with(start);
     starts(b"ALTER DEFAULT PRIVILEGES ")
@@ -24,7 +26,7 @@ pub(crate) fn is_about_privileges(statement: &[u8]) -> bool {
         || ((starts(b"GRANT ") || starts(b"REVOKE ")) && has_word_on(&String::from_utf8_lossy(statement)))
 }
 
-/// One identifier and nothing else, as the server quotes it.
+/// A single identifier, as the server quotes it.
 fn is_identifier(text: &str) -> bool {
     match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(quoted) => !quoted.is_empty() && !quoted.replace("\"\"", "").contains('"'),

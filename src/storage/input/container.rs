@@ -1,4 +1,4 @@
-//! The containers that a text may be stored in, known by their first bytes, and checked.
+//! The container formats of a stored text, recognized by their first bytes.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, Cursor, Read};
@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::codec::Lz4Frame;
 use crate::error::{Error, ErrorKind};
 
-/// How the text is stored.
+/// The container formats that are recognised by their first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// gzip members (RFC 1952).
@@ -16,16 +16,16 @@ pub enum Format {
     Zstd,
     /// LZ4 frames.
     Lz4,
-    /// As it is.
+    /// Uncompressed.
     Plain,
 }
 
 impl Format {
-    /// What begins with these bytes; at least four, unless there are no more.
+    /// The format of data that begins with these bytes; needs at least four unless there are fewer.
     pub fn of(head: &[u8]) -> Self {
         match head {
             [0x1f, 0x8b, ..] => Format::Gzip,
-            // A frame, or a skippable one.
+            // A frame, or a skippable frame.
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Format::Zstd,
             [0x04, 0x22, 0x4d, 0x18, ..] => Format::Lz4,
             [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Format::Zstd,
@@ -33,7 +33,7 @@ impl Format {
         }
     }
 
-    /// Its name, as `-Z` takes it.
+    /// The name, as `-Z` accepts it.
     pub fn name(self) -> &'static str {
         match self {
             Format::Gzip => "gzip",
@@ -44,10 +44,10 @@ impl Format {
     }
 }
 
-/// How many bytes were taken out of a reader.
+/// How many bytes were read from a reader.
 pub(crate) type Position = Rc<Cell<u64>>;
 
-/// Counts what is taken.
+/// Counts the bytes read from a reader.
 pub(crate) struct Counted<R> {
     pub(crate) reader: R,
     pub(crate) position: Position,
@@ -74,11 +74,11 @@ impl<R: BufRead> Read for Counted<R> {
     }
 }
 
-/// What `zstd --long=31` makes, the largest window that there is, of 2 GiB. zstd by itself stops at 27; the
-/// memory is taken only by files that were made so.
+/// The window of `zstd --long=31`, the largest possible: 2 GiB. zstd itself stops at 27 by default. Only
+/// files made that way use so much memory.
 const LARGEST_WINDOW_LOG: u32 = 31;
 
-/// Decodes all members or frames, one after another, to the end of the input.
+/// Decodes all members or frames up to the end of the input.
 pub(crate) enum Decoder<R: BufRead> {
     Gzip(Option<Box<flate2::bufread::GzDecoder<R>>>),
     Zstd(Box<zstd::Decoder<'static, R>>),
@@ -148,7 +148,7 @@ impl<R: BufRead> Read for Decoder<R> {
     }
 }
 
-/// Passes over the zeros that tapes and block devices pad files with, as gzip does.
+/// Skips the zeros with which tapes and block devices pad files, like gzip does.
 fn skip_zeros(mut rest: impl BufRead) -> io::Result<usize> {
     loop {
         let padding = rest.fill_buf()?;
@@ -167,20 +167,20 @@ fn trailing(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("something follows the last {what}"))
 }
 
-/// What tells formats apart, also for those who look at the text's first chunk.
+/// How many bytes are needed to recognize the format, also of the text in its first chunk.
 const HEAD_BYTES: usize = 8;
 
-/// A reader with its first bytes put back.
+/// A reader whose first bytes were read and put back.
 pub(crate) type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
 
-/// Reads the first bytes, to tell the format by, and puts them back.
+/// Reads the first bytes to recognize the format, and puts them back.
 pub(crate) fn peek<R: BufRead>(mut reader: R) -> io::Result<(Format, Peeked<R>)> {
     let mut head = Vec::with_capacity(HEAD_BYTES);
     reader.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)?;
     Ok((Format::of(&head), Cursor::new(head).chain(reader)))
 }
 
-/// What a decoder complains about: what it was given is damaged, unless reading it failed.
+/// Converts a decoder's error: the data is damaged, unless reading it failed.
 pub(crate) fn damaged(location: &str, format: Format, position: u64, error: io::Error) -> Error {
     if error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
         let inner = error.into_inner().and_then(|inner| inner.downcast::<Error>().ok());
@@ -190,11 +190,13 @@ pub(crate) fn damaged(location: &str, format: Format, position: u64, error: io::
     if format == Format::Zstd && error.to_string().contains("too much memory") {
         return Error::new(ErrorKind::Usage, format!("read {location}"))
             .because("its zstd frames need a window of more than 2 GiB")
-            .hint("decode it with `zstd -d --memory=…`, and give the decoded file, or standard input");
+            .hint(
+                "decode it with `zstd -d --memory=…`, and use the decoded file, or pipe it to standard input",
+            );
     }
     let what = match error.kind() {
         io::ErrorKind::UnexpectedEof => "it is cut off",
-        _ => "it is not what was written",
+        _ => "it is corrupt",
     };
     Error::new(ErrorKind::Damaged, format!("read {location}"))
         .because(format!("{what}: {} fails at byte {position}: {error}", format.name()))

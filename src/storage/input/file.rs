@@ -1,4 +1,4 @@
-//! Files and standard input.
+//! Reads files and standard input.
 
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -12,13 +12,13 @@ use tokio::io::AsyncReadExt;
 use super::{ByteStream, Input, Opened};
 use crate::error::{Error, ErrorKind, Result};
 
-/// How much is read at a time.
+/// The size of each read.
 const CHUNK_BYTES: usize = 256 << 10;
 
-/// A file.
+/// A local file.
 #[derive(Debug, Clone)]
 pub struct FileInput {
-    /// Where it is.
+    /// The path.
     pub path: PathBuf,
 }
 
@@ -55,7 +55,7 @@ impl Input for StdinInput {
 
     fn open(&self) -> BoxFuture<'_, Result<Opened>> {
         async move {
-            // Not tokio's own standard input, which reads ahead of us on a thread that nothing ends.
+            // Not tokio's standard input, which reads ahead on a thread that cannot be stopped.
             let file = std::io::stdin()
                 .as_fd()
                 .try_clone_to_owned()

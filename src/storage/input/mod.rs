@@ -1,7 +1,7 @@
-//! Where a backup is read from: S3, a file, or standard input; and the text in it.
+//! Reads backups from S3, a file, or standard input, and decodes their text.
 //!
-//! An [`Input`] is a place; [`Input::open`] gives its bytes as they are stored, [`text::read`] the
-//! text that they hold.
+//! An [`Input`] is a location; [`Input::open`] returns the bytes as stored, [`text::read`] the text
+//! decoded from them.
 
 pub(crate) mod container;
 pub mod file;
@@ -14,28 +14,28 @@ use futures::stream::BoxStream;
 
 use crate::error::Result;
 
-/// Bytes of a backup, in order. After an error nothing comes.
+/// The bytes of a backup, in order. Ends after an error.
 pub type ByteStream = BoxStream<'static, Result<Bytes>>;
 
 /// A backup that is being read.
 pub struct Opened {
     /// The path or URL, as in messages.
     pub location: String,
-    /// How many bytes will come, where that is known.
+    /// The number of bytes, if known.
     pub size: Option<u64>,
-    /// They.
+    /// The bytes.
     pub bytes: ByteStream,
 }
 
-/// A place that holds a backup.
+/// A location of a backup.
 pub trait Input: Send + Sync {
     /// The path or URL, for messages: `s3://bucket/key`.
     fn location(&self) -> String;
 
-    /// Starts to read from the beginning.
+    /// Starts reading from the beginning.
     ///
     /// # Errors
-    /// `StorageUnreachable`, if it is not there, or cannot be reached. The stream fails with
+    /// `StorageUnreachable`, if it does not exist or cannot be reached. The stream fails with
     /// `StorageFailed`.
     fn open(&self) -> BoxFuture<'_, Result<Opened>>;
 }

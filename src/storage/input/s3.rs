@@ -1,8 +1,8 @@
-//! An object in S3, read by as many requests as it takes.
+//! Reads an object in S3, with as many requests as necessary.
 //!
-//! A restore reads as slowly as the server takes in what it reads, for hours if need be, and
-//! connections do not last as long. One that is lost is made again from the byte where it ended
-//! (`Range`), and only if the object is still the same (`If-Match`).
+//! A restore reads only as fast as the server accepts data, possibly for hours, and connections do not
+//! last that long. A lost connection is replaced by one that continues at the same byte (`Range`),
+//! provided that the object is still the same (`If-Match`).
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::storage::s3::{
     Attempts, Bucket, ConnectionOptions, RequestClass, S3Failure, S3Location, innermost,
 };
 
-/// An object.
+/// An object in S3.
 #[derive(Clone)]
 pub struct S3Input {
     source: Arc<Source>,
@@ -27,10 +27,10 @@ struct Source {
 }
 
 impl S3Input {
-    /// Reads the environment and the profile, and makes a client. Sends nothing to the storage.
+    /// Creates a client from the environment and the profile. Sends nothing to the storage.
     ///
     /// # Errors
-    /// `Usage` if the endpoint is no URL, or if there is no region.
+    /// `Usage`, if the endpoint is not a URL, or there is no region.
     pub async fn new(location: S3Location, options: &ConnectionOptions) -> Result<Self> {
         let bucket = Bucket::connect(&location.bucket, options).await?;
         Ok(S3Input { source: Arc::new(Source { bucket, location }) })
@@ -73,7 +73,7 @@ impl Source {
         let error = failure.into_error(ErrorKind::StorageUnreachable, attempted);
         if denied {
             return error.hint(
-                "the credentials need s3:GetObject on the key, and s3:ListBucket to be told that a key is missing",
+                "the credentials need s3:GetObject on the key, and s3:ListBucket to learn that a key is missing",
             );
         }
         error
@@ -84,16 +84,15 @@ impl Source {
     }
 }
 
-/// An object that is being read.
 struct ObjectBody {
     source: Arc<Source>,
     etag: Option<String>,
     size: Option<u64>,
-    /// How many bytes of it came.
+    /// How many bytes were received.
     offset: u64,
-    /// The answer that is being read; none after one that ended too early.
+    /// The response being read; None after one that ended early.
     body: Option<aws_sdk_s3::primitives::ByteStream>,
-    /// Answers in a row that ended before they brought anything.
+    /// Consecutive responses that ended before any data arrived.
     attempts: Attempts,
 }
 
@@ -116,14 +115,14 @@ impl ObjectBody {
                         self.attempts.restart();
                         return Ok(Some(bytes));
                     }
-                    // After the last byte it can only be its checksum that is wrong.
+                    // After the last byte, only the checksum can be wrong.
                     Some(Err(error)) if self.size == Some(self.offset) => {
                         return Err(Error::new(ErrorKind::Damaged, format!("read {}", self.source.location))
                             .because(innermost(&error)));
                     }
                     Some(Err(error)) => innermost(&error),
                     None if self.size.is_none_or(|size| self.offset >= size) => return Ok(None),
-                    None => "the answer ended too early".to_owned(),
+                    None => "the response ended too early".to_owned(),
                 },
             };
             self.body = None;
@@ -134,9 +133,9 @@ impl ObjectBody {
         }
     }
 
-    /// Asks for the rest.
+    /// Requests the rest of the object.
     async fn reopen(&mut self) -> Result<()> {
-        // Without an ETag nothing would show that it is another object's rest.
+        // Without an ETag, a replaced object would go unnoticed.
         let Some(etag) = &self.etag else {
             return Err(self.source.failed().because("the connection was lost"));
         };
@@ -147,10 +146,10 @@ impl ObjectBody {
             }
             failure.into_error(ErrorKind::StorageFailed, format!("read {}", self.source.location))
         })?;
-        // A storage that ignores the range would begin anew.
+        // A storage that ignores the range would start over.
         let expected = format!("bytes {}-", self.offset);
         if self.offset > 0 && !answer.content_range().is_some_and(|range| range.starts_with(&expected)) {
-            return Err(self.source.failed().because("the storage does not answer requests for a range"));
+            return Err(self.source.failed().because("the storage does not support range requests"));
         }
         self.body = Some(answer.body);
         Ok(())

@@ -1,7 +1,7 @@
-//! The text of a backup, decompressed as it is read.
+//! The text of a backup, decompressed while it is read.
 //!
-//! Decoders are blocking code and take their time, so they run on a thread of their own, between
-//! two short queues: what is read ahead is bounded.
+//! Decoders are blocking code, so they run on their own thread, between two short queues that limit
+//! reading ahead.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
@@ -18,14 +18,14 @@ use super::{ByteStream, Opened};
 use crate::error::Result;
 use crate::progress::Progress;
 
-/// Chunks of what is stored that may wait for the decoder.
+/// How many stored chunks may wait for the decoder.
 const STORED_CHUNKS: usize = 4;
 
-/// Chunks of text that may wait for whoever takes them, and their size.
+/// How many chunks of text may wait for the consumer, and their size.
 const TEXT_CHUNKS: usize = 8;
 const TEXT_CHUNK_BYTES: usize = 128 << 10;
 
-/// The text of a backup.
+/// The decoded text of a backup.
 pub struct BackupText {
     location: String,
     format: Arc<OnceLock<Format>>,
@@ -33,12 +33,12 @@ pub struct BackupText {
 }
 
 impl BackupText {
-    /// Where it comes from, for messages.
+    /// The path or URL, for messages.
     pub fn location(&self) -> &str {
         &self.location
     }
 
-    /// How it is stored; known when the first chunk has come.
+    /// The container format; None before the first chunk.
     pub fn format(&self) -> Option<Format> {
         self.format.get().copied()
     }
@@ -46,15 +46,15 @@ impl BackupText {
     /// The next chunk, or `None` at the end.
     ///
     /// # Errors
-    /// `Damaged`, if what is stored is not what was written; what reading it gives. Nothing comes
-    /// after an error.
+    /// `Damaged`, if the stored bytes are corrupt; errors of reading. There are no more chunks after an
+    /// error.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         self.chunks.recv().await.transpose()
     }
 }
 
-/// Decompresses, in whatever format it is. `progress` is told of the stored bytes as they come, and
-/// of the text's as they go.
+/// Detects the format and decompresses. `progress` is informed of the stored bytes as they arrive, and
+/// of the text's as they are consumed.
 pub fn read(opened: Opened, progress: Arc<dyn Progress>) -> BackupText {
     let Opened { location, bytes, .. } = opened;
     let (stored, to_decode) = mpsc::channel(STORED_CHUNKS);
@@ -76,7 +76,7 @@ pub fn read(opened: Opened, progress: Arc<dyn Progress>) -> BackupText {
     BackupText { location, format, chunks }
 }
 
-/// Passes on what is stored until it ends, or nobody wants more.
+/// Forwards stored chunks until they end, or the receiver is gone.
 async fn feed(mut bytes: ByteStream, stored: mpsc::Sender<Result<Bytes>>, progress: Arc<dyn Progress>) {
     while let Some(chunk) = bytes.next().await {
         if let Ok(chunk) = &chunk {
@@ -99,7 +99,7 @@ fn decode(
     let mut decoder = Decoder::new(found, reader)?;
     loop {
         let mut chunk = vec![0; TEXT_CHUNK_BYTES];
-        // What there is, be it little: more may be long in coming.
+        // Return what is available, even if little: more may take long.
         let length = decoder.read(&mut chunk)?;
         if length == 0 {
             return Ok(());
@@ -112,7 +112,7 @@ fn decode(
     }
 }
 
-/// What is stored, to be read by blocking code.
+/// Gives blocking code access to the stored bytes.
 struct Stored {
     chunks: mpsc::Receiver<Result<Bytes>>,
     current: Bytes,
@@ -212,13 +212,13 @@ mod tests {
     async fn what_is_cut_off_or_followed_by_anything_is_damaged() {
         for compression in [Compression::GZIP, Compression::Lz4(0), Compression::ZSTD] {
             let stored = compressed(compression, &sample());
-            // A cut between two frames leaves a file that is whole by itself.
+            // If cut between two frames, the file is complete in itself.
             let is_one = matches!(compression, Compression::Gzip(_));
             for cut in (5..stored.len()).step_by(997).filter(|_| is_one).chain([stored.len() - 1]) {
                 let error = decoded(&stored[..cut], 4096).await.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Damaged, "{compression} {cut}: {error:?}");
             }
-            // gzip itself passes over zeros, with which tapes are padded.
+            // Like gzip, ignore zeros, which pad files on tapes.
             let padding: &[u8] = if is_one { b"\0\0x" } else { b"\0" };
             for garbage in [padding, b"x", b"garbage that is long enough"] {
                 let error = decoded(&[&stored[..], garbage].concat(), 4096).await.unwrap_err();
@@ -239,7 +239,7 @@ mod tests {
     async fn the_largest_windows_of_zstd_are_read() {
         let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
         encoder.window_log(31).unwrap();
-        // Without the content's length in its header, the frame has the whole window.
+        // Without a content size in its header, the frame declares the whole window.
         std::io::Write::write_all(&mut encoder, &sample()).unwrap();
         let stored = encoder.finish().unwrap();
         assert!(decoded(&stored, 4096).await.unwrap() == sample());
@@ -281,7 +281,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_bomb_takes_no_more_memory_than_a_chunk() {
-        // Ten thousand blocks of a megabyte, if anybody wanted them.
+        // Ten thousand blocks of a megabyte, if all were read.
         let block = compressed(Compression::ZSTD, &vec![b'x'; 1 << 20]);
         let chunks: Vec<_> = (0..10_000).map(|_| Ok(Bytes::from(block.clone()))).collect();
         let mut text = read(opened(chunks), Arc::new(Silent));

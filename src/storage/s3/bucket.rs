@@ -1,4 +1,4 @@
-//! One bucket: the client, and what goes with each request.
+//! One bucket: the client, and the parameters of each request.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::{Checksum, ConnectionOptions, Provider};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Warnings;
 
-/// A bucket. Clones share the client.
+/// A bucket. Clones share a client.
 #[derive(Clone)]
 pub(crate) struct Bucket {
     shared: Arc<Shared>,
@@ -29,7 +29,7 @@ struct Shared {
     connected: Connected,
 }
 
-/// Each request of ours begins with one of these, so that none is without the bucket's expected owner.
+/// Every request starts with one of these methods, so that none lacks the expected owner of the bucket.
 macro_rules! requests {
     ($($operation:ident -> $Builder:ident,)*) => {
         impl Bucket {
@@ -66,17 +66,17 @@ requests! {
 }
 
 impl Bucket {
-    /// Reads the environment and the profile, and makes a client. Sends nothing to the storage.
+    /// Creates a client from the environment and the profile. Sends nothing to the storage.
     ///
     /// # Errors
-    /// `Usage`, if the endpoint is no URL, or if there is no region.
+    /// `Usage`, if the endpoint is not a URL, or there is no region.
     pub(crate) async fn connect(name: &str, options: &ConnectionOptions) -> Result<Self> {
         let connected = connect(options).await?;
         let shared = Shared { name: name.to_owned(), options: options.clone(), connected };
         Ok(Bucket { shared: Arc::new(shared), warnings: Warnings::default() })
     }
 
-    /// The same bucket, for a run with warnings of its own.
+    /// The same bucket, with separate warnings for a run.
     pub(crate) fn warning(&self, warnings: &Warnings) -> Self {
         Bucket { shared: Arc::clone(&self.shared), warnings: warnings.clone() }
     }
@@ -89,7 +89,7 @@ impl Bucket {
         &self.shared.name
     }
 
-    /// A key in it, for messages: `s3://bucket/key`.
+    /// The URL of a key, for messages: `s3://bucket/key`.
     pub(crate) fn url(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.shared.name)
     }
@@ -98,22 +98,22 @@ impl Bucket {
         &self.shared.connected.provider
     }
 
-    /// The endpoint, if it isn't AWS's own.
+    /// The endpoint, if it is not AWS.
     pub(crate) fn endpoint_url(&self) -> Option<&str> {
         self.shared.connected.endpoint_url.as_deref()
     }
 
-    /// The region that requests are signed for.
+    /// The region for which requests are signed.
     pub(crate) fn region(&self) -> String {
         self.client().config().region().map_or_else(String::new, ToString::to_string)
     }
 
-    /// What the storage's clock said in its last answer.
+    /// The storage's clock, according to its last response.
     pub(crate) fn clock(&self) -> Option<DateTime<Utc>> {
         self.shared.connected.clock.time()
     }
 
-    /// The checksum that goes with what is stored.
+    /// The checksum sent with objects and parts.
     pub(super) fn checksum(&self) -> Checksum {
         self.shared.options.checksum.unwrap_or(self.provider().checksum)
     }
@@ -122,7 +122,7 @@ impl Bucket {
         &self.shared.connected.client
     }
 
-    /// Looks whether there are credentials at all, to do something with the object at `key`.
+    /// Checks that there are credentials, before anything is done to the object at `key`.
     ///
     /// # Errors
     /// `StorageUnreachable`.
@@ -133,25 +133,25 @@ impl Bucket {
                 .hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
         };
         let Some(provider) = &self.shared.connected.credentials else {
-            return Err(missing("there is no provider of credentials".into()));
+            return Err(missing("no credentials provider is configured".into()));
         };
         match provider.provide_credentials().await {
             Ok(_) => Ok(()),
             Err(error) => {
                 let reason = innermost(&error);
                 tracing::debug!(reason, "no credentials");
-                // The chain lists all that it tried, in many lines.
+                // The chain lists everything that it tried, on many lines.
                 Err(missing(reason.split(". Attempted").next().unwrap_or_default().to_owned()))
             }
         }
     }
 
-    /// Attempts at something that is more than one request.
+    /// Attempts at something that takes more than one request.
     pub(crate) fn attempts(&self, class: RequestClass) -> Attempts {
         Attempts::new(self.shared.options.retry.for_class(class), self.warnings.clone())
     }
 
-    /// Sends once, within the time limit.
+    /// Sends a request once, within the time limit.
     pub(super) async fn send_once<O, E>(
         &self,
         class: RequestClass,
@@ -167,7 +167,7 @@ impl Bucket {
         }
     }
 
-    /// Sends until there is an answer that trying again would not better.
+    /// Sends a request until it succeeds, or fails in a way that a retry would not fix.
     pub(super) async fn send<O, E, F>(
         &self,
         class: RequestClass,
@@ -181,7 +181,7 @@ impl Bucket {
         self.send_checked(class, what, request, Ok).await
     }
 
-    /// The same, with a check of what an answer that says success holds.
+    /// Like `send`, but also checks the contents of a successful response.
     pub(super) async fn send_checked<O, T, E, F>(
         &self,
         class: RequestClass,

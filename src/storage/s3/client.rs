@@ -1,4 +1,4 @@
-//! The client, as the options, the environment, the profile and the provider make it.
+//! Creates the client from the options, the environment, the profile and the provider.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -24,14 +24,13 @@ use super::{Checksum, ConnectionOptions, Provider};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::conninfo::{Environment, OsEnvironment};
 
-/// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a body may stand still; the SDK's own 5 s are too short for a busy uplink
+/// How long a body may make no progress; the SDK's default of 5 s is too short for a busy uplink
 /// (<https://github.com/awslabs/aws-sdk-rust/issues/1146>).
 const STALL_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// Keeps the SDK from asking EC2's metadata service
+/// Prevents the SDK from asking EC2's metadata service
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html>).
 const NO_EC2: &str = "AWS_EC2_METADATA_DISABLED";
 
@@ -43,11 +42,10 @@ pub(super) struct Connected {
     pub(super) clock: Clock,
 }
 
-/// Makes a client.
 pub(super) async fn connect(options: &ConnectionOptions) -> Result<Connected> {
     let given = options.endpoint_url.clone().or_else(endpoint_of_environment);
     let mut environment = environment();
-    // What files and variables say is asked first, without what only EC2 could answer.
+    // Files and variables are read first, without what only EC2 could answer.
     environment.insert(NO_EC2.into(), "true".into());
     let offline = load(options, environment.clone(), options.region.clone()).await?;
     let endpoint_url = given.or_else(|| offline.endpoint_url().map(str::to_owned));
@@ -55,7 +53,7 @@ pub(super) async fn connect(options: &ConnectionOptions) -> Result<Connected> {
     let host = host.as_deref();
     let provider = Provider::for_host(host);
     let region = options.region.clone().or_else(|| offline.region().map(ToString::to_string));
-    // With an endpoint, EC2 would be waited for in vain.
+    // With an endpoint, asking EC2 would only cost time.
     let region = region.or_else(|| host.map(|_| "us-east-1".to_owned()));
     let shared = load(options, self::environment(), region).await?;
     let region = shared.region().cloned();
@@ -71,9 +69,9 @@ pub(super) async fn connect(options: &ConnectionOptions) -> Result<Connected> {
         .interceptor(super::whole::WholeAnswers)
         .interceptor(clock.clone())
         .force_path_style(options.path_style.unwrap_or_else(|| path_style(host, &provider)))
-        // Retries are ours, see `retry`.
+        // We do the retries, see `retry`.
         .retry_config(RetryConfig::disabled())
-        // So are the limits: the SDK's read timeout counts the time that a body takes to send.
+        // We also do the timeouts: the SDK's read timeout includes the time it takes to send a body.
         .timeout_config(
             TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).disable_read_timeout().build(),
         )
@@ -95,16 +93,16 @@ pub(super) async fn connect(options: &ConnectionOptions) -> Result<Connected> {
     Ok(Connected { client: Client::from_conf(config.build()), credentials, provider, endpoint_url, clock })
 }
 
-/// The environment as the SDK is to see it: to some of its parts an empty variable is a value.
+/// The environment for the SDK, without empty variables, which parts of it take as values.
 fn environment() -> HashMap<String, String> {
     let named = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     named.filter_map(|name| OsEnvironment.var(&name).map(|value| (name, value))).collect()
 }
 
-/// Reads the SDK's settings from files and this environment.
+/// Loads the SDK's settings from files and this environment.
 ///
-/// Its own settings for retries are not read: we have none of them, and it panics at wrong ones. For
-/// what else may make it panic one day there is an error, too.
+/// Its retry settings are not read: they are not used, and the SDK panics on wrong ones. Any other panic
+/// in the SDK becomes an error.
 async fn load(
     options: &ConnectionOptions,
     environment: HashMap<String, String>,
@@ -127,18 +125,19 @@ async fn load(
         loader = loader.region(Region::new(region));
     }
     AssertUnwindSafe(loader.load()).catch_unwind().await.map_err(|_| {
-        Error::new(ErrorKind::Usage, "read AWS's settings")
-            .because("AWS's library broke off while it read them")
-            .hint("look for wrong values in AWS_ variables and in ~/.aws/config")
+        Error::new(ErrorKind::Usage, "read the AWS settings")
+            .because("the AWS SDK panicked while reading them")
+            .hint("check for wrong values in AWS_ variables and in ~/.aws/config")
     })
 }
 
-/// The SDK puts the bucket's name right behind the endpoint's path, and no slash between them.
+/// Ends a URL with a slash: the SDK appends the bucket's name to the endpoint's path without one.
 fn with_slash(url: &str) -> String {
     format!("{}/", url.trim_end_matches('/'))
 }
 
-/// Credentials, if they can be sent: with a line feed in a key, as out of a file, the SDK panics.
+/// Refuses credentials that cannot be sent: the SDK panics on a line feed in a key, for example read
+/// from a file.
 #[derive(Debug)]
 struct Sendable(SharedCredentialsProvider);
 
@@ -149,13 +148,14 @@ impl ProvideCredentials for Sendable {
     {
         future::ProvideCredentials::new(async {
             let credentials = AssertUnwindSafe(self.0.provide_credentials()).catch_unwind().await;
-            let credentials = credentials
-                .unwrap_or_else(|_| Err(CredentialsError::unhandled("AWS's library broke off")))?;
+            let credentials =
+                credentials.unwrap_or_else(|_| Err(CredentialsError::unhandled("the AWS SDK panicked")))?;
             let token = credentials.session_token().unwrap_or_default();
             for (name, text) in [("access key", credentials.access_key_id()), ("session token", token)] {
                 if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                    let what =
-                        format!("the {name} has a space, a line feed or another character that no key has");
+                    let what = format!(
+                        "the {name} has a space, a line feed or another character not allowed in keys"
+                    );
                     return Err(CredentialsError::invalid_configuration(what));
                 }
             }
@@ -164,37 +164,41 @@ impl ProvideCredentials for Sendable {
     }
 }
 
-/// Names in the order in which the SDKs look at them
+/// The variables in the order in which the SDKs read them
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
 fn endpoint_of_environment() -> Option<String> {
     ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].into_iter().find_map(|name| OsEnvironment.var(name))
 }
 
-/// The host of an endpoint's URL. The URL itself stays out of the error: it may hold a password.
+/// The host of an endpoint's URL. The URL is not part of the error, because it may contain a password.
 fn host_of(url: &str) -> Result<String> {
     let wrong = |reason: &str| {
         Error::new(ErrorKind::Usage, "read the S3 endpoint's URL")
             .because(reason.to_owned())
-            .hint("write it as https://host or http://host:port")
+            .hint("use https://host or http://host:port")
     };
-    let parsed = Url::parse(url).map_err(|error| wrong(&error.to_string()))?;
+    let other_scheme = || wrong("it does not start with http:// or https://");
+    let parsed = Url::parse(url).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => other_scheme(),
+        error => wrong(&error.to_string()),
+    })?;
     if !matches!(parsed.scheme(), "http" | "https") {
-        return Err(wrong("it does not start with http:// or https://"));
+        return Err(other_scheme());
     }
     if !parsed.username().is_empty() || parsed.password().is_some() {
-        return Err(wrong("it holds a user or a password; credentials go elsewhere"));
+        return Err(wrong("it contains a user or password; set credentials separately"));
     }
     if parsed.query().is_some() || parsed.fragment().is_some() {
-        return Err(wrong("it has something after its path"));
+        return Err(wrong("it contains something after the path"));
     }
     match parsed.host() {
         Some(Host::Ipv6(address)) => Ok(address.to_string()),
         Some(host) => Ok(host.to_string()),
-        None => Err(wrong("it names no host")),
+        None => Err(wrong("it has no host")),
     }
 }
 
-/// An IP address cannot have a bucket in front of it, and a name without a dot seldom does.
+/// An IP address cannot have a bucket in front of it, and a name without a dot rarely does.
 fn path_style(host: Option<&str>, provider: &Provider) -> bool {
     match host {
         Some(host) => provider.path_style || host.parse::<IpAddr>().is_ok() || !host.contains('.'),

@@ -1,4 +1,4 @@
-//! The storage's clock, as its answers tell it.
+//! The storage's clock, according to its responses.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use chrono::{DateTime, Utc};
 
-/// Remembers the `Date` of the last answer.
+/// Keeps the `Date` header of the last response.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Clock(Arc<Mutex<Option<DateTime<Utc>>>>);
 

@@ -1,4 +1,4 @@
-//! Requests about how a bucket is configured.
+//! Requests about a bucket's configuration.
 
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, BucketVersioningStatus, LifecycleRule, ObjectLockEnabled,
@@ -10,14 +10,14 @@ use super::failure::S3Failure;
 use super::retry::RequestClass::Ordinary;
 
 impl Bucket {
-    /// Whether it keeps old versions of objects.
+    /// Whether the bucket keeps old versions of objects.
     pub(crate) async fn has_versions(&self) -> Result<bool, S3Failure> {
         let found =
             self.send(Ordinary, "GetBucketVersioning", || self.get_bucket_versioning().send()).await?;
         Ok(found.status == Some(BucketVersioningStatus::Enabled))
     }
 
-    /// Whether it has Object Lock.
+    /// Whether the bucket has Object Lock.
     pub(crate) async fn has_object_lock(&self) -> Result<bool, S3Failure> {
         let request = || self.get_object_lock_configuration().send();
         match self.send(Ordinary, "GetObjectLockConfiguration", request).await {
@@ -28,7 +28,7 @@ impl Bucket {
         }
     }
 
-    /// Its lifecycle rules, and the smallest object that they move.
+    /// The bucket's lifecycle rules, and the minimum size of objects for transitions.
     pub(crate) async fn lifecycle(
         &self,
     ) -> Result<(Vec<LifecycleRule>, Option<TransitionDefaultMinimumObjectSize>), S3Failure> {
@@ -40,7 +40,7 @@ impl Bucket {
         }
     }
 
-    /// Replaces its lifecycle rules.
+    /// Replaces the bucket's lifecycle rules.
     pub(crate) async fn put_lifecycle(
         &self,
         rules: &BucketLifecycleConfiguration,
@@ -55,7 +55,6 @@ impl Bucket {
         self.send(Ordinary, "PutBucketLifecycleConfiguration", request).await.map(drop)
     }
 
-    /// Removes its lifecycle rules.
     pub(crate) async fn delete_lifecycle(&self) -> Result<(), S3Failure> {
         self.send(Ordinary, "DeleteBucketLifecycle", || self.delete_bucket_lifecycle().send()).await.map(drop)
     }

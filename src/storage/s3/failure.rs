@@ -1,4 +1,4 @@
-//! What a failed request tells, and what it means.
+//! What a failed request reveals, and what it means.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,26 +10,27 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::error::{Error, ErrorKind};
 
-/// A failed request, as far as we need to know it.
+/// A failed request, reduced to what we need.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct S3Failure {
-    /// S3's error code, as `NoSuchBucket`, if there was an answer with one.
+    /// S3's error code, such as `NoSuchBucket`, if the response had one.
     pub(crate) code: Option<String>,
-    /// The HTTP status, if there was an answer.
+    /// The HTTP status, if there was a response.
     pub(crate) status: Option<u16>,
-    /// What the storage, or else the transport, says of it.
+    /// The message of the storage, or else of the transport.
     message: Option<String>,
-    /// The region that the bucket is in, if the answer says so.
+    /// The bucket's region, if the response names it.
     region: Option<String>,
-    /// The server's clock, as it writes it.
+    /// The server's clock, as the server writes it.
     date: Option<String>,
-    /// Nothing was sent, and nothing would be the next time: no credentials, an impossible request.
+    /// The request could not be sent, and retrying would not help: no credentials, or an invalid
+    /// request.
     is_unsendable: bool,
-    /// The answer cannot be read as S3's.
+    /// The response is not one of S3's.
     is_unreadable: bool,
 }
 
-/// Codes that may go away by trying again although their status says that it is our fault.
+/// Codes that a retry may fix although the status blames the client.
 const RETRYABLE_CODES: [&str; 11] = [
     "BadDigest",
     "XAmzContentChecksumMismatch",
@@ -47,14 +48,14 @@ const RETRYABLE_CODES: [&str; 11] = [
 
 impl S3Failure {
     pub(crate) fn timeout(after: Duration) -> Self {
-        S3Failure { message: Some(format!("no answer within {} s", after.as_secs())), ..Self::default() }
+        S3Failure { message: Some(format!("no response within {} s", after.as_secs())), ..Self::default() }
     }
 
     pub(crate) fn incomplete(what: &str) -> Self {
         S3Failure { message: Some(what.to_owned()), ..Self::default() }
     }
 
-    /// Whether the same request may succeed when it is sent again.
+    /// Whether the same request may succeed if sent again.
     pub(crate) fn is_retryable(&self) -> bool {
         if self.is_unsendable {
             return false;
@@ -62,19 +63,19 @@ impl S3Failure {
         match (self.status, self.code.as_deref()) {
             (_, Some(code)) if RETRYABLE_CODES.contains(&code) => true,
             (Some(501), _) => false,
-            // The answer to a HEAD has no body to tell a RequestTimeout from worse.
+            // The response to a HEAD has no body that would distinguish a RequestTimeout from worse.
             (Some(400), None) => true,
             (Some(status), code) => {
                 status >= 500 || status == 429 || status == 408
-                // An error under a status that says success.
+                // An error despite a success status.
                 || (status < 300 && code.is_none_or(|code| code == "InternalError" || code == "ServiceUnavailable"))
             }
-            // No answer, or none that could be read.
+            // No response, or an unreadable one.
             (None, _) => true,
         }
     }
 
-    /// Whether the request may have been carried out although it failed.
+    /// Whether the request may have taken effect although it failed.
     pub(crate) fn is_ambiguous(&self) -> bool {
         !self.is_unsendable && self.status.is_none_or(|status| !(300..500).contains(&status))
     }
@@ -91,7 +92,7 @@ impl S3Failure {
         self.status == Some(412) || self.is_code("PreconditionFailed")
     }
 
-    /// Whether the storage says that we may not, without saying that we are nobody.
+    /// Whether the storage denies permission, rather than rejecting the credentials.
     pub(crate) fn is_denied(&self) -> bool {
         match self.code.as_deref() {
             Some(code) => code == "AccessDenied" || code == "AllAccessDisabled",
@@ -99,7 +100,7 @@ impl S3Failure {
         }
     }
 
-    /// Whether the storage does not offer the operation.
+    /// Whether the storage does not support the operation.
     pub(crate) fn is_unsupported(&self) -> bool {
         self.is_code("NotImplemented") || matches!(self.status, Some(501 | 405))
     }
@@ -110,7 +111,7 @@ impl S3Failure {
             | "SignatureDoesNotMatch"
             | "InvalidToken"
             | "UnrecognizedClientException" => {
-                "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile, against the provider's"
+                "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile, against those of the provider"
                     .into()
             }
             "AccessDenied" | "AllAccessDisabled" => {
@@ -133,7 +134,7 @@ impl S3Failure {
                 "the session's credentials expired: use a role or profile that renews them".into()
             }
             "NoSuchUpload" => {
-                "something removed the upload while it was under way: is there a lifecycle rule that aborts \
+                "something removed the upload while it was in progress: is there a lifecycle rule that aborts \
                  incomplete uploads early?"
                     .into()
             }
@@ -143,13 +144,12 @@ impl S3Failure {
         Some(advice)
     }
 
-    /// Makes the error that the caller returns.
     pub(crate) fn into_error(self, kind: ErrorKind, attempted: impl Into<String>) -> Error {
         let advice = match (self.status, self.advice()) {
             (_, Some(advice)) => Some(advice),
             _ if self.is_unsendable => Some("check the credentials and AWS_ variables".to_owned()),
             _ if self.is_unreadable => Some(
-                "does a proxy or a login page answer in the storage's place? check the endpoint".to_owned(),
+                "is a proxy or a login page answering instead of the storage? check the endpoint".to_owned(),
             ),
             (None, None) => Some("is the endpoint right, and reachable from here?".to_owned()),
             (Some(_), None) => None,
@@ -169,7 +169,7 @@ where
             failure.read_response(response);
             request_id = response.headers().get("x-amz-request-id");
         }
-        // Under a status that says success, an error without a code is just something unknown.
+        // With a success status, an error without a code is simply unknown.
         let is_success = failure.status.is_some_and(|status| status < 300);
         match error.as_service_error().filter(|service| !is_success || service.code().is_some()) {
             Some(service) => {
@@ -181,7 +181,7 @@ where
                 };
             }
             None => {
-                // An answer that cannot be read proves nothing, whatever its status says.
+                // An unreadable response proves nothing, regardless of its status.
                 let status = failure.status.take();
                 failure.is_unsendable =
                     matches!(error, SdkError::ConstructionFailure(_)) || lacks_credentials(&error);
@@ -189,8 +189,8 @@ where
                 failure.message = Some(match status {
                     Some(status) => {
                         let kind = error.raw_response().and_then(|r| r.headers().get("content-type"));
-                        let kind = kind.unwrap_or("of no type").escape_debug();
-                        format!("status {status}, {kind}, but not what S3 answers: {}", innermost(&error))
+                        let kind = kind.unwrap_or("no content type").escape_debug();
+                        format!("status {status}, {kind}, but not a response of S3: {}", innermost(&error))
                     }
                     None => innermost(&error),
                 });
@@ -209,7 +209,7 @@ impl S3Failure {
     }
 }
 
-/// Whether there are none, or wrong ones; not that those who have them did not answer.
+/// Whether there are no credentials, or invalid ones; false if their provider did not respond.
 fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
     std::iter::successors(Some(error), |error| (*error).source()).any(|error| {
         matches!(
@@ -219,7 +219,7 @@ fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
     })
 }
 
-/// `AuthorizationHeaderMalformed` names the right region in its body only.
+/// `AuthorizationHeaderMalformed` names the right region only in its body.
 fn region_in(body: &[u8]) -> Option<String> {
     let body = std::str::from_utf8(body).ok()?;
     let (_, rest) = body.split_once("<Region>")?;
@@ -227,7 +227,7 @@ fn region_in(body: &[u8]) -> Option<String> {
     Some(region.to_owned())
 }
 
-/// The outer layers of the SDK's errors say "dispatch failure"; the innermost says why.
+/// The outer layers of the SDK's errors say "dispatch failure"; the innermost gives the reason.
 pub(crate) fn innermost(error: &dyn StdError) -> String {
     let mut chain: Vec<String> = Vec::new();
     let mut cause = error.source();
@@ -246,7 +246,7 @@ impl fmt::Display for S3Failure {
         match (&self.code, self.status) {
             (Some(code), _) => write!(f, "the storage answered {code}")?,
             (None, Some(status)) => write!(f, "the storage answered with status {status}")?,
-            (None, None) => f.write_str("no usable answer from the storage")?,
+            (None, None) => f.write_str("no usable response from the storage")?,
         }
         if let Some(message) = self.message.as_deref().map(str::trim) {
             write!(f, ": {message}")?;

@@ -1,21 +1,21 @@
-//! Where an object is: `s3://bucket/key`.
+//! The location of an object: `s3://bucket/key`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Where an object is, or is to be.
+/// The location of an object that exists or is to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Location {
-    /// The bucket.
+    /// The bucket's name.
     pub bucket: String,
-    /// The key, without a slash at its start.
+    /// The key, without a leading slash.
     pub key: String,
 }
 
 impl S3Location {
-    /// Whether a target given by the user means S3 at all.
+    /// Whether a target given by the user is in S3.
     pub fn is_s3(target: &str) -> bool {
         target.starts_with("s3://")
     }
@@ -27,7 +27,7 @@ impl fmt::Display for S3Location {
     }
 }
 
-/// Reads `s3://bucket/key`.
+/// Parses `s3://bucket/key`.
 impl FromStr for S3Location {
     type Err = Error;
 
@@ -35,16 +35,16 @@ impl FromStr for S3Location {
         let wrong = |reason: &str| {
             Error::new(ErrorKind::Usage, format!("read S3 location \"{text}\""))
                 .because(reason.to_owned())
-                .hint("write s3://bucket/key")
+                .hint("use s3://bucket/key")
         };
         let rest = text.strip_prefix("s3://").ok_or_else(|| wrong("it does not start with s3://"))?;
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() {
             return Err(wrong("the bucket is missing"));
         }
-        // Looser than AWS's rules: other providers have their own.
+        // Less strict than AWS's rules, because other providers have their own.
         if !bucket.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
-            return Err(wrong("a bucket's name has letters, digits, dots and dashes only"));
+            return Err(wrong("a bucket name may only contain letters, digits, dots and dashes"));
         }
         if key.is_empty() || key.ends_with('/') {
             return Err(wrong("the key must name an object, not a prefix"));
@@ -54,7 +54,7 @@ impl FromStr for S3Location {
             return Err(wrong("the key is longer than 1024 bytes"));
         }
         if key.starts_with('/') || key.chars().any(char::is_control) {
-            return Err(wrong("the key starts with a slash, or has control characters"));
+            return Err(wrong("the key starts with a slash, or contains control characters"));
         }
         Ok(S3Location { bucket: bucket.to_owned(), key: key.to_owned() })
     }

@@ -1,13 +1,13 @@
-//! Amazon S3, and what speaks its language.
+//! Amazon S3 and compatible storage.
 //!
-//! [`Bucket`] sends all requests. Whatever goes with each of them it sets itself: the expected owner, the
-//! checksum, how often and how long to try. What is stored there, and when an object counts as stored, is
-//! for [`super::sink`], [`super::store`] and [`super::input`], which stand on it.
+//! [`Bucket`] sends all requests, and sets what each of them needs: the expected owner, the checksum,
+//! retries and timeouts. What is stored, and when an object counts as stored, is decided by
+//! [`super::sink`], [`super::store`] and [`super::input`], which build on it.
 //!
-//! * `bucket` connects; `objects`, `uploads` and `configuration` have its requests, `new_object` what goes
-//!   with an object besides its bytes;
-//! * [`parts`] says how large parts are, [`provider`] what providers differ in;
-//! * `retry` and `failure` say what is tried again, and what an answer means.
+//! * `bucket` connects; `objects`, `uploads` and `configuration` contain its requests, `new_object`
+//! everything about a new object except its bytes;
+//! * [`parts`] decides how large parts are, [`provider`] lists how providers differ;
+//! * `retry` and `failure` decide what is retried, and what a response means.
 
 mod bucket;
 mod client;

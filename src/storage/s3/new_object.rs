@@ -1,4 +1,4 @@
-//! What goes with an object besides its bytes: how it is stored, encrypted, tagged and locked.
+//! A new object's parameters: how it is stored, encrypted, tagged and locked.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,11 +8,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Encryption, ObjectLock, ObjectOptions};
 
-/// The object's metadata that names the run that wrote it.
+/// The object metadata that identifies the run that wrote it.
 pub(crate) const TOKEN_KEY: &str = "pgsiphon-write-token";
 
-/// An object to be. PutObject and CreateMultipartUpload take the same; parts and CompleteMultipartUpload
-/// repeat none of it.
+/// A new object. PutObject and CreateMultipartUpload take the same parameters; parts and
+/// CompleteMultipartUpload repeat none of them.
 #[derive(Debug, Clone)]
 pub(crate) struct NewObject {
     pub(super) key: String,
@@ -28,7 +28,7 @@ pub(crate) struct NewObject {
 }
 
 impl NewObject {
-    /// An object that is stored as the options say.
+    /// An object to be stored according to the options.
     pub(crate) fn new(key: &str, options: &ObjectOptions) -> Self {
         let (encryption, kms_key_id) = match &options.encryption {
             None => (None, None),
@@ -53,22 +53,23 @@ impl NewObject {
         }
     }
 
-    /// Carries the token of the run that writes it.
+    /// Adds the token of the run that writes it.
     pub(crate) fn with_token(self, token: &str) -> Self {
         NewObject { token: Some(token.to_owned()), ..self }
     }
 
-    /// In the bucket's standard class: for what is small and read often, cold ones are only dearer.
+    /// Uses the bucket's standard storage class: for small objects that are read often, cold ones only
+    /// cost more.
     pub(crate) fn in_standard_class(self) -> Self {
         NewObject { storage_class: None, ..self }
     }
 
-    /// Without a retention period, so that it can be removed at once.
+    /// Removes the retention period, so that the object can be deleted immediately.
     pub(crate) fn without_lock(self) -> Self {
         NewObject { lock_mode: None, lock_until: None, ..self }
     }
 
-    /// Only if there is nothing at the key (`If-None-Match: *`).
+    /// Stores only if there is no object at the key (`If-None-Match: *`).
     pub(crate) fn only_if_new(self, only: bool) -> Self {
         NewObject { if_none_match: only.then(|| "*".to_owned()), ..self }
     }
@@ -82,17 +83,17 @@ fn lock_until(lock: ObjectLock) -> DateTime {
     SystemTime::now().checked_add(Duration::from_secs(u64::from(lock.days) * 86_400)).map_or_else(
         || DateTime::from_secs(i64::MAX / 1000),
         |until| {
-            // The header has room for milliseconds at most.
+            // The header allows milliseconds at most.
             let until = until.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             DateTime::from_secs(i64::try_from(until.as_secs()).unwrap_or(i64::MAX / 1000))
         },
     )
 }
 
-/// All but what RFC 3986 calls unreserved.
+/// Everything except what RFC 3986 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Tags as the header wants them: a query string
+/// Tags in the format of the header, a query string
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>).
 fn tagging(tags: &[(String, String)]) -> String {
     let encoded = |text| utf8_percent_encode(text, RESERVED);
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_are_stored_as_asked_for() {
+    fn objects_are_stored_with_their_options() {
         let options = ObjectOptions {
             encryption: Some(Encryption::Kms(Some("key".into()))),
             object_lock: Some(ObjectLock { compliance: true, days: 3 }),

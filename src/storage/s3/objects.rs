@@ -14,12 +14,12 @@ use super::new_object::NewObject;
 use super::retry::RequestClass;
 use crate::storage::StoredObject;
 
-/// How many keys DeleteObjects takes
+/// How many keys DeleteObjects accepts
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
 pub(crate) const KEYS_PER_DELETE: usize = 1000;
 
 impl Bucket {
-    /// What is known of an object; `None` if there is none.
+    /// The metadata of an object; `None` if it does not exist.
     pub(crate) async fn head(
         &self,
         key: &str,
@@ -32,7 +32,8 @@ impl Bucket {
         }
     }
 
-    /// The object, or what of it follows `from`, where that gives a byte and the ETag that it had.
+    /// Reads an object, or the rest after `from`: a byte offset and the ETag that the object must still
+    /// have.
     pub(crate) async fn get(
         &self,
         key: &str,
@@ -46,7 +47,7 @@ impl Bucket {
         self.send(RequestClass::Ordinary, "GetObject", || request.clone().send()).await
     }
 
-    /// Stores an object, in as many attempts as it takes.
+    /// Stores an object, with retries.
     pub(crate) async fn put(&self, object: &NewObject, body: Bytes) -> Result<PutObjectOutput, S3Failure> {
         let class = RequestClass::Body(body.len());
         self.send(class, "PutObject", || self.put_request(object, body.clone()).send()).await
@@ -57,7 +58,7 @@ impl Bucket {
         let class = RequestClass::Body(body.len());
         match self.send_once(class, self.put_request(object, body).send()).await?.e_tag {
             Some(_) => Ok(()),
-            None => Err(S3Failure::incomplete("the answer to PutObject names no object")),
+            None => Err(S3Failure::incomplete("the response to PutObject has no ETag")),
         }
     }
 
@@ -82,7 +83,7 @@ impl Bucket {
             .body(ByteStream::from(body))
     }
 
-    /// Removes an object, or a version of it. What is not there is removed.
+    /// Deletes an object or a version of it. Succeeds if it does not exist.
     pub(crate) async fn delete(&self, key: &str, version: Option<&str>) -> Result<(), S3Failure> {
         let request = || self.delete_object().key(key).set_version_id(version.map(str::to_owned)).send();
         match self.send(RequestClass::Ordinary, "DeleteObject", request).await {
@@ -91,7 +92,7 @@ impl Bucket {
         }
     }
 
-    /// Removes up to [`KEYS_PER_DELETE`] objects by one request. Gives those that are still there, and why.
+    /// Deletes up to [`KEYS_PER_DELETE`] objects with one request. Returns those not deleted, and why.
     pub(crate) async fn delete_many(&self, keys: &[String]) -> Result<Vec<ObjectError>, S3Failure> {
         let identifiers: Vec<_> =
             keys.iter().filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
@@ -102,12 +103,12 @@ impl Bucket {
             .map_err(|error| S3Failure::incomplete(&error.to_string()))?;
         let request = || self.delete_objects().delete(delete.clone()).send();
         let answer = self.send(RequestClass::Ordinary, "DeleteObjects", request).await?;
-        // Some storages report what is gone already.
+        // Some storages report objects that are already gone.
         let is_there = |error: &ObjectError| error.code.as_deref() != Some("NoSuchKey");
         Ok(answer.errors.unwrap_or_default().into_iter().filter(is_there).collect())
     }
 
-    /// Everything whose key begins with `prefix`, sorted by key; of however many pages.
+    /// All objects whose key begins with `prefix`, sorted by key, from all pages.
     pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<StoredObject>, S3Failure> {
         let mut objects = Vec::new();
         let mut token: Option<String> = None;
@@ -123,9 +124,9 @@ impl Bucket {
                 })
             }));
             match (page.is_truncated, page.next_continuation_token) {
-                // The same token again would be an endless list.
+                // A repeated token would make the list endless.
                 (Some(true), Some(next)) if token.as_ref() != Some(&next) => token = Some(next),
-                (Some(true), _) => return Err(S3Failure::incomplete("the list breaks off")),
+                (Some(true), _) => return Err(S3Failure::incomplete("the list is truncated")),
                 _ => break,
             }
         }
@@ -133,14 +134,13 @@ impl Bucket {
         Ok(objects)
     }
 
-    /// Lists at most one key: only to see whether that is allowed.
+    /// Lists at most one key, to find out whether that is allowed.
     pub(crate) async fn list_one(&self, prefix: &str) -> Result<(), S3Failure> {
         let request = || self.list_objects_v2().prefix(prefix).max_keys(1).send();
         self.send(RequestClass::Ordinary, "ListObjectsV2", request).await.map(drop)
     }
 }
 
-/// A time of S3.
 pub(crate) fn time(at: &S3DateTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(at.secs(), at.subsec_nanos())
 }

@@ -1,64 +1,63 @@
-//! How large each part of a multipart upload is.
+//! The size of each part of a multipart upload.
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The largest part that S3 takes: 5 GiB
+/// The largest part that S3 accepts: 5 GiB
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
 pub const MAX_PART_BYTES: u64 = 5 << 30;
 
-/// The smallest part that S3 takes, the last one apart: 5 MiB (same page).
+/// The smallest part that S3 accepts, except for the last: 5 MiB (same page).
 pub const MIN_PART_BYTES: u64 = 5 << 20;
 
-/// How many parts S3 takes (same page).
+/// How many parts S3 accepts (same page).
 pub const MAX_PARTS: u32 = 10_000;
 
-/// The size of the first of growing parts, if nobody says another.
+/// The default size of the first part if parts grow.
 pub const GROWING_PART_BYTES: u64 = 8 << 20;
 
-/// How many times a growing plan doubles on its way to the last part.
+/// How many times the size doubles up to the last part.
 const STEPS: u32 = 10;
 
-/// The rule for the sizes of parts.
+/// Decides the sizes of parts.
 ///
-/// A dump's length is unknown until its last byte, and S3 stops at 10,000 parts: constant parts of
-/// 8 MiB would end every dump at 78 GiB. So sizes stay small at first, for the sake of memory, and
-/// then grow.
+/// The length of a dump is unknown until its last byte, and S3 accepts 10,000 parts: with constant parts
+/// of 8 MiB, every dump would end at 78 GiB. So parts start small, to save memory, and then grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartSizing {
-    /// Parts of `first_bytes`, which double with each tenth of the provider's part limit. From
-    /// 8 MiB that makes 7.8 TiB in 10,000 parts; the first 24 GB use parts of at most 16 MiB.
+    /// Parts start with `first_bytes`, and double after each tenth of the provider's part limit.
+    /// Starting with 8 MiB, 10,000 parts hold 7.8 TiB; the first 24 GB use parts of at most 16 MiB.
     Growing {
         /// The size of the first part in bytes.
         first_bytes: u64,
     },
-    /// Parts of equal size, for providers that want it so; the dump must fit.
+    /// Parts of equal size, for providers that require it; the dump must fit.
     Fixed {
         /// The size of each part in bytes.
         bytes: u64,
     },
 }
 
-/// What a user wants of the sizes of parts, in place of what suits the provider.
+/// The part sizes that the user wants instead of the provider's defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PartWish {
-    /// The size of the first part, or of each if they are equal, in bytes.
+    /// The size in bytes of the first part, or of every part if they are equal.
     pub bytes: Option<u64>,
-    /// Whether all have the same size, but for the last one.
+    /// Whether all parts except the last have the same size.
     pub equal: Option<bool>,
 }
 
-/// The size of equal parts, if nobody says another: 10,000 of them hold 625 GiB.
+/// The default size of equal parts: 10,000 of them hold 625 GiB.
 pub const EQUAL_PART_BYTES: u64 = 64 << 20;
 
-/// A size as a user writes it: a number of bytes, or with `KiB`, `MiB` or `GiB` (also `K`, `M`, `G`).
+/// Parses a size: a number of bytes, or with `KiB`, `MiB` or `GiB` (also `K`, `M`, `G`).
 ///
 /// # Errors
-/// `Usage`, if it is none, or none that S3 takes for a part.
+/// `Usage`, if it is not a size, or not one that S3 accepts for a part.
 pub fn parse_part_bytes(text: &str) -> Result<u64> {
     let wrong = |reason: &str| {
         Error::new(ErrorKind::Usage, format!("read the part size \"{text}\""))
             .because(reason.to_owned())
-            .hint("write a size from 5MiB to 5GiB, such as 64MiB")
+            .hint("use a size from 5MiB to 5GiB, such as 64MiB")
     };
     let trimmed = text.trim();
     let digits = trimmed.trim_end_matches(|c: char| !c.is_ascii_digit());
@@ -72,13 +71,13 @@ pub fn parse_part_bytes(text: &str) -> Result<u64> {
     let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
     match bytes {
         Some(bytes) if (MIN_PART_BYTES..=MAX_PART_BYTES).contains(&bytes) => Ok(bytes),
-        Some(_) => Err(wrong("S3 takes parts from 5 MiB to 5 GiB")),
-        None => Err(wrong("it is no whole number of bytes")),
+        Some(_) => Err(wrong("S3 accepts parts from 5 MiB to 5 GiB")),
+        None => Err(wrong("it is not a whole number of bytes")),
     }
 }
 
 impl PartSizing {
-    /// What holds for a user with a wish.
+    /// Applies the user's choice.
     pub fn with(self, wish: PartWish) -> Self {
         let (bytes, is_equal) = match self {
             PartSizing::Growing { first_bytes } => (first_bytes, false),
@@ -92,8 +91,8 @@ impl PartSizing {
         }
     }
 
-    /// The size in bytes of part `part_number`, counted from 1, where `max_parts` are allowed.
-    /// `None` if there can be no such part.
+    /// The size in bytes of part `part_number`, counted from 1, if there are at most `max_parts`. `None`
+    /// if there can be no such part.
     pub fn part_bytes(self, part_number: u32, max_parts: u32) -> Option<u64> {
         if part_number == 0 || part_number > max_parts {
             return None;
@@ -108,7 +107,7 @@ impl PartSizing {
         })
     }
 
-    /// The largest object that fits, in bytes.
+    /// The size in bytes of the largest object that fits.
     pub fn max_object_bytes(self, max_parts: u32) -> u64 {
         (1..=max_parts).filter_map(|part_number| self.part_bytes(part_number, max_parts)).sum()
     }

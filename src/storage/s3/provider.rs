@@ -1,19 +1,20 @@
-//! What the providers of S3 differ in, as a table.
+//! A table of how S3 providers differ.
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
 
 use super::parts::{EQUAL_PART_BYTES, GROWING_PART_BYTES, MAX_PARTS, PartSizing};
 
-/// The checksum that goes with each part and is kept with the object.
+/// The checksum sent with each part and stored with the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checksum {
-    /// CRC-32: understood by most.
+    /// CRC-32: supported by most providers.
     Crc32,
-    /// CRC-64/NVME: AWS's own default.
+    /// CRC-64/NVME: the default of AWS.
     Crc64Nvme,
     /// SHA-256.
     Sha256,
-    /// None, for providers that reject the headers. TLS and the signature still protect each part.
+    /// No checksum, for providers that reject the headers. TLS and the signature still protect each
+    /// part.
     None,
 }
 
@@ -33,7 +34,7 @@ impl std::str::FromStr for Checksum {
 }
 
 impl Checksum {
-    /// What the SDK calls it.
+    /// The SDK's name for it.
     pub(crate) fn algorithm(self) -> Option<ChecksumAlgorithm> {
         match self {
             Checksum::Crc32 => Some(ChecksumAlgorithm::Crc32),
@@ -44,29 +45,29 @@ impl Checksum {
     }
 }
 
-/// How a provider wants to be treated.
+/// The specifics of a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
-    /// Its name, for logs.
+    /// The name, for logs and `check`.
     pub name: &'static str,
-    /// What the endpoint's host name ends in.
+    /// The suffix of the endpoint's host name.
     host_suffix: &'static str,
     /// The sizes of parts.
     pub part_sizing: PartSizing,
-    /// How many parts an upload may have.
+    /// The maximum number of parts of an upload.
     pub max_parts: u32,
-    /// How many parts may be under way at a time.
+    /// How many parts may be uploaded concurrently.
     pub parts_in_flight: usize,
-    /// The checksum to send.
+    /// The checksum to send by default.
     pub checksum: Checksum,
-    /// Whether `If-None-Match: *` may be sent. Where it may not, two runs that write the same key
-    /// at the same moment can both succeed.
+    /// Whether `If-None-Match: *` may be sent. If not, two runs that write the same key at the same
+    /// moment can both succeed.
     pub conditional_writes: bool,
-    /// Whether the bucket goes into the path rather than the host name.
+    /// Whether the bucket is in the path rather than the host name.
     pub path_style: bool,
 }
 
-/// What holds for a server that we know nothing of.
+/// The defaults for an unknown server.
 const GENERIC: Provider = Provider {
     name: "generic",
     host_suffix: "",
@@ -75,7 +76,7 @@ const GENERIC: Provider = Provider {
     parts_in_flight: 3,
     checksum: Checksum::Crc32,
     conditional_writes: true,
-    // Host-style buckets need a wildcard in the DNS, which servers at home seldom have.
+    // Buckets in the host name need wildcard DNS, which private servers rarely have.
     path_style: true,
 };
 
@@ -91,7 +92,7 @@ const PROVIDERS: [Provider; 7] = [
         checksum: Checksum::None,
         ..GENERIC
     },
-    // Parts must be equal, or it refuses those that are larger than the first.
+    // Parts must be equal: the provider rejects parts larger than the first.
     Provider {
         name: "mega",
         host_suffix: ".s4.mega.io",
@@ -99,7 +100,7 @@ const PROVIDERS: [Provider; 7] = [
         parts_in_flight: 2,
         ..GENERIC
     },
-    // At most 1,000 parts, as its documentation of multipart uploads says.
+    // At most 1,000 parts, according to its documentation of multipart uploads.
     Provider { name: "scaleway", host_suffix: ".scw.cloud", max_parts: 1000, ..GENERIC },
     // Rejects both: https://github.com/boto/s3transfer/issues/327,
     // https://github.com/sathinduga/obsidian-s3-sync-and-backup/pull/84
@@ -110,7 +111,7 @@ const PROVIDERS: [Provider; 7] = [
         conditional_writes: false,
         ..GENERIC
     },
-    // Checksums: https://github.com/milvus-io/milvus-storage/pull/480; conditions are spelt otherwise:
+    // Checksums: https://github.com/milvus-io/milvus-storage/pull/480; conditions have another syntax:
     // https://github.com/gaul/undocumented-s3-apis/issues/4
     Provider {
         name: "gcs",
@@ -124,7 +125,7 @@ const PROVIDERS: [Provider; 7] = [
 ];
 
 impl Provider {
-    /// The provider behind an endpoint's host name; no endpoint means AWS itself.
+    /// The provider with this endpoint host name; no endpoint means AWS.
     pub fn for_host(host: Option<&str>) -> Provider {
         let [aws, ..] = &PROVIDERS;
         let Some(host) = host else { return aws.clone() };

@@ -1,4 +1,4 @@
-//! The one layer of retries; the SDK's own is switched off.
+//! The only layer of retries; the SDK's own is turned off.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,21 +7,21 @@ use rand::RngExt;
 
 use crate::progress::Warnings;
 
-/// How often and how long to try.
+/// How often to try, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// How many times a request is sent at most.
+    /// The maximum number of attempts for a request.
     pub attempts: u32,
-    /// The pause before the second attempt; each further one is twice as long.
+    /// The pause before the second attempt; it doubles for each further attempt.
     pub first_delay: Duration,
     /// The longest pause.
     pub max_delay: Duration,
-    /// How long one attempt may take; for parts, the time to send them slowly is added.
+    /// How long one attempt may take; uploads of parts get extra time for slow connections.
     pub attempt_timeout: Duration,
 }
 
 impl Default for RetryPolicy {
-    /// Eight attempts within about half a minute, if each fails at once.
+    /// Eight attempts within about half a minute, if each fails immediately.
     fn default() -> Self {
         RetryPolicy {
             attempts: 8,
@@ -32,24 +32,24 @@ impl Default for RetryPolicy {
     }
 }
 
-/// Below this rate, a part's upload counts as failed.
+/// At a lower rate, the upload of a part counts as failed.
 const MIN_BYTES_PER_SECOND: u64 = 100_000;
 
-/// The failed attempt after which whoever waits is told why.
+/// The number of failed attempts after which a warning gives the reason.
 const TELL_AT_ATTEMPT: u32 = 4;
 
-/// What a request is for, which decides how patient to be with it.
+/// The purpose of a request, which determines the timeout and the number of attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestClass {
-    /// An answer that comes at once.
+    /// Answered quickly.
     Ordinary,
-    /// Carries a body of so many bytes.
+    /// Carries a body of this many bytes.
     Body(usize),
-    /// CompleteMultipartUpload, which may take S3 minutes.
+    /// CompleteMultipartUpload, which may take S3 several minutes.
     Complete,
-    /// Cleans up: more patient, since what is left behind costs money and nobody comes back for it, but
-    /// with a limit, since somebody may wait at the terminal. By default a storage that refuses
-    /// connections may take more than a minute to come back.
+    /// Cleans up. Has more attempts, because what is left behind costs money and nobody else will remove
+    /// it, but limited, because somebody may be waiting at the terminal. By default it covers a storage
+    /// that refuses connections for more than a minute.
     Cleanup,
 }
 
@@ -72,11 +72,11 @@ impl RetryPolicy {
     }
 }
 
-/// The attempts at one thing, be it a request, the reading of an answer, or several requests that belong
+/// Counts attempts at one thing: a request, reading a response, or several requests that belong
 /// together.
 pub(crate) struct Attempts {
     policy: RetryPolicy,
-    /// How many have failed.
+    /// The number of failed attempts.
     failed: u32,
     warnings: Warnings,
 }
@@ -86,7 +86,7 @@ impl Attempts {
         Attempts { policy, failed: 0, warnings }
     }
 
-    /// Counts a failed attempt at `what`. Pauses if there is to be another one, or says that there is none.
+    /// Counts a failed attempt at `what`. Pauses and returns true if there may be another attempt.
     pub(crate) async fn again(&mut self, what: &str, failure: impl fmt::Display) -> bool {
         self.failed += 1;
         if self.failed >= self.policy.attempts {
@@ -102,7 +102,7 @@ impl Attempts {
     }
 
     /// Waits before the next attempt. Half of the pause is random, so that workers that failed together
-    /// do not come back together.
+    /// do not retry together.
     async fn pause(&self) {
         let factor = 1u32 << (self.failed - 1).min(16);
         let delay = self.policy.first_delay.saturating_mul(factor).min(self.policy.max_delay);
@@ -110,7 +110,7 @@ impl Attempts {
         tokio::time::sleep(delay.mul_f64(share)).await;
     }
 
-    /// Something came of the last attempt: the next failure is a first one.
+    /// Resets the count after progress.
     pub(crate) fn restart(&mut self) {
         self.failed = 0;
     }

@@ -19,12 +19,12 @@ use crate::storage::PendingUpload;
 pub(crate) type PartNumber = u32;
 
 impl Bucket {
-    /// Begins a multipart upload in one attempt, and gives its id.
+    /// Begins a multipart upload in one attempt, and returns its id.
     pub(crate) async fn create_upload_once(&self, object: &NewObject) -> Result<String, S3Failure> {
         self.send_once(RequestClass::Ordinary, self.create_request(object).send()).await.and_then(upload_id)
     }
 
-    /// Begins a multipart upload, in as many attempts as it takes. Each may leave one that nobody knows of.
+    /// Begins a multipart upload, with retries. Each failed attempt may leave an unknown upload.
     pub(crate) async fn create_upload(&self, object: &NewObject) -> Result<String, S3Failure> {
         let request = || self.create_request(object).send();
         self.send_checked(RequestClass::Ordinary, "CreateMultipartUpload", request, upload_id).await
@@ -46,7 +46,6 @@ impl Bucket {
             .set_checksum_algorithm(self.checksum().algorithm())
     }
 
-    /// Sends a part.
     pub(crate) async fn put_part(
         &self,
         key: &str,
@@ -64,10 +63,10 @@ impl Bucket {
                 .body(ByteStream::from(body.clone()))
                 .send()
         };
-        // Without an ETag the part cannot be named to CompleteMultipartUpload.
+        // CompleteMultipartUpload needs the part's ETag.
         let check = |output: UploadPartOutput| match output.e_tag {
             Some(_) => Ok(output),
-            None => Err(S3Failure::incomplete("the answer to UploadPart names no part")),
+            None => Err(S3Failure::incomplete("the response to UploadPart has no ETag")),
         };
         let sent = self.send_checked(RequestClass::Body(body.len()), "UploadPart", request, check).await?;
         Ok(CompletedPart::builder()
@@ -79,7 +78,7 @@ impl Bucket {
             .build())
     }
 
-    /// Makes the object of its parts, in one attempt.
+    /// Completes the object from its parts, in one attempt.
     pub(crate) async fn complete_upload_once(
         &self,
         object: &NewObject,
@@ -93,14 +92,14 @@ impl Bucket {
             .upload_id(upload_id)
             .set_if_none_match(object.if_none_match.clone())
             .multipart_upload(parts);
-        // Success must say so: a body that ended early is none.
+        // Success must be explicit: a truncated body is not success.
         match self.send_once(RequestClass::Complete, request.send()).await?.e_tag {
             Some(_) => Ok(()),
-            None => Err(S3Failure::incomplete("the answer to CompleteMultipartUpload names no object")),
+            None => Err(S3Failure::incomplete("the response to CompleteMultipartUpload has no ETag")),
         }
     }
 
-    /// Aborts an upload. It may outlive that: see [`Bucket::has_upload`].
+    /// Aborts an upload. It may still exist afterwards: see [`Bucket::has_upload`].
     pub(crate) async fn abort_upload(
         &self,
         key: &str,
@@ -111,7 +110,7 @@ impl Bucket {
         self.send(class, "AbortMultipartUpload", request).await.map(drop)
     }
 
-    /// Whether there is such an upload.
+    /// Whether the upload exists.
     pub(crate) async fn has_upload(
         &self,
         key: &str,
@@ -131,14 +130,14 @@ impl Bucket {
         key: &str,
         class: RequestClass,
     ) -> Result<Vec<PendingUpload>, S3Failure> {
-        // Keys come sorted, the shortest first: those equal to the prefix are on the first page.
+        // Keys are sorted, the shortest first: those equal to the prefix are on the first page.
         let request = || self.list_multipart_uploads().prefix(key).send();
         let page = self.send(class, "ListMultipartUploads", request).await?;
         let uploads = page.uploads.unwrap_or_default().into_iter().filter_map(pending);
         Ok(uploads.filter(|upload| upload.key == key).collect())
     }
 
-    /// The pending uploads whose keys begin with `prefix`; of however many pages.
+    /// The pending uploads whose keys begin with `prefix`, from all pages.
     pub(crate) async fn pending_uploads(&self, prefix: &str) -> Result<Vec<PendingUpload>, S3Failure> {
         let mut uploads = Vec::new();
         let mut marker: (Option<String>, Option<String>) = (None, None);
@@ -156,7 +155,7 @@ impl Bucket {
             let next = (page.next_key_marker, page.next_upload_id_marker);
             match page.is_truncated {
                 Some(true) if next != marker && next.0.is_some() => marker = next,
-                Some(true) => return Err(S3Failure::incomplete("the list of uploads breaks off")),
+                Some(true) => return Err(S3Failure::incomplete("the list of uploads is truncated")),
                 _ => return Ok(uploads),
             }
         }
@@ -164,7 +163,7 @@ impl Bucket {
 }
 
 fn upload_id(answer: CreateMultipartUploadOutput) -> Result<String, S3Failure> {
-    answer.upload_id.ok_or_else(|| S3Failure::incomplete("the answer holds no upload id"))
+    answer.upload_id.ok_or_else(|| S3Failure::incomplete("the response has no upload id"))
 }
 
 fn pending(upload: MultipartUpload) -> Option<PendingUpload> {

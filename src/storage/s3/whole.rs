@@ -1,11 +1,11 @@
-//! Sees that answers are whole: the SDK takes XML that breaks off for XML that ends.
+//! Checks that responses are complete: the SDK accepts truncated XML.
 
 use aws_sdk_s3::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 
-/// Refuses answers in XML that end too early. A list that lacks its end would be a shorter list, and
-/// what it lacks would count as gone.
+/// Rejects truncated XML responses. A truncated list would look like a shorter list, and the missing
+/// objects would count as gone.
 #[derive(Debug)]
 pub(super) struct WholeAnswers;
 
@@ -22,27 +22,27 @@ impl Intercept for WholeAnswers {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let response = context.response();
-        // The bodies of objects are streams, and have no bytes here.
+        // Bodies of objects are streams, and have no bytes here.
         match response.body().bytes() {
             Some(body) if response.status().is_success() && breaks_off(body) => {
-                Err("the answer breaks off".into())
+                Err("the response is truncated".into())
             }
             _ => Ok(()),
         }
     }
 }
 
-/// Whether XML does not end with the end of its outermost element.
+/// Whether XML lacks the end tag of its root element.
 fn breaks_off(body: &[u8]) -> bool {
     let body = body.trim_ascii();
     let Ok(text) = std::str::from_utf8(body) else { return false };
     let mut rest = text.trim_start_matches('\u{feff}');
-    // Declarations and comments stand before it.
+    // Skip declarations and comments.
     while let Some(after) = rest.strip_prefix("<?").or_else(|| rest.strip_prefix("<!")) {
         let Some((_, after)) = after.split_once('>') else { return true };
         rest = after.trim_start();
     }
-    // With a declaration it is XML, and with nothing behind that it is not all of it.
+    // With a declaration it is XML, and without anything after it, it is incomplete.
     let Some(root) = rest.strip_prefix('<') else { return rest.is_empty() && !text.is_empty() };
     let name = root.split(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).next().unwrap_or_default();
     let is_empty_element =

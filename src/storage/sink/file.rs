@@ -1,4 +1,4 @@
-//! A local file, which appears whole or not at all.
+//! A local file, which appears complete or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -13,27 +13,26 @@ use super::stdout::{StreamUpload, write_all};
 use super::{Published, Sink, Upload};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A local file. The dump is written beside it under a hidden temporary name and renamed when it
-/// is whole, so that an old file stays as it is until then. Devices, FIFOs, and files that this
-/// process holds open (`/dev/stdout`, `/dev/fd/3`) are written directly.
+/// A local file. The dump is written next to it under a hidden temporary name and renamed when it is
+/// complete, so an existing file is unchanged until then. Devices, FIFOs, and files that this process
+/// already holds open (`/dev/stdout`, `/dev/fd/3`) are written directly.
 #[derive(Debug, Clone)]
 pub struct FileSink {
-    /// The file's path. Symbolic links are followed: the file they lead to is replaced.
+    /// The path. Symbolic links are followed: the file that they lead to is replaced.
     pub path: PathBuf,
     /// Whether to replace an existing file, as `pg_dump -f` does.
     pub overwrite: bool,
-    /// Whether to wait until the file is on disk (pg_dump's `--no-sync` says no).
+    /// Whether to wait until the file is on disk (false with pg_dump's `--no-sync`).
     pub sync: bool,
 }
 
-/// What the path leads to.
 enum Target {
     /// A regular file, or nothing yet: the path to rename to.
     Regular { path: PathBuf, exists: bool },
-    /// Something that takes bytes as they come.
+    /// Accepts bytes directly, such as a device.
     Direct,
-    /// A regular file under the name of an open descriptor. Replacing it would leave whoever
-    /// opened it, such as the shell, with the old one.
+    /// A regular file named by an open descriptor. If it were replaced, the process that opened it, such
+    /// as the shell, would still have the old one.
     Opened,
 }
 
@@ -88,7 +87,7 @@ impl FileSink {
         let (path, exists) = match self.check()? {
             Target::Regular { path, exists } => (path, exists),
             Target::Direct => return in_place(false),
-            // What others wrote there stays.
+            // Existing contents written by others stay.
             Target::Opened => return in_place(true),
         };
         let (file, temporary) = create_temporary(&path, exists).map_err(|error| self.unreachable(error))?;
@@ -111,7 +110,7 @@ impl Sink for FileSink {
     fn preflight(&self) -> BoxFuture<'_, Result<()>> {
         async {
             if let Target::Regular { path, exists } = self.check()? {
-                // The only sure test of a directory is to create a file there.
+                // Creating a file is the only reliable test of a directory.
                 create_temporary(&path, exists).map_err(|error| self.unreachable(error))?;
             }
             Ok(())
@@ -136,17 +135,17 @@ fn shown(path: &Path) -> String {
 }
 
 fn key_exists(path: &Path) -> Error {
-    Error::new(ErrorKind::KeyExists, format!("create {}", shown(path))).because("the file exists already")
+    Error::new(ErrorKind::KeyExists, format!("create {}", shown(path))).because("the file already exists")
 }
 
 const TEMPORARY_START: &str = ".pgsiphon-";
 const TEMPORARY_END: &str = ".partial";
 
-/// File systems take no longer names, in bytes.
+/// The limit of file systems, in bytes.
 const MAX_NAME_BYTES: usize = 255;
 
-/// A hidden, unique name in the same directory: renaming works within one file system only. It
-/// tells which file it was to become, so that what a killed process leaves can be told apart.
+/// A hidden, unique name in the same directory, because renaming only works within a file system. It
+/// contains the final name, so that files left by a killed process can be recognized.
 fn temporary_beside(path: &Path) -> PathBuf {
     let random = format!("{:016x}", rand::random::<u64>());
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -157,15 +156,15 @@ fn temporary_beside(path: &Path) -> PathBuf {
     }
 }
 
-/// The file name that a temporary file of this name was to get.
+/// The final file name for a temporary file of this name.
 pub(crate) fn target_of_temporary(name: &str) -> Option<&str> {
     let middle = name.strip_prefix(TEMPORARY_START)?.strip_suffix(TEMPORARY_END)?;
     let (random, target) = middle.split_once('-')?;
     (random.len() == 16 && !target.is_empty()).then_some(target)
 }
 
-/// Creates the temporary file for `path`. The final file has the permissions of the file it
-/// replaces, or else those that the umask gives.
+/// Creates the temporary file for `path`. It gets the permissions of the file that it replaces, or else
+/// those of the umask.
 fn create_temporary(path: &Path, exists: bool) -> io::Result<(File, RemoveOnDrop)> {
     let temporary = temporary_beside(path);
     let file = OpenOptions::new().write(true).create_new(true).mode(0o666).open(&temporary)?;
@@ -176,8 +175,8 @@ fn create_temporary(path: &Path, exists: bool) -> io::Result<(File, RemoveOnDrop
     Ok((file, temporary))
 }
 
-/// The name under `/proc` of the open descriptor that `path` leads to, if it leads to one:
-/// `/dev/stdout`, `/dev/fd/3`, `/proc/self/fd/1`, or a link to one of these.
+/// The name under `/proc` of the open descriptor that `path` leads to, if any: `/dev/stdout`,
+/// `/dev/fd/3`, `/proc/self/fd/1`, or a link to one of these.
 fn descriptor(path: &Path) -> Option<PathBuf> {
     const MOST_LINKS: usize = 40;
     let mut path = std::path::absolute(path).ok()?;
@@ -192,7 +191,7 @@ fn descriptor(path: &Path) -> Option<PathBuf> {
     None
 }
 
-/// Does `path` lead to this process's standard output?
+/// Whether `path` leads to this process's standard output.
 pub fn is_standard_output(path: &Path) -> bool {
     let own = |name: &Path| {
         let folder = name.parent().unwrap_or(name);
@@ -201,7 +200,7 @@ pub fn is_standard_output(path: &Path) -> bool {
     descriptor(path).is_some_and(|name| own(&name) && name.ends_with("1"))
 }
 
-/// Removes the temporary file, whatever way the upload ends.
+/// Removes the temporary file however the upload ends.
 struct RemoveOnDrop(Option<PathBuf>);
 
 impl RemoveOnDrop {
@@ -216,7 +215,7 @@ impl RemoveOnDrop {
 impl Drop for RemoveOnDrop {
     fn drop(&mut self) {
         if let Err(error) = self.remove() {
-            tracing::warn!(%error, "a temporary file could not be removed");
+            tracing::warn!(%error, "cannot remove a temporary file");
         }
     }
 }
@@ -231,7 +230,7 @@ struct FileUpload {
 }
 
 impl FileUpload {
-    /// Syncs, renames, and syncs the directory, without which the name may be lost in a crash.
+    /// Syncs, renames, and syncs the directory, because otherwise a crash may lose the name.
     fn publish(mut self) -> Result<Published> {
         let failed = |error: io::Error| {
             Error::new(ErrorKind::StorageFailed, format!("finish {}", shown(&self.path))).because(error)
@@ -253,7 +252,7 @@ impl FileUpload {
     }
 }
 
-/// Gives the file its name only if that is free: a hard link cannot replace a file, a rename can.
+/// Renames the file only if the name is free: a hard link cannot replace a file, while a rename can.
 /// Returns false if the name is free, but the file system has no hard links.
 fn link_if_free(temporary: &Path, path: &Path) -> Result<bool> {
     match fs::hard_link(temporary, path) {
@@ -372,7 +371,7 @@ mod tests {
         late.write(Bytes::from_static(b"late")).await.unwrap();
         write_whole(&sink, b"first").await.unwrap();
         assert_eq!(sink.preflight().await.unwrap_err().kind(), ErrorKind::KeyExists);
-        // One that began before the file was there must not replace it either.
+        // Nor may an upload that began before the file existed replace it.
         assert_eq!(late.complete().await.unwrap_err().kind(), ErrorKind::KeyExists);
         assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!(names(directory.path()), ["dump.sql"]);
@@ -398,7 +397,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_is_no_file_is_written_in_place() {
-        // Memory is a file system like any other, though it is mounted below /dev.
+        // A tmpfs is an ordinary file system, although it is mounted below /dev.
         let memory = Path::new("/dev/shm");
         if memory.is_dir() {
             let directory = tempfile::tempdir_in(memory).unwrap();

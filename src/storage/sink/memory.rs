@@ -1,4 +1,4 @@
-//! A sink in memory: the simplest keeper of the contract, for tests and for embedding.
+//! A sink in memory: the simplest implementation of the contract, for tests and for embedding.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,12 +9,12 @@ use futures::future::{BoxFuture, FutureExt};
 use super::{Published, Sink, Upload};
 use crate::error::{Error, ErrorKind, Result};
 
-/// What was published, by name; clones share it.
+/// Published dumps by name; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
 
 impl MemoryStore {
-    /// A copy of what was published as `name`.
+    /// A copy of the dump published as `name`.
     pub fn get(&self, name: &str) -> Option<Vec<u8>> {
         self.lock().get(name).cloned()
     }
@@ -31,7 +31,7 @@ pub struct MemorySink {
     pub store: MemoryStore,
     /// The name to publish as.
     pub name: String,
-    /// Whether to replace what is there.
+    /// Whether to replace an existing dump.
     pub overwrite: bool,
 }
 

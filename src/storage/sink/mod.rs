@@ -1,8 +1,8 @@
-//! Where a dump goes: S3, a file, or standard output.
+//! Stores a dump in S3, a file, or standard output.
 //!
-//! A [`Sink`] is a place; an [`Upload`] is one dump on its way there. Nothing is published before
-//! [`Upload::complete`] succeeds, and an upload that is aborted, or dropped, leaves nothing.
-//! (Standard output is the one place where bytes cannot be called back.)
+//! A [`Sink`] is a destination; an [`Upload`] is one dump being written to it. Nothing is published
+//! before [`Upload::complete`] succeeds, and an upload that is aborted or dropped leaves nothing.
+//! (Except on standard output, where bytes cannot be taken back.)
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -15,7 +15,7 @@ pub mod memory;
 pub mod s3;
 pub mod stdout;
 
-/// What a completed upload is, once it is there.
+/// The result of a completed upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
     /// The path or URL, as in messages.
@@ -24,69 +24,69 @@ pub struct Published {
     pub bytes: u64,
 }
 
-/// A place to store one dump.
+/// A destination of one dump.
 pub trait Sink: Send + Sync {
     /// The path or URL, for messages: `s3://bucket/key`.
     fn location(&self) -> String;
 
-    /// How many bytes fit, if there is a limit that is known.
+    /// The maximum size, if there is a known limit.
     fn max_bytes(&self) -> Option<u64> {
         None
     }
 
-    /// What the sink warns of from here on goes there. Must come before [`Sink::preflight`].
+    /// Sets where warnings go. Must be called before [`Sink::preflight`].
     fn warn_to(&mut self, warnings: &Warnings) {
         let _ = warnings;
     }
 
-    /// Proves, before any work is done, that the upload has a chance: the storage answers and lets
-    /// us in, and nothing is there already that must not be overwritten.
+    /// Checks, before any work is done, that the upload can work: the storage responds and grants
+    /// access, and nothing exists that must not be overwritten.
     ///
     /// # Errors
-    /// `StorageUnreachable`, `KeyExists`, or `Usage` if the place can never hold a dump.
+    /// `StorageUnreachable`, `KeyExists`, or `Usage` if the destination can never hold a dump.
     fn preflight(&self) -> BoxFuture<'_, Result<()>>;
 
     /// Starts an upload.
     ///
     /// # Errors
-    /// As [`Sink::preflight`].
+    /// As for [`Sink::preflight`].
     fn begin(&self) -> BoxFuture<'_, Result<Box<dyn Upload>>>;
 }
 
-/// One dump on its way into a [`Sink`].
+/// One dump being written to a [`Sink`].
 ///
-/// The futures of `write` and `flush` may be dropped unfinished; what can be done then is
-/// [`Upload::abort`]. After an error, too, nothing but `abort` makes sense. Dropping an upload
-/// aborts it as well as can be done without waiting.
+/// The futures of `write` and `flush` may be dropped; after that, and after any error, only
+/// [`Upload::abort`] may be called. Dropping an upload aborts it as far as that is possible without
+/// waiting.
 pub trait Upload: Send {
-    /// Appends bytes. Returns when there is room for more, not when they are stored.
+    /// Appends bytes. Returns when there is room for more, which may be before they are stored.
     ///
     /// # Errors
-    /// `StorageFailed`, perhaps for bytes of an earlier call; `KeyExists`.
+    /// `StorageFailed`, possibly about bytes from an earlier call; `KeyExists`.
     fn write(&mut self, data: Bytes) -> BoxFuture<'_, Result<()>>;
 
-    /// Waits until all that can be stored before [`Upload::complete`] is. The last step that may
-    /// be interrupted.
+    /// Waits until everything is stored that can be stored before [`Upload::complete`]. This is the last
+    /// step that may be interrupted.
     ///
     /// # Errors
-    /// As [`Upload::write`].
+    /// As for [`Upload::write`].
     fn flush(&mut self) -> BoxFuture<'_, Result<()>>;
 
-    /// Publishes. If it fails it has cleaned up, as `abort` does; only `OutcomeUnknown` leaves in
-    /// doubt whether the dump is there. Takes bounded time.
+    /// Publishes the dump, in bounded time. On failure it cleans up like `abort`; only after
+    /// `OutcomeUnknown` may the dump exist.
     ///
     /// # Errors
     /// `StorageFailed`, `KeyExists`, `OutcomeUnknown`.
     fn complete(self: Box<Self>) -> BoxFuture<'static, Result<Published>>;
 
-    /// Leaves nothing behind.
+    /// Cleans up, so that nothing is left behind.
     ///
     /// # Errors
-    /// What is left, and in the hint how to remove it.
+    /// What is left, with a hint how to remove it.
     fn abort(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
 }
 
-/// Adds what could not be cleaned up to the hint of the error that made it necessary.
+/// Adds what could not be cleaned up to the hint of the original error.
 pub(crate) fn with_leftover(error: Error, aborted: Result<()>) -> Error {
     match aborted {
         Ok(()) => error,

@@ -1,4 +1,4 @@
-//! Standard output, and whatever else takes bytes as they come and cannot give them back.
+//! Standard output, and other destinations where bytes cannot be taken back.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -28,7 +28,7 @@ impl Sink for StdoutSink {
 
     fn begin(&self) -> BoxFuture<'_, Result<Box<dyn Upload>>> {
         async {
-            // A duplicate of the descriptor: `io::Stdout` would look for line ends and buffer.
+            // A duplicate of the descriptor, because `io::Stdout` would search for line ends and buffer.
             let fd = io::stdout().as_fd().try_clone_to_owned().map_err(|error| {
                 Error::new(ErrorKind::StorageUnreachable, format!("open {LOCATION}")).because(error)
             })?;
@@ -70,8 +70,7 @@ impl Upload for StreamUpload {
     }
 }
 
-/// Writes `data` on a thread where blocking is allowed. Should the future be dropped, the write
-/// goes on to its end there.
+/// Writes `data` on a thread that may block. If the future is dropped, the write still finishes.
 pub(super) async fn write_all(location: &str, file: Arc<File>, data: Bytes) -> Result<()> {
     match tokio::task::spawn_blocking(move || file.as_ref().write_all(&data)).await {
         Ok(Ok(())) => Ok(()),
@@ -84,7 +83,9 @@ fn write_failed(location: &str, error: io::Error) -> Error {
     let failure = Error::new(ErrorKind::StorageFailed, format!("write {location}"));
     match error.kind() {
         io::ErrorKind::BrokenPipe => failure.because("the reader of the pipe closed it"),
-        io::ErrorKind::StorageFull => failure.because(error).hint("make room there, or choose another place"),
+        io::ErrorKind::StorageFull => {
+            failure.because(error).hint("free some space, or choose another destination")
+        }
         _ => failure.because(error),
     }
 }

@@ -13,13 +13,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::sink::Sink;
 use crate::storage::sink::file::{FileSink, target_of_temporary};
 
-/// A directory.
+/// A local directory that stores backups.
 #[derive(Debug, Clone)]
 pub struct DirectoryStore {
     root: PathBuf,
 }
 
-/// A file of the directory.
+/// A file in the directory.
 struct Entry {
     key: String,
     bytes: u64,
@@ -27,7 +27,7 @@ struct Entry {
 }
 
 impl DirectoryStore {
-    /// The directory need not exist yet.
+    /// The directory need not exist.
     pub fn new(root: PathBuf) -> Self {
         DirectoryStore { root }
     }
@@ -38,12 +38,12 @@ impl DirectoryStore {
             true => Ok(self.root.join(key)),
             false => {
                 Err(Error::new(ErrorKind::Usage, format!("use \"{key}\" as a path in {}", self.location()))
-                    .because("it leads elsewhere"))
+                    .because("it leads outside of the directory"))
             }
         }
     }
 
-    /// All files, temporary ones too. Links are not followed out of the directory.
+    /// All files, including temporary ones. Links are not followed out of the directory.
     async fn walk(&self) -> Result<Vec<Entry>> {
         let root = self.root.clone();
         let walked = tokio::task::spawn_blocking(move || {
@@ -66,7 +66,7 @@ impl DirectoryStore {
 fn walk(directory: &Path, prefix: &str, entries: &mut Vec<Entry>) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        // What is not UTF-8 is not ours.
+        // Names that are not UTF-8 are not ours.
         let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
         let key = format!("{prefix}{name}");
         let found = match entry.file_type()? {
@@ -77,7 +77,7 @@ fn walk(directory: &Path, prefix: &str, entries: &mut Vec<Entry>) -> io::Result<
             _ => Ok(()),
         };
         match found {
-            // Removed while we looked; or somebody's private folder, which is none of ours.
+            // Removed since it was listed; or somebody's private folder, which is not ours.
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {}
             found => found?,
@@ -86,7 +86,7 @@ fn walk(directory: &Path, prefix: &str, entries: &mut Vec<Entry>) -> io::Result<
     Ok(())
 }
 
-/// The key that a temporary file was to become.
+/// The key that a temporary file is being written for.
 fn target_key(key: &str) -> Option<String> {
     let (folder, name) = match key.rsplit_once('/') {
         Some((folder, name)) => (Some(folder), name),

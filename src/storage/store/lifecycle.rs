@@ -1,8 +1,8 @@
-//! The bucket's own rules of what it expires, moves and aborts by itself
+//! The lifecycle rules by which the bucket itself expires, moves and aborts
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html>).
 //!
-//! A bucket has one list of rules, which is read and written as a whole. Ours is the one with our
-//! id; all others are written back as they were read.
+//! A bucket has one list of rules, which is read and written as a whole. Our rule is the
+//! one with our id; all others are written back unchanged.
 
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, ExpirationStatus, LifecycleExpiration,
@@ -14,14 +14,14 @@ use super::s3::S3Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::s3::S3Failure;
 
-/// The rule for a job's prefix, as far as it is ours to set.
+/// The parts that we manage of the rule for a job's prefix.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rule {
-    /// Objects are removed after so many days.
+    /// Delete objects after this many days.
     pub expire_days: Option<u32>,
-    /// Objects move to a storage class after so many days.
+    /// Move objects to a storage class after this many days.
     pub transitions: Vec<(String, u32)>,
-    /// Uploads that are neither completed nor aborted are aborted after so many days.
+    /// Abort uploads that are still incomplete after this many days.
     pub abort_days: Option<u32>,
 }
 
@@ -30,26 +30,26 @@ pub struct Rule {
 pub struct Lifecycle {
     /// The rules, in the bucket's order.
     pub rules: Vec<LifecycleRule>,
-    /// A setting that belongs to the whole list.
+    /// A setting of the whole list.
     minimum_size: Option<TransitionDefaultMinimumObjectSize>,
 }
 
-/// What a change would do.
+/// The effect of a change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// The rules after it.
+    /// The rules after the change.
     pub after: Lifecycle,
-    /// The lines of our rule that go.
+    /// The lines removed from our rule.
     pub removed: Vec<String>,
-    /// The lines that come.
+    /// The lines added to our rule.
     pub added: Vec<String>,
 }
 
 impl Lifecycle {
-    /// Reads the rules of a bucket.
+    /// Reads a bucket's rules.
     ///
     /// # Errors
-    /// `StorageUnreachable`; `Usage`, if the storage has no such rules.
+    /// `StorageUnreachable`; `Usage`, if the storage does not support lifecycle rules.
     pub async fn read(store: &S3Store) -> Result<Self> {
         match store.bucket().lifecycle().await {
             Ok((rules, minimum_size)) => Ok(Lifecycle { rules, minimum_size }),
@@ -57,7 +57,7 @@ impl Lifecycle {
         }
     }
 
-    /// The rule that aborts incomplete uploads of keys that begin with `prefix`, if there is one.
+    /// The rule that aborts incomplete uploads of keys that begin with `prefix`, if any.
     pub fn aborting<'r>(rules: &'r [LifecycleRule], prefix: &str) -> Option<&'r LifecycleRule> {
         rules.iter().find(|rule| {
             let aborts =
@@ -68,11 +68,10 @@ impl Lifecycle {
         })
     }
 
-    /// Replaces our rule, or adds it; all others stay, and so does the order. Without anything in it
-    /// the rule is removed.
+    /// Replaces or adds our rule; all others, and their order, stay the same. An empty rule is removed.
     ///
     /// # Errors
-    /// `Usage`, if the rule cannot be one.
+    /// `Usage`, if the rule is not valid.
     pub fn with(&self, job: &str, prefix: &str, rule: &Rule) -> Result<Change> {
         let id = rule_id(job);
         let is_ours = |found: &LifecycleRule| found.id.as_deref() == Some(id.as_str());
@@ -99,13 +98,13 @@ impl Lifecycle {
         })
     }
 
-    /// Writes the rules, and reads them again: what the storage did not take is an error.
+    /// Writes the rules, and reads them again: it is an error if they differ.
     ///
     /// # Errors
     /// `StorageFailed`.
     pub async fn write(&self, store: &S3Store) -> Result<()> {
         let written = if self.rules.is_empty() {
-            // An empty list is no list.
+            // An empty list cannot be written.
             store.bucket().delete_lifecycle().await
         } else {
             let rules = BucketLifecycleConfiguration::builder()
@@ -126,8 +125,10 @@ impl Lifecycle {
                 ErrorKind::StorageFailed,
                 format!("write the lifecycle rules of s3://{}", store.bucket().name()),
             )
-            .because("the storage took them, and shows others now")
-            .hint("compare by pgsiphon lifecycle show: this storage may not know all that was asked for"));
+            .because("the storage accepted them, but now shows different ones")
+            .hint(
+                "compare with pgsiphon lifecycle show: this storage may not support everything requested",
+            ));
         }
         Ok(())
     }
@@ -141,7 +142,7 @@ pub fn rule_id(job: &str) -> String {
 fn build(id: &str, prefix: &str, rule: &Rule) -> Result<LifecycleRule> {
     let days = |days: u32| i32::try_from(days).map_err(|_| invalid(format!("{days} days are too many")));
     if prefix.is_empty() && (rule.expire_days.is_some() || !rule.transitions.is_empty()) {
-        return Err(invalid("it would apply to the whole bucket, and so to what others keep there".into())
+        return Err(invalid("it would apply to the whole bucket, including what others store there".into())
             .hint("give the backups a prefix: s3://bucket/prefix"));
     }
     let mut ordered = rule.transitions.clone();
@@ -150,11 +151,11 @@ fn build(id: &str, prefix: &str, rule: &Rule) -> Result<LifecycleRule> {
         && *last >= expire
     {
         return Err(invalid(format!(
-            "objects would move to {class} after {last} days, and be gone after {expire}"
+            "objects would move to {class} after {last} days, but be deleted after {expire}"
         )));
     }
     if [rule.expire_days, rule.abort_days].contains(&Some(0)) {
-        return Err(invalid("0 days is not a time that a storage waits".into()));
+        return Err(invalid("the number of days must be at least 1".into()));
     }
     let mut built = LifecycleRule::builder()
         .id(id)
@@ -174,7 +175,7 @@ fn build(id: &str, prefix: &str, rule: &Rule) -> Result<LifecycleRule> {
     built.build().map_err(|error| invalid(error.to_string()))
 }
 
-/// A rule for people: a line for each thing that it does.
+/// Describes a rule for people: one line for each action.
 pub fn describe(rule: &LifecycleRule) -> Vec<String> {
     let id = rule.id.as_deref().unwrap_or("(no id)");
     let mut lines = vec![format!("{id}: {}, for {}", rule.status.as_str().to_lowercase(), scope(rule))];
@@ -187,7 +188,7 @@ pub fn describe(rule: &LifecycleRule) -> Vec<String> {
             add(format!("remove on {date}"));
         }
         if expiration.expired_object_delete_marker == Some(true) {
-            add("remove delete markers that are left alone".into());
+            add("remove delete markers without other versions".into());
         }
     }
     for transition in rule.transitions() {
@@ -199,8 +200,9 @@ pub fn describe(rule: &LifecycleRule) -> Vec<String> {
         }
     }
     if let Some(noncurrent) = &rule.noncurrent_version_expiration {
-        let newer =
-            noncurrent.newer_noncurrent_versions.map_or_else(String::new, |n| format!(", but for {n}"));
+        let newer = noncurrent
+            .newer_noncurrent_versions
+            .map_or_else(String::new, |n| format!(", except the newest {n}"));
         add(format!("remove old versions after {} days{newer}", noncurrent.noncurrent_days.unwrap_or(0)));
     }
     for transition in rule.noncurrent_version_transitions() {
@@ -215,7 +217,7 @@ pub fn describe(rule: &LifecycleRule) -> Vec<String> {
     lines
 }
 
-/// Which objects a rule is for.
+/// Which objects a rule applies to.
 fn scope(rule: &LifecycleRule) -> String {
     let mut parts = Vec::new();
     let filter = rule.filter.as_ref();
@@ -235,7 +237,7 @@ fn scope(rule: &LifecycleRule) -> String {
 }
 
 fn rule_prefix(rule: &LifecycleRule) -> Option<&str> {
-    // Rules of old have their prefix beside the filter.
+    // Old rules have their prefix outside of the filter.
     #[allow(deprecated)]
     let old_prefix = rule.prefix.as_deref();
     let filter = rule.filter.as_ref();
@@ -317,7 +319,7 @@ mod tests {
         assert!(refused("", expire(3)).contains("the whole bucket"));
         assert!(refused("p/", expire(0)).contains("0 days"));
         let late = Rule { transitions: vec![("GLACIER".into(), 5)], ..expire(5) };
-        assert!(refused("p/", late).contains("be gone after 5"));
+        assert!(refused("p/", late).contains("be deleted after 5"));
         let abort = Rule { abort_days: Some(7), ..Rule::default() };
         assert!(rules(Vec::new()).with("j", "", &abort).is_ok());
     }

@@ -1,6 +1,7 @@
-//! Single requests that find out what the credentials may do in a bucket, and what the bucket is like.
+//! Single requests that find out what the credentials allow in a bucket, and how the bucket is
+//! configured.
 //!
-//! Each tells a refusal from a failure, and none is more patient than it takes to tell.
+//! Each distinguishes denials from failures, with no more patience than that takes.
 
 use std::time::Duration;
 
@@ -13,36 +14,36 @@ use crate::storage::s3::{
     Bucket, ConnectionOptions, Provider, RequestClass, RetryPolicy, S3Failure, S3Options,
 };
 
-/// How often a request is sent at most: whoever asks waits for the answer.
+/// The maximum number of attempts: the user is waiting for the answer.
 const ATTEMPTS: u32 = 3;
 
-/// How long one attempt may take.
+/// The time limit for one attempt.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What the storage answered.
+/// The storage's answer.
 #[derive(Debug)]
 pub(crate) enum Answer<T> {
-    /// It did what was asked.
+    /// The request succeeded.
     Done(T),
-    /// It says that these credentials may not.
+    /// The credentials do not allow it.
     Denied(Error),
-    /// It does not offer this.
+    /// The storage does not support it.
     Unsupported(Error),
-    /// It failed, or could not be reached.
+    /// It failed, or the storage could not be reached.
     Failed(Error),
 }
 
-/// Asks one bucket, about one key.
+/// Tests one bucket with one key.
 pub(crate) struct Probe {
     store: S3Store,
     key: String,
 }
 
 impl Probe {
-    /// Makes a client for questions about `key`. Sends nothing yet.
+    /// Creates a client for tests of `key`. Sends no requests yet.
     ///
     /// # Errors
-    /// `Usage`, if the endpoint is no URL, or if there is no region.
+    /// `Usage`, if the endpoint is not a URL, or there is no region.
     pub(crate) async fn new(bucket: &str, options: &S3Options, key: String) -> Result<Self> {
         let retry = options.connection.retry;
         let retry = RetryPolicy {
@@ -60,22 +61,21 @@ impl Probe {
         &self.store
     }
 
-    /// What is known of the provider.
     pub(crate) fn provider(&self) -> &Provider {
         self.bucket().provider()
     }
 
-    /// The region that requests are signed for.
+    /// The region for which requests are signed.
     pub(crate) fn region(&self) -> String {
         self.bucket().region()
     }
 
-    /// The object's name, for messages.
+    /// The object's URL, for messages.
     pub(crate) fn shown(&self) -> String {
         self.bucket().url(&self.key)
     }
 
-    /// Looks whether there are credentials at all.
+    /// Checks that there are credentials.
     ///
     /// # Errors
     /// `StorageUnreachable`.
@@ -83,22 +83,22 @@ impl Probe {
         self.bucket().check_credentials(&self.key).await
     }
 
-    /// Lists keys that begin with `prefix`, at most one, and gives the storage's clock.
+    /// Lists at most one key that begins with `prefix`, and returns the storage's clock.
     pub(crate) async fn list(&self, prefix: &str) -> Answer<Option<DateTime<Utc>>> {
         let answer = self.bucket().list_one(prefix).await.map(|()| self.clock());
         let attempted = format!("list {}", self.bucket().url(prefix));
         answer_of(answer, attempted, Some("s3:ListBucket on the bucket"))
     }
 
-    /// The storage's clock, if it answered at all.
+    /// The storage's clock, if it responded at all.
     pub(crate) fn clock(&self) -> Option<DateTime<Utc>> {
         self.bucket().clock()
     }
 
-    /// Stores the object. Gives its version, if the bucket has versions. Where there is an object
-    /// already and `if_none_match` is set, an honest storage does not.
+    /// Stores the object. Returns its version, if the bucket has versioning. With `if_none_match`, the
+    /// storage should refuse if the object exists.
     pub(crate) async fn put(&self, body: &'static [u8], if_none_match: bool) -> Answer<Put> {
-        // As backups are stored, but for what would keep it from being removed at once.
+        // Like a backup, but without what would prevent its immediate removal.
         let object = self.store.new_object(&self.key).in_standard_class().without_lock();
         let object = object.only_if_new(if_none_match);
         let put = match self.bucket().put(&object, Bytes::from_static(body)).await {
@@ -109,7 +109,6 @@ impl Probe {
         answer_of(put, format!("store {}", self.shown()), Some("s3:PutObject on the key"))
     }
 
-    /// Reads the object back.
     pub(crate) async fn get(&self) -> Answer<Bytes> {
         let attempted = format!("read {}", self.shown());
         match self.bucket().get(&self.key, None).await {
@@ -123,13 +122,13 @@ impl Probe {
         }
     }
 
-    /// Removes the object; a version of it, if there is one, only if the first was granted.
+    /// Deletes the object; with a version, only that version.
     pub(crate) async fn delete(&self, version: Option<&str>) -> Answer<()> {
         let answer = self.bucket().delete(&self.key, version).await;
         answer_of(answer, format!("remove {}", self.shown()), Some("s3:DeleteObject on the key"))
     }
 
-    /// Begins an upload, as a large backup does, and sends a part. Gives the upload's id.
+    /// Begins an upload like a large backup, and sends a part. Returns the upload's id.
     pub(crate) async fn begin_upload(&self, body: &'static [u8]) -> Answer<String> {
         let attempted = format!("upload {} in parts", self.shown());
         answer_of(self.create_and_send(body).await, attempted, Some("s3:PutObject on the key"))
@@ -146,7 +145,7 @@ impl Probe {
         }
     }
 
-    /// Lists the pending uploads of the key, and says whether this one is among them.
+    /// Lists the pending uploads of the key, and returns whether this one is among them.
     pub(crate) async fn sees_upload(&self, id: &str) -> Answer<bool> {
         let answer = self.bucket().pending_uploads_of(&self.key, RequestClass::Ordinary).await;
         answer_of(
@@ -156,7 +155,6 @@ impl Probe {
         )
     }
 
-    /// Aborts the upload.
     pub(crate) async fn abort_upload(&self, id: &str) -> Answer<()> {
         answer_of(
             self.bucket().abort_upload(&self.key, id, RequestClass::Ordinary).await,
@@ -171,7 +169,6 @@ impl Probe {
         answer_of(self.bucket().has_versions().await, attempted, Some("s3:GetBucketVersioning on the bucket"))
     }
 
-    /// Whether the bucket has Object Lock.
     pub(crate) async fn has_object_lock(&self) -> Answer<bool> {
         let attempted = format!("ask whether s3://{} has Object Lock", self.bucket().name());
         let right = "s3:GetBucketObjectLockConfiguration on the bucket";
@@ -183,15 +180,15 @@ impl Probe {
     }
 }
 
-/// What became of an object that was to be stored.
+/// The result of storing an object.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Put {
-    /// It is there.
+    /// It was stored.
     Stored {
-        /// As which version.
+        /// Its version.
         version: Option<String>,
     },
-    /// There is one already, and it was left alone.
+    /// An object already exists, and was not changed.
     Refused,
 }
 

@@ -15,20 +15,20 @@ use crate::storage::sink::Sink;
 use crate::storage::sink::s3::{S3Sink, abort_upload};
 use crate::storage::{PendingUpload, StoredObject};
 
-/// How many single deletions are under way at a time, where the storage has no other.
+/// How many single deletions run concurrently if the storage has no batch deletion.
 const DELETES_IN_FLIGHT: usize = 8;
 
-/// A bucket.
+/// A bucket that stores backups.
 pub struct S3Store {
     bucket: Bucket,
     options: ObjectOptions,
 }
 
 impl S3Store {
-    /// Makes a client. Sends nothing yet.
+    /// Creates a client. Sends no requests yet.
     ///
     /// # Errors
-    /// `Usage`, if the endpoint is no URL, or if there is no region.
+    /// `Usage`, if the endpoint is not a URL, or there is no region.
     pub async fn new(bucket: String, options: S3Options) -> Result<Self> {
         let bucket = Bucket::connect(&bucket, &options.connection).await?;
         Ok(S3Store { bucket, options: options.object })
@@ -38,7 +38,7 @@ impl S3Store {
         &self.bucket
     }
 
-    /// An object that is stored as this store's options say.
+    /// A new object with this store's options.
     pub(super) fn new_object(&self, key: &str) -> NewObject {
         NewObject::new(key, &self.options)
     }
@@ -63,7 +63,7 @@ impl S3Store {
             match object.body.collect().await {
                 Ok(body) => return Ok(Some(body.into_bytes())),
                 Err(error) => {
-                    if !attempts.again("the body of an answer to GetObject", &error).await {
+                    if !attempts.again("the body of a response to GetObject", &error).await {
                         return Err(Error::new(ErrorKind::StorageUnreachable, attempted()).because(error));
                     }
                 }
@@ -75,7 +75,7 @@ impl S3Store {
         failure.into_error(ErrorKind::StorageFailed, format!("{verb} {}", self.shown(key)))
     }
 
-    /// One request for many keys.
+    /// Deletes many keys with one request.
     async fn delete_batch(&self, keys: &[String]) -> Result<Vec<Result<()>>, S3Failure> {
         let errors = self.bucket.delete_many(keys).await?;
         let outcome = |key: &String| match errors.iter().find(|error| error.key.as_ref() == Some(key)) {
@@ -84,7 +84,7 @@ impl S3Store {
                 let message = error.message.as_deref().unwrap_or_default();
                 Err(Error::new(ErrorKind::StorageFailed, format!("remove {}", self.shown(key)))
                     .because(format!("the storage answered {code}: {message}"))
-                    .hint("run it again; removing needs s3:DeleteObject on the key"))
+                    .hint("try again; removal needs s3:DeleteObject on the key"))
             }
             None => Ok(()),
         };

@@ -1,4 +1,4 @@
-//! `pgsiphon check`: each thing on its own, with its hint, and nothing left behind.
+//! Tests `pgsiphon check`: each item is checked separately, with a hint, and nothing is left behind.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::world::{Place, World, ends, json, stderr};
 use crate::support::database::administer;
 
-/// The findings of the first job.
+/// The findings about the first job.
 fn findings(command: Command, code: i32) -> Vec<Value> {
     json(command, code)[0]["findings"].as_array().unwrap().clone()
 }
@@ -25,7 +25,7 @@ fn text<'f>(findings: &'f [Value], check: &str) -> &'f str {
 }
 
 #[test]
-fn what_works_is_said_and_nothing_stays() {
+fn successes_are_reported_and_nothing_is_left_behind() {
     let world = World::new();
     let database = world.database("ck_fine", "CREATE TABLE t AS SELECT 1 AS a");
     for place in world.places() {
@@ -43,7 +43,7 @@ fn what_works_is_said_and_nothing_stays() {
                 assert_eq!(level(&found, check), "ok", "{check}: {found:#?}");
             }
         } else {
-            assert!(text(&found, "space").contains(" free; a run may take some "), "{found:#?}");
+            assert!(text(&found, "space").contains(" free; a run may need about "), "{found:#?}");
         }
         assert_eq!((place.names().len(), place.pending()), (0, 0));
         let told = ends(world.command(&place, database.name(), &["check"]), 0);
@@ -54,7 +54,7 @@ fn what_works_is_said_and_nothing_stays() {
 }
 
 #[test]
-fn old_servers_are_looked_at_too() {
+fn old_servers_are_checked_too() {
     let world = World::new();
     let place = world.directory();
     for (major, server) in &world.servers.postgres {
@@ -67,18 +67,18 @@ fn old_servers_are_looked_at_too() {
 }
 
 #[test]
-fn a_role_that_may_not_be_taken_is_told() {
+fn a_forbidden_role_is_reported() {
     let world = World::new();
     let mut command = world.command(&world.directory(), "postgres", &["check"]);
     command.env("PGSIPHON_SOURCE_ROLE", "no_such_role");
-    // A wrong setting, as for a backup.
+    // A wrong setting fails like in a backup.
     let found = findings(command, 2);
     assert!(text(&found, "role").contains("no_such_role"), "{found:#?}");
     assert_eq!(level(&found, "write"), "ok");
 }
 
 #[test]
-fn what_a_limited_role_may_not_read_is_named() {
+fn unreadable_objects_are_named() {
     let world = World::new();
     let database = world.database(
         "ck_role",
@@ -96,7 +96,7 @@ fn what_a_limited_role_may_not_read_is_named() {
         .env("PGUSER", &role)
         .env("PGSIPHON_DUMP_JOBS", "2")
         .env("PGSIPHON_DUMP_EXCLUDE_TABLES", "skipped");
-    // The first failure is that of the connections.
+    // The first failure is about connections.
     let found = findings(command, 3);
     assert!(text(&found, "connections").contains("the role's limit is 2"), "{found:#?}");
     let privileges: Vec<&str> = found
@@ -130,7 +130,7 @@ fn what_a_limited_role_may_not_read_is_named() {
             "{found:#?}"
         );
     } else {
-        // From 19 on pg_read_all_data reads large objects, too.
+        // From 19 on, pg_read_all_data also covers large objects.
         assert_eq!(level(&findings(command, 0), "privileges"), "ok");
     }
     let mut command = world.command(&place, database.name(), &["check"]);
@@ -166,7 +166,7 @@ fn a_dead_source_does_not_hide_the_rest() {
 }
 
 #[test]
-fn what_is_wrong_with_the_storage_is_told() {
+fn problems_of_the_storage_are_reported() {
     let world = World::new();
     let place = world.bucket();
     let mut key = world.command(&place, "postgres", &["check"]);
@@ -187,7 +187,7 @@ fn what_is_wrong_with_the_storage_is_told() {
     endpoint.env("PGSIPHON_DESTINATION_ENDPOINT_URL", "http://127.0.0.1:1");
     assert_eq!(level(&findings(endpoint, 5), "list"), "failed");
 
-    // Root may write anywhere but where there can be no file at all.
+    // Root can write everywhere, except where no file can exist.
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut directory = world.command(&world.directory(), "postgres", &["check"]);
     directory.env("PGSIPHON_DESTINATION_URL", file.path().join("below"));
@@ -198,7 +198,7 @@ fn what_is_wrong_with_the_storage_is_told() {
 }
 
 #[test]
-fn object_lock_must_be_there_if_it_is_asked_for() {
+fn object_lock_must_exist_if_configured() {
     let world = World::new();
     let locked = |place: &Place| {
         let mut command = world.command(place, "postgres", &["check"]);

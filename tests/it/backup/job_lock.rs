@@ -1,4 +1,4 @@
-//! Runs that are killed, that meet, and that lose their slot.
+//! Runs that are killed, that overlap, and that lose their lock.
 
 use super::world::{BIG, World, ends, json, stderr, wait_until};
 
@@ -14,7 +14,7 @@ fn killed_runs_leave_no_backup_and_the_next_run_cleans_up() {
         };
         for round in 0..2 {
             let mut killed = command().spawn().unwrap();
-            // The second one first removes what the first has left.
+            // The second run first removes what the first has left.
             if round == 1 {
                 wait_until("the clean-up", || place.pending() == 0);
             }
@@ -33,10 +33,10 @@ fn killed_runs_leave_no_backup_and_the_next_run_cleans_up() {
         let first = command().arg("--json").spawn().unwrap();
         wait_until("the clean-up", || place.pending() == 0);
         wait_until("the upload", || place.uploads());
-        // While it runs, another one is refused, and removes nothing.
+        // While it runs, another run is refused, and removes nothing.
         let second = ends(command(), 9);
         assert!(
-            stderr(&second).contains("another run holds its slot: server process"),
+            stderr(&second).contains("another run holds its lock: server process"),
             "{}",
             stderr(&second)
         );
@@ -50,7 +50,7 @@ fn killed_runs_leave_no_backup_and_the_next_run_cleans_up() {
 }
 
 #[test]
-fn a_lost_slot_ends_the_attempt_and_another_one_succeeds() {
+fn a_lost_lock_ends_the_attempt_and_another_one_succeeds() {
     let world = World::new();
     let database = world.database("bk_lost_slot", BIG);
     let place = world.directory();
@@ -84,6 +84,6 @@ fn an_interrupted_run_leaves_nothing() {
     let output = run.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
     assert_eq!(place.pending(), 0);
-    // Globals were whole by then.
+    // The globals were complete by then.
     assert!(place.names().keys().all(|name| name.starts_with("globals_")), "{:?}", place.names());
 }

@@ -6,7 +6,7 @@ use aws_sdk_s3::types::{
 
 use super::world::{Place, World, ends, stderr};
 
-/// The one test that touches the rules of the bucket, which all tests share.
+/// The only test that changes the rules of the bucket, which all tests share.
 #[test]
 fn our_rule_is_set_and_others_stay() {
     let world = World::new();

@@ -1,5 +1,5 @@
-//! The status page in a real browser. `PGSIPHON_TEST_BROWSER` names it: a Chromium, or what understands
-//! its flags; scripts/test looks for one.
+//! Tests the status page in a real browser. `PGSIPHON_TEST_BROWSER` names it: Chromium, or a browser
+//! with the same flags; scripts/test looks for one.
 
 use std::process::Command;
 
@@ -36,7 +36,7 @@ fn a_browser_shows_the_status_page() {
     let output = browser(&profile, &[&format!("--screenshot={}", shot.display()), &scheduler.url()]);
     let log = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && shot.metadata().is_ok_and(|file| file.len() > 10_000), "{log}");
-    // The page asks for nothing that its own policy forbids, and runs nothing.
+    // The page requests nothing that its own policy forbids, and runs no scripts.
     assert!(!log.contains("CONSOLE"), "{log}");
 
     let output = browser(&profile, &["--dump-dom", &scheduler.url()]);

@@ -4,7 +4,7 @@ use serde_json::{Value, json as value};
 
 use super::world::{Place, World, ends, json, stderr};
 
-/// Puts a backup there, as if the job had run on that day of January 2025.
+/// Stores a backup as if the job had run on that day of January 2025.
 fn pretend(place: &Place, job: &str, database: &str, day: u32) -> String {
     let name = format!("{database}_2025-01-{day:02}_04-00-00.sql.gz");
     let body = format!("backup of day {day}");
@@ -30,7 +30,7 @@ fn prune(world: &World, place: &Place, arguments: &[&str]) -> std::process::Comm
 }
 
 #[test]
-fn only_what_is_ours_and_expired_goes() {
+fn only_our_expired_backups_are_removed() {
     let world = World::new();
     for place in world.places() {
         let job = place.job();
@@ -62,7 +62,7 @@ fn only_what_is_ours_and_expired_goes() {
             assert!(left.contains_key(name), "{name}");
         }
         assert_eq!(left.len(), 2 * 4 + 4);
-        // Again, and there is nothing to do.
+        // A second run has nothing to do.
         let again = json(prune(&world, &place, &["--yes"]), 0);
         assert_eq!(again[0]["result"]["removed"].as_array().unwrap().len(), 0);
         assert_eq!(place.names(), left);
@@ -75,10 +75,10 @@ fn a_prune_that_was_interrupted_is_finished_by_the_next() {
     let place = world.directory();
     let names: Vec<_> = (1..=3).map(|day| pretend(&place, &place.job(), "shop", day)).collect();
     let Place::Directory(folder) = &place else { unreachable!() };
-    // Killed after the manifest was gone, and before the backup was.
+    // Killed after the manifest was removed, and before the backup was.
     let path = |suffix: &str| folder.path().join(format!("{}{suffix}", names[0]));
     std::fs::rename(path(".manifest.json"), path(".pruned.json")).unwrap();
-    // One that belongs to another job is not ours to finish.
+    // A removal begun by another job is not ours to finish.
     let theirs = pretend(&place, "another", "shop2", 1);
     let of = |suffix: &str| folder.path().join(format!("{theirs}{suffix}"));
     std::fs::rename(of(".manifest.json"), of(".pruned.json")).unwrap();
@@ -90,12 +90,12 @@ fn a_prune_that_was_interrupted_is_finished_by_the_next() {
 }
 
 #[test]
-fn what_cannot_be_removed_is_told_and_the_rest_is_done() {
+fn failed_removals_are_reported_and_the_rest_is_removed() {
     let world = World::new();
     let place = world.directory();
     let names: Vec<_> = (1..=4).map(|day| pretend(&place, &place.job(), "shop", day)).collect();
     let Place::Directory(folder) = &place else { unreachable!() };
-    // A directory in the place of the note that a prune begins with: root, too, cannot write it.
+    // A directory at the path of the marker with which a prune begins: even root cannot write it.
     let obstacle = folder.path().join(format!("{}.pruned.json", names[0]));
     std::fs::create_dir(&obstacle).unwrap();
     let failed = ends(prune(&world, &place, &["--yes"]), 6);
@@ -119,7 +119,7 @@ fn a_damaged_newest_backup_refuses() {
 }
 
 #[test]
-fn what_the_bucket_locks_is_not_tried() {
+fn locked_backups_are_not_removed() {
     let world = World::new();
     let database = world.database("bk_locked", "CREATE TABLE t (a int)");
     let place = world.locking_bucket();
@@ -150,7 +150,7 @@ fn what_the_bucket_locks_is_not_tried() {
 }
 
 #[test]
-fn a_run_prunes_only_if_all_of_it_succeeded() {
+fn a_run_prunes_only_if_everything_succeeded() {
     let world = World::new();
     let database = world.database("bk_prunes", "CREATE TABLE t (a int)");
     let place = world.directory();
@@ -161,7 +161,7 @@ fn a_run_prunes_only_if_all_of_it_succeeded() {
             .env("PGSIPHON_RETENTION_KEEP_LAST", "1")
             .env("PGSIPHON_RETENTION_KEEP_MINIMUM", "1")
             .env("PGSIPHON_RETENTION_PRUNE_AFTER_BACKUP", "true")
-            // The failing run would store them, perhaps in the second in which the next one begins.
+            // The failing run would store them, perhaps in the second in which the next run begins.
             .env("PGSIPHON_DATABASES_GLOBALS", "false")
             .env("PGSIPHON_BACKUP_MIN_SIZE_RATIO", "0");
         command

@@ -1,4 +1,4 @@
-//! What a run stores, and what list and status make of it.
+//! What a run stores, and how list and status show it.
 
 use std::io::Read;
 
@@ -21,7 +21,7 @@ fn databases_and_globals_are_stored_listed_and_fresh() {
     );
     let cache = world.database("bk_shop_cache", "CREATE TABLE t (a int)");
     for place in world.places() {
-        // What others keep there must not disturb, nor be disturbed.
+        // Objects of others must neither disturb nor be disturbed.
         for name in ["notes.txt", "shop.sql.gz", "shop_2025-01-08_04-00-00.sql.gz.bak"] {
             place.put(name, b"mine");
         }
@@ -65,7 +65,7 @@ fn databases_and_globals_are_stored_listed_and_fresh() {
             .iter()
             .map(|e| (e["database"].as_str(), e["state"].as_str().unwrap()))
             .collect();
-        // The stranger's looks like one of ours, but for the manifest.
+        // The other job's backup looks like one of ours, except for the manifest.
         assert_eq!(states, [(Some(shop.name()), "good"), (Some("stranger"), "no-manifest"), (None, "good")]);
         let status = json(command(&["status", "--max-age", "26h"]), 0);
         assert_eq!(status.as_array().unwrap().len(), 2, "{status}");
@@ -74,18 +74,18 @@ fn databases_and_globals_are_stored_listed_and_fresh() {
         assert!(stderr(&stale).contains("older than 1s"), "{}", stderr(&stale));
         let mut missing = command(&["status"]);
         missing.env("PGSIPHON_DATABASES_INCLUDE", "other_database");
-        assert!(stderr(&ends(missing, 1)).contains("other_database: there is no good backup"));
+        assert!(stderr(&ends(missing, 1)).contains("other_database: no good backup exists"));
 
-        // The newest good one has a name of its own.
+        // The newest good backup can be named `latest`.
         let again = Database::expected(world.postgres(), &format!("{}_again", shop.name()));
         ends(command(&["restore", "latest", "--create", "--to", again.name()]), 0);
         assert_eq!(again.query("SELECT count(*) FROM t").unwrap().trim(), "7");
         assert!(stdout(&ends(command(&["verify", "latest:globals"]), 0)).contains("/globals_"));
         ends(command(&["verify", "latest:stranger"]), 5);
 
-        // Without its manifest's agreement a backup is not good.
+        // A backup that disagrees with its manifest is not good.
         place.put(&name, b"cut short");
-        assert!(stderr(&ends(command(&["verify", "latest"]), 5)).contains("there is no good one"));
+        assert!(stderr(&ends(command(&["verify", "latest"]), 5)).contains("no good backup exists"));
         assert_eq!(json(command(&["list", "--database", shop.name()]), 0)[0]["state"], "damaged");
         ends(command(&["status"]), 1);
         for name in ["notes.txt", "shop.sql.gz", "shop_2025-01-08_04-00-00.sql.gz.bak"] {
@@ -95,7 +95,7 @@ fn databases_and_globals_are_stored_listed_and_fresh() {
 }
 
 #[test]
-fn a_backup_that_shrank_is_told() {
+fn a_smaller_backup_causes_a_warning() {
     let world = World::new();
     let database =
         world.database("bk_shrinks", "CREATE TABLE t AS SELECT md5(g::text) FROM generate_series(1, 2000) g");
@@ -114,7 +114,7 @@ fn a_backup_that_shrank_is_told() {
 }
 
 #[test]
-fn one_database_that_fails_does_not_stop_the_others() {
+fn a_failed_database_does_not_stop_the_others() {
     let world = World::new();
     let closed = world.database("bk_a_closed", "CREATE TABLE secret (a int)");
     let open = world.database("bk_b_open", "SELECT 1");
@@ -128,14 +128,14 @@ fn one_database_that_fails_does_not_stop_the_others() {
     administer(world.postgres(), &format!("DROP ROLE {role}")).unwrap();
     let backups = report[0]["backups"].as_array().unwrap();
     assert_eq!(backups.len(), 3);
-    // Roles come without passwords, where these may not be read.
+    // Roles are stored without passwords if these cannot be read.
     assert!(backups[0]["warnings"][0].as_str().unwrap().contains("without their passwords"), "{report}");
     let failure = &backups[1]["failed"];
     assert!(
         failure["message"].as_str().unwrap().contains("no SELECT privilege on public.secret"),
         "{report}"
     );
-    // What is a question of rights is not tried again.
+    // A missing privilege is not retried.
     assert_eq!((&failure["exit_code"], &backups[1]["attempts"]), (&4.into(), &1.into()));
     assert!(backups[2]["stored"].is_object());
     assert_eq!(place.names().len(), 4, "{:?}", place.names());
@@ -149,12 +149,12 @@ fn a_pattern_without_a_database_is_an_error() {
     let mut command = world.command(&place, "postgres", &["backup"]);
     command.env("PGSIPHON_DATABASES_INCLUDE", "no_such_database_*");
     assert!(
-        stderr(&ends(command, 2)).contains("find databases that match \"no_such_database_*\": there is none")
+        stderr(&ends(command, 2)).contains("find databases that match \"no_such_database_*\": none exists")
     );
 }
 
 #[test]
-fn the_latest_is_found_though_another_store_cannot_be_listed() {
+fn latest_is_found_even_if_another_store_cannot_be_listed() {
     let world = World::new();
     let shop = world.database("bk_latest", "CREATE TABLE t (a int)");
     let folder = tempfile::tempdir().unwrap();
@@ -181,12 +181,16 @@ fn the_latest_is_found_though_another_store_cannot_be_listed() {
     };
     ends(run(&["backup", "good"]), 0);
     let found = ends(run(&["verify", &format!("latest:{}", shop.name())]), 0);
-    assert!(stderr(&found).contains("backups of job away were not looked at"), "{}", stderr(&found));
+    assert!(stderr(&found).contains("job away: cannot look at its backups"), "{}", stderr(&found));
     ends(run(&["verify", "latest:globals"]), 0);
     let missing = ends(run(&["verify", "latest:nothing"]), 5);
-    assert!(stderr(&missing).contains("there is none where we can look; job away: "), "{}", stderr(&missing));
+    assert!(
+        stderr(&missing).contains("none was found in the destinations that could be read; job away: "),
+        "{}",
+        stderr(&missing)
+    );
 
-    // A database may be called as the roles are.
+    // A database may have the name that stands for roles.
     let called_so = Database::expected(postgres, "globals");
     administer(postgres, "CREATE DATABASE globals").unwrap();
     ends(

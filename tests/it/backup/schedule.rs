@@ -1,4 +1,4 @@
-//! `pgsiphon schedule`: runs at their times, what is served beside them, and how it is stopped.
+//! `pgsiphon schedule`: runs on time, what it serves, and how it stops.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::sync::mpsc;
 
 use super::world::{BIG, Place, World, ends, json, stderr, wait_until};
 
-/// A scheduler that serves its page, and is killed when the test ends.
+/// A scheduler that serves its page, and is killed at the end of the test.
 pub(crate) struct Scheduler {
     process: Child,
     address: String,
@@ -15,7 +15,7 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    /// Starts it; every second a run is due.
+    /// Starts the scheduler; a run is due every second.
     pub(crate) fn start(mut command: Command) -> Self {
         command.env("PGSIPHON_SCHEDULE_CRON", "* * * * * *").env("PGSIPHON_HTTP_LISTEN", "127.0.0.1:0");
         let mut process = command.spawn().unwrap();
@@ -32,7 +32,7 @@ impl Scheduler {
         format!("http://{}/", self.address)
     }
 
-    /// What is served at a path.
+    /// The body served at a path.
     pub(crate) fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
@@ -41,7 +41,7 @@ impl Scheduler {
         answer
     }
 
-    /// Sends a signal, waits for the end, and gives the exit code and what was logged.
+    /// Sends a signal, waits for the end, and returns the exit code and the log.
     fn signal(mut self, name: &str) -> (Option<i32>, String) {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
@@ -64,7 +64,7 @@ fn command(world: &World, place: &Place, database: &str) -> Command {
 }
 
 #[test]
-fn runs_are_stored_and_told_and_end_with_the_process() {
+fn runs_are_stored_and_shown_and_end_with_the_process() {
     let world = World::new();
     let database = world.database("bk_schedule", "CREATE TABLE t AS SELECT generate_series(1, 10) g");
     let place = world.bucket();
@@ -78,7 +78,7 @@ fn runs_are_stored_and_told_and_end_with_the_process() {
         assert!(line.is_some_and(|line| line.ends_with(value.trim_end())), "{metric}: {metrics}");
     }
     let (code, log) = scheduler.signal("-TERM");
-    // Between two runs there is nothing to abort; within one there is a grace period.
+    // Between two runs there is nothing to abort; during a run there is a grace period.
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("runs next at"), "{log}");
     let listed = json(world.command(&place, database.name(), &["list"]), 0);
@@ -88,13 +88,13 @@ fn runs_are_stored_and_told_and_end_with_the_process() {
 }
 
 #[test]
-fn a_killed_scheduler_leaves_whole_backups_only_and_the_next_run_cleans_up() {
+fn a_killed_scheduler_leaves_only_complete_backups_and_the_next_run_cleans_up() {
     let world = World::new();
     let database = world.database("bk_schedule_kill", BIG);
     let place = world.bucket();
     for _ in 0..2 {
         let scheduler = Scheduler::start(command(&world, &place, database.name()));
-        // What the one before has left is removed first.
+        // What the previous run has left is removed first.
         wait_until("a part", || place.pending() == 1);
         drop(scheduler);
         let sessions = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'", database.name());
@@ -125,7 +125,7 @@ fn a_run_that_does_not_end_in_time_is_aborted_cleanly() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_before_anything_runs() {
+fn a_port_in_use_is_reported_before_anything_runs() {
     let world = World::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let place = world.directory();
@@ -135,7 +135,7 @@ fn a_port_that_is_taken_is_told_before_anything_runs() {
     assert!(stderr(&output).contains("http.listen"), "{}", stderr(&output));
 }
 
-/// Takes one request after the other, and gives them; each is answered by 200.
+/// Accepts requests one after another, answers 200, and passes them on.
 fn listener() -> (String, mpsc::Receiver<String>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -162,7 +162,7 @@ fn listener() -> (String, mpsc::Receiver<String>) {
 }
 
 #[test]
-fn others_are_told_of_begin_success_and_failure() {
+fn start_success_and_failure_are_notified() {
     let world = World::new();
     let database = world.database("bk_notify", "CREATE TABLE t AS SELECT generate_series(1, 10) g");
     let place = world.directory();
@@ -192,12 +192,12 @@ fn others_are_told_of_begin_success_and_failure() {
     assert!(next().contains("\"event\":\"backup.failed\""));
     assert!(!stderr(&failed).contains("token"), "{}", stderr(&failed));
 
-    // Where nobody can be told, the backup is made all the same. It goes elsewhere, since it may
-    // have the name of the first, whose second is perhaps not over.
+    // If nobody can be notified, the backup is still made. It goes to another place, because it may have
+    // the same name as the first, if both begin in the same second.
     let elsewhere = world.directory();
     let mut deaf = command(&elsewhere, database.name());
     deaf.env("PGSIPHON_NOTIFY_PING_URL", "http://127.0.0.1:1/ping-token");
     let output = ends(deaf, 0);
-    assert!(stderr(&output).contains("ping that the run begins"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("ping the start of the run"), "{}", stderr(&output));
     assert!(!stderr(&output).contains("ping-token"), "{}", stderr(&output));
 }

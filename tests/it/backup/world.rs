@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::database::{Database, Settings};
 use crate::support::servers::{Postgres, S3, Servers, clean_command};
 
-/// Rows that don't compress away, so that several parts are uploaded, and that take a while.
+/// Rows that don't compress well, so that several parts are uploaded, and that take some time.
 pub(crate) const BIG: &str =
     "CREATE TABLE big AS SELECT g, md5(g::text) a, md5((g * 7)::text) b, md5((g * 11)::text) c
                                 FROM generate_series(1, 400000) g";
@@ -35,12 +35,12 @@ impl World {
         database
     }
 
-    /// A prefix of the bucket for one test.
+    /// A prefix in the bucket for one test.
     pub(crate) fn bucket(&self) -> Place {
         self.bucket_named(None)
     }
 
-    /// A bucket of the test's own, in which objects can be locked.
+    /// A separate bucket for the test, in which objects can be locked.
     pub(crate) fn locking_bucket(&self) -> Place {
         let place = self.bucket_named(Some(format!("locks-{:016x}", rand::random::<u64>())));
         let Place::S3 { s3, runtime, client, .. } = &place else { unreachable!() };
@@ -66,7 +66,7 @@ impl World {
         [self.bucket(), self.directory()]
     }
 
-    /// A command with everything in the environment, as containers have it.
+    /// A command configured only by the environment, as in containers.
     pub(crate) fn command(&self, place: &Place, database: &str, arguments: &[&str]) -> Command {
         let postgres = self.postgres();
         let mut command = clean_command(env!("CARGO_BIN_EXE_pgsiphon"));
@@ -76,7 +76,7 @@ impl World {
             .env("PGPORT", postgres.port.to_string())
             .env("PGUSER", &postgres.user)
             .env("PGSIPHON_SOURCE_DBNAME", database)
-            // Jobs of different tests must not wait for each other.
+            // Jobs of different tests must not wait for each other's lock.
             .env("PGSIPHON_NAME", place.job())
             .env("PGSIPHON_DESTINATION_URL", place.url())
             .env("PGSIPHON_BACKUP_RETRY_DELAY", "100ms")
@@ -94,7 +94,7 @@ impl World {
     }
 }
 
-/// Where backups are stored, looked at without pgsiphon.
+/// Accesses stored backups without pgsiphon.
 pub(crate) enum Place {
     S3 { s3: Box<S3>, prefix: String, runtime: tokio::runtime::Runtime, client: Client },
     Directory(tempfile::TempDir),
@@ -115,7 +115,7 @@ impl Place {
         name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
     }
 
-    /// What a key inside of the place is called in manifests.
+    /// The full key, as in manifests, of a name in this place.
     pub(crate) fn key(&self, name: &str) -> String {
         match self {
             Place::S3 { prefix, .. } => format!("{prefix}{name}"),
@@ -128,7 +128,7 @@ impl Place {
         folder.path().join(name)
     }
 
-    /// The names of all that is there, temporary files too, with their sizes.
+    /// The names and sizes of everything in this place, including temporary files.
     pub(crate) fn names(&self) -> BTreeMap<String, u64> {
         match self {
             Place::S3 { s3, prefix, runtime, client } => {
@@ -142,7 +142,7 @@ impl Place {
             Place::Directory(folder) => std::fs::read_dir(folder.path())
                 .unwrap()
                 .map(|entry| entry.unwrap())
-                // One that is gone by now was a temporary file.
+                // A file that is gone by now was a temporary file.
                 .filter_map(|entry| {
                     Some((entry.file_name().into_string().ok()?, entry.metadata().ok()?.len()))
                 })
@@ -170,7 +170,7 @@ impl Place {
         }
     }
 
-    /// How many uploads, or temporary files, are there.
+    /// The number of pending uploads or temporary files.
     pub(crate) fn pending(&self) -> usize {
         match self {
             Place::S3 { s3, prefix, runtime, client } => {
@@ -182,8 +182,8 @@ impl Place {
         }
     }
 
-    /// Whether a backup is being uploaded. A directory has an empty temporary file before that, by
-    /// which a run learns whether it can write there.
+    /// Whether a backup is being uploaded. In a directory, a run first creates an empty temporary file
+    /// to test whether it can write.
     pub(crate) fn uploads(&self) -> bool {
         match self {
             Place::S3 { .. } => self.pending() > 0,
@@ -205,20 +205,20 @@ pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Runs a command that must end with this code.
+/// Runs a command that must exit with this code.
 pub(crate) fn ends(mut command: Command, code: i32) -> Output {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(code), "{}\n{}", stdout(&output), stderr(&output));
     output
 }
 
-/// The same with `--json`.
+/// Like `ends`, with `--json`.
 pub(crate) fn json(mut command: Command, code: i32) -> Value {
     command.arg("--json");
     serde_json::from_slice(&ends(command, code).stdout).unwrap()
 }
 
-/// Waits until it is so.
+/// Waits until the condition is true.
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {

@@ -1,4 +1,4 @@
-//! Where the statements of a dump go: into the database that was asked for, whatever comes first in the
+//! Where the statements of a dump are executed: in the requested database, whatever comes first in the
 //! dump, and nowhere at all if that database is refused.
 
 use super::*;
@@ -27,7 +27,7 @@ fn database_part(statements: &str) -> String {
     )
 }
 
-/// Roles as `-c` has them: the one that restores is dropped and made, too.
+/// Roles as in dumps with `-c`: the restoring role is dropped and created, too.
 fn roles_part(role: &str) -> String {
     format!(
         "--\n-- PostgreSQL database cluster dump\n--\n\n\\restrict KEY\n\n\
@@ -37,7 +37,7 @@ fn roles_part(role: &str) -> String {
     )
 }
 
-/// The part of a dump of `-C`, which makes its database itself.
+/// The part of a dump with `-C`, which creates its database itself.
 fn own_part(database: &str, statements: &str) -> String {
     database_part(&format!(
         "CREATE DATABASE {database} WITH TEMPLATE = template0;\nALTER DATABASE {database} OWNER TO CURRENT_USER;\n\
@@ -52,7 +52,7 @@ impl World {
         path
     }
 
-    /// What the maintenance database must not change in.
+    /// The parts of the maintenance database that must not change.
     fn maintenance(&self) -> String {
         let postgres = self.server.client("psql");
         let mut psql = postgres;
@@ -124,7 +124,7 @@ fn roles_are_not_made_if_their_database_is_refused() {
         let sql = format!("SELECT count(*) FROM pg_roles WHERE rolname = '{role}'");
         assert_eq!(to.query(&sql).unwrap().trim(), "0", "{options:?}");
     }
-    // Alone they go into any database.
+    // Globals alone can be restored into any database.
     let dump = world.text("roles.sql", &roles);
     let output = world.restore(to.name(), &[], &dump).output().unwrap();
     to.query(&format!("DROP ROLE {role}")).unwrap();
@@ -132,7 +132,7 @@ fn roles_are_not_made_if_their_database_is_refused() {
 }
 
 #[test]
-fn settings_of_databases_wait_as_well() {
+fn settings_of_databases_wait_too() {
     let world = World::new();
     let to = world.database("rs_alter", "CREATE TABLE in_use (a int)");
     let first = format!("ALTER DATABASE {} SET work_mem TO '4321kB';\n", to.name());
@@ -150,7 +150,7 @@ fn settings_of_databases_wait_as_well() {
 }
 
 #[test]
-fn each_part_of_a_text_goes_where_it_belongs() {
+fn each_part_of_a_text_goes_to_its_database() {
     let world = World::new();
     let before = world.maintenance();
     let other = TABLE.replace("rs_clerk", "rs_other");
@@ -205,7 +205,7 @@ fn a_dump_that_makes_its_database_fills_that_one() {
         let dump = world.text("own.sql", &text);
         let output = world.restore(to.name(), &["-C"], &dump).output().unwrap();
         if number == 0 {
-            // Nobody asked for that one, and nothing was done.
+            // That database was not asked for, and nothing was done.
             assert_fails(&output, 11, &["the dump was made with -C", "--to postgres"]);
             assert_done(&world.restore("postgres", &[], &dump).output().unwrap());
         } else {
@@ -215,7 +215,7 @@ fn a_dump_that_makes_its_database_fills_that_one() {
         assert!(is_filled(&own));
         assert_eq!(world.maintenance(), before);
     }
-    // A cluster's dump connects before a database's dump begins, in which anything can come first.
+    // A cluster's dump connects before the dump of a database begins, in which anything can come first.
     let own = Database::expected(&world.server, &(world.database("rs_all", "").name().to_owned() + "_own"));
     let inner = database_part(&format!("COMMENT ON SCHEMA public IS 'x';\n{TABLE}"));
     let text = format!(
@@ -239,7 +239,11 @@ fn without_a_database_nothing_is_run() {
     for text in [part.clone(), roles_part(&role), roles_part(&role) + &part, database_part("")] {
         let dump = world.text("nowhere.sql", &text);
         for options in [&[][..], &["-C"], &["-1"], &["--to", ""], &["--to", "application_name=x"]] {
-            assert_fails(&world.restore_nowhere(options, &dump), 2, &["--to", "no database is named"]);
+            assert_fails(
+                &world.restore_nowhere(options, &dump),
+                2,
+                &["--to", "no target database was given"],
+            );
         }
     }
     let sql = format!("SELECT count(*) FROM pg_roles WHERE rolname = '{role}'");
@@ -250,7 +254,7 @@ fn without_a_database_nothing_is_run() {
         Database::expected(&world.server, &(world.database("rs_nowhere", "").name().to_owned() + "_own"));
     assert_done(&world.restore_nowhere(&[], world.text("own.sql", &own_part(own.name(), TABLE))));
     assert!(is_filled(&own));
-    // Roles wait for a dump that makes its database, too.
+    // Roles also wait for a dump that creates its database.
     let own =
         Database::expected(&world.server, &(world.database("rs_nowhere", "").name().to_owned() + "_own"));
     let part = own_part(own.name(), TABLE);
@@ -270,7 +274,7 @@ fn without_a_database_nothing_is_run() {
 }
 
 #[test]
-fn settings_that_were_held_back_say_how_the_text_is_read() {
+fn delayed_settings_affect_how_the_text_is_read() {
     let world = World::new();
     // The last byte of this character is a backslash in SJIS.
     let statements = "SET client_encoding = 'SJIS';\nCREATE TABLE public.rs_clerk (a int);\n\
@@ -282,7 +286,7 @@ fn settings_that_were_held_back_say_how_the_text_is_read() {
     let to = world.expected("rs_held");
     assert_done(&world.restore(to.name(), &["-C"], &dump).output().unwrap());
     assert_eq!(to.query("SELECT obj_description('rs_clerk'::regclass)").unwrap().trim(), "表");
-    // Of a newer server: passed over like any other statement, if asked.
+    // From a newer server: skipped like any other failing statement, if requested.
     let dump = world.text("newer.sql", &database_part(&format!("SET nothing_known = 1;\n{TABLE}")));
     let to = world.expected("rs_held");
     let output = world.restore(to.name(), &["-C", "--continue-on-error"], &dump).output().unwrap();
@@ -317,7 +321,7 @@ fn names_with_tablespace_in_them_can_be_in_a_transaction() {
 }
 
 #[test]
-fn a_dump_of_the_schema_public_comes_back() {
+fn a_dump_of_the_schema_public_is_restored() {
     let world = World::new();
     for server in servers().postgres.values() {
         let from = Database::create(server, "rs_public", &Settings::default()).unwrap();
@@ -352,10 +356,10 @@ fn a_dump_of_the_schema_public_comes_back() {
 }
 
 #[test]
-fn a_failed_restore_says_how_to_drop_what_was_made() {
+fn a_failed_restore_says_how_to_drop_the_database() {
     let world = World::new();
     let dump = world.text("fails.sql", &database_part(&format!("{TABLE}SELECT nope;\n")));
-    for (options, held) in [(&["-C"][..], "is restored in part"), (&["-C", "-1"], "is empty")] {
+    for (options, held) in [(&["-C"][..], "is partly restored"), (&["-C", "-1"], "is empty")] {
         let to = world.expected("rs_half");
         let output = world.restore(to.name(), options, &dump).output().unwrap();
         let drop = format!("DROP DATABASE \"{}\";", to.name().replace('"', "\"\""));

@@ -1,4 +1,4 @@
-//! Texts as other programs leave them: byte order marks, line ends, other encodings.
+//! Texts as other programs write them: byte order marks, line endings, other encodings.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn wide(text: &str, mark: &[u8], unit: impl Fn(u16) -> [u8; 2]) -> Vec<u8> {
 }
 
 #[test]
-fn byte_order_marks_and_line_ends_are_no_obstacle() {
+fn byte_order_marks_and_line_ends_are_accepted() {
     let world = World::new();
     let rows = "CREATE TABLE t (a text);\nCOPY t (a) FROM stdin;\n1\n2\n\\.\n\n";
     let text = std::fs::read_to_string(world.script("plain.sql", rows)).unwrap();
@@ -33,7 +33,7 @@ fn byte_order_marks_and_line_ends_are_no_obstacle() {
 }
 
 #[test]
-fn texts_of_wide_letters_are_named() {
+fn wide_encodings_are_named() {
     let world = World::new();
     let text = std::fs::read_to_string(world.script("plain.sql", "CREATE TABLE t (a text);\n")).unwrap();
     for (bytes, encoding) in [
@@ -54,7 +54,7 @@ fn texts_of_wide_letters_are_named() {
 }
 
 #[test]
-fn texts_shorter_than_any_mark_are_no_dumps() {
+fn texts_shorter_than_any_mark_are_not_dumps() {
     let world = World::new();
     for text in ["", "x", "--", "\u{feff}", "\n\n"] {
         let path = world.path("short.sql");

@@ -1,9 +1,9 @@
-//! What is said of restores that fail.
+//! Messages of failed restores.
 
 use super::*;
 
 #[test]
-fn missing_rights_are_called_by_their_names() {
+fn missing_privileges_are_named() {
     let world = World::new();
     let to = world.database("rs_rights", "CREATE SCHEMA closed; REVOKE ALL ON SCHEMA public FROM PUBLIC");
     let role = format!("{}_role", to.name());
@@ -18,7 +18,7 @@ fn missing_rights_are_called_by_their_names() {
     let schema = world.script("schema.sql", "CREATE TABLE closed.t (a int);\n");
     let closed = world.restore(to.name(), &["--role", &role, "--into-nonempty"], &schema).output().unwrap();
     to.query(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).unwrap();
-    assert_fails(&refreshed, 11, &["REFRESH", "the rights of its owner", "grant the owner SELECT"]);
+    assert_fails(&refreshed, 11, &["REFRESH", "its owner's privileges", "grant the owner SELECT"]);
     assert!(!String::from_utf8_lossy(&refreshed.stderr).contains("superuser"));
     assert_fails(&closed, 11, &["permission denied for schema closed", "USAGE on the schema"]);
     assert!(!String::from_utf8_lossy(&closed.stderr).contains("SELECT"));

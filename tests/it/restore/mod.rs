@@ -1,5 +1,5 @@
-//! `pgsiphon restore` as users run it, on a real PostgreSQL: what comes back is what was dumped, and
-//! where it cannot be, the exit code and the message say why, and nothing half is left.
+//! Runs `pgsiphon restore` like a user, on a real PostgreSQL: the result equals what was dumped, and if
+//! that is not possible, the exit code and the message say why, and nothing incomplete is left.
 
 mod destination;
 mod inputs;
@@ -44,7 +44,7 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// Dumps by pgsiphon into a file.
+    /// Dumps a database with pgsiphon into a file.
     fn dump(&self, database: &Database, name: &str, flags: &[&str]) -> PathBuf {
         let path = self.path(name);
         let mut command = clean_command(PGSIPHON);
@@ -54,20 +54,20 @@ impl World {
         path
     }
 
-    /// A database that is not there yet, and is dropped after the test; its name needs quotes.
+    /// A database that does not exist yet, and is dropped after the test; its name needs quotes.
     fn expected(&self, stem: &str) -> Database {
         let name = self.database(stem, "").name().to_owned();
         Database::expected(&self.server, &format!("{name} \"new\""))
     }
 
-    /// Runs a restore without naming a database.
+    /// Restores without naming a database.
     fn restore_nowhere(&self, options: &[&str], backup: impl AsRef<std::ffi::OsStr>) -> Output {
         let mut command = clean_command(PGSIPHON);
         command.arg("restore").args(self.server.connection_options()).args(options).arg(backup);
         command.stdin(Stdio::null()).output().unwrap()
     }
 
-    /// Writes a dump by hand: what surrounds the statements is what pg_dump writes.
+    /// Writes a dump by hand, with the same surroundings as pg_dump's.
     fn script(&self, name: &str, statements: &str) -> PathBuf {
         let path = self.path(name);
         let head = "--\n-- PostgreSQL database dump\n--\n\n\\restrict KEY\n\n";
@@ -97,13 +97,13 @@ fn assert_done(output: &Output) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// How many relations users made.
+/// The number of relations made by users.
 fn relations(database: &Database) -> String {
     let sql = "SELECT count(*) FROM pg_class WHERE oid >= 16384 AND relnamespace = 'public'::regnamespace";
     database.query(sql).unwrap().trim().to_owned()
 }
 
-/// Waits until the database has an active session whose query is like this; gives its pid.
+/// Waits until the database has an active session with such a query; returns its pid.
 fn backend(database: &Database, like: &str) -> String {
     let sql = format!(
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
@@ -131,7 +131,7 @@ const DIGEST: &str =
     FROM customers c), (SELECT count FROM v), f(1), lo_get(4711) FROM orders o";
 
 #[test]
-fn every_compression_comes_back_whatever_its_name() {
+fn every_compression_is_recognized_regardless_of_the_file_name() {
     let world = World::new();
     let from = world.database("rs_formats", SHOP);
     for method in ["gzip", "zstd", "lz4", "none"] {
@@ -163,7 +163,7 @@ fn standard_input_and_many_gzip_members_are_read() {
 }
 
 #[test]
-fn an_object_in_s3_comes_back() {
+fn an_object_in_s3_is_restored() {
     let world = World::new();
     let servers = servers();
     let s3 = servers.s3().unwrap();
@@ -205,7 +205,7 @@ fn an_error_names_statement_line_and_sqlstate_but_no_values() {
         ),
         (
             "CREATE TABLE t (a int PRIMARY KEY);\nCOPY t FROM stdin;\n1\n2\n1\n\\.\n",
-            "run line 8: COPY t FROM stdin;, row 3 in line 11",
+            "run line 8: COPY t FROM stdin;, row 3 on line 11",
             "23505",
         ),
         ("ALTER TABLE t OWNER TO nobody_at_all;\n", "run line 7", "42P01"),
@@ -227,7 +227,7 @@ fn an_error_names_statement_line_and_sqlstate_but_no_values() {
     }
 }
 
-/// What is left of statements before an error: all of them, or none with -1.
+/// Statements before an error stay, or none of them with -1.
 #[test]
 fn a_single_transaction_leaves_all_or_nothing() {
     let world = World::new();
@@ -247,7 +247,7 @@ fn a_single_transaction_leaves_all_or_nothing() {
     assert_eq!(relations(&to), "0");
 }
 
-/// CVE-2026-6464: rows of a COPY that failed are no SQL.
+/// CVE-2026-6464: rows of a failed COPY are not SQL.
 #[test]
 fn rows_of_a_failed_copy_are_never_run() {
     let world = World::new();
@@ -264,7 +264,7 @@ fn rows_of_a_failed_copy_are_never_run() {
     assert_eq!(to.query("SELECT count(*) FROM t").unwrap().trim(), "0");
 }
 
-/// The server says early that rows are in vain; nobody waits for their end.
+/// The server reports early that it rejects the rows; the restore does not wait for their end.
 #[test]
 fn a_failed_copy_is_noticed_before_its_end() {
     let world = World::new();
@@ -274,11 +274,11 @@ fn a_failed_copy_is_noticed_before_its_end() {
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(b"-- PostgreSQL database dump\nCOPY t FROM stdin;\nx\n").unwrap();
     let start = Instant::now();
-    // Rows that never end, and that are written as long as anybody reads them.
+    // Endless rows, written as long as they are read.
     while stdin.write_all(&b"1\n".repeat(8192)).is_ok() {
         assert!(start.elapsed() < Duration::from_secs(30), "the restore goes on");
     }
-    assert_fails(&child.wait_with_output().unwrap(), 11, &["22P02", "row 1 in line 3"]);
+    assert_fails(&child.wait_with_output().unwrap(), 11, &["22P02", "row 1 on line 3"]);
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn a_backup_that_is_cut_off_is_damaged_and_its_last_rows_are_dropped() {
 }
 
 #[test]
-fn wrong_bytes_are_damage() {
+fn corrupt_bytes_are_reported_as_damage() {
     let world = World::new();
     let from = world.database("rs_wrong", SHOP);
     let mut gzip = std::fs::read(world.dump(&from, "wrong.gz", &["-Z", "gzip"])).unwrap();
@@ -321,7 +321,7 @@ fn wrong_bytes_are_damage() {
         ("empty", b""),
         ("text", b"SELECT 1;\n"),
         ("noise", b"\x00\xffnoise;"),
-        // gzip's 20 bytes of nothing, a night's "success".
+        // gzip's 20 bytes for empty input, from a nightly job that "succeeded".
         ("nothing.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0"),
     ] {
         let path = world.path(name);
@@ -338,7 +338,7 @@ fn wrong_bytes_are_damage() {
 }
 
 #[test]
-fn a_database_that_holds_anything_is_refused() {
+fn a_nonempty_database_is_refused() {
     let world = World::new();
     let dump = world.script("some.sql", "CREATE TABLE t (a int);\n");
     for (holds, what) in [
@@ -360,7 +360,7 @@ fn a_database_that_holds_anything_is_refused() {
 }
 
 #[test]
-fn a_database_is_made_if_asked() {
+fn a_database_is_created_on_request() {
     let world = World::new();
     let from = world.database("rs_create", SHOP);
     let dump = world.dump(&from, "plain.sql", &[]);
@@ -369,7 +369,7 @@ fn a_database_is_made_if_asked() {
     assert_done(&world.restore(to.name(), &["-C"], &dump).output().unwrap());
     assert_eq!(to.query(DIGEST).unwrap(), from.query(DIGEST).unwrap());
     assert_fails(&world.restore(to.name(), &["-C"], &dump).output().unwrap(), 11, &["42P04", "--create"]);
-    // A dump that makes its database itself has its own name for it.
+    // A dump that creates its database itself has its own name for it.
     let dump = world.dump(&from, "creates.sql", &["-C"]);
     let output = world.restore("postgres", &[], &dump).output().unwrap();
     assert_fails(&output, 11, &["CREATE DATABASE", "42P04"]);
@@ -398,12 +398,12 @@ fn interrupt(child: &Child, signal: &str) {
 }
 
 #[test]
-fn an_interrupt_cancels_what_runs() {
+fn an_interrupt_cancels_the_running_statement() {
     let world = World::new();
     let dump = world.script("sleeps.sql", "CREATE TABLE t (a int);\nSELECT pg_catalog.pg_sleep(60);\n");
     for (signal, code, options, left, hint) in [
-        ("-INT", 130, &[][..], "1", "what came before is in the database"),
-        ("-TERM", 143, &["-1"], "0", "nothing of the dump is in the database"),
+        ("-INT", 130, &[][..], "1", "everything before this is in the database"),
+        ("-TERM", 143, &["-1"], "0", "nothing from the dump is in the database"),
     ] {
         let to = world.database("rs_interrupt", "");
         let child = world.restore(to.name(), options, &dump).spawn().unwrap();
@@ -413,7 +413,8 @@ fn an_interrupt_cancels_what_runs() {
         assert_fails(&child.wait_with_output().unwrap(), code, &["interrupted", hint]);
         assert!(start.elapsed() < Duration::from_secs(8));
         assert_eq!(relations(&to), left);
-        // The backends of the queries above may take a moment to end; that of a restore would sleep on.
+        // The backends of the queries above may take a moment to end; a restore's backend would continue
+        // to sleep.
         let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()";
         let start = Instant::now();
         while to.query(others).unwrap().trim() != "1" {
@@ -449,7 +450,7 @@ fn a_backend_that_is_terminated_ends_the_restore() {
             .unwrap();
         let pid = backend(&to, "COPY t%");
         to.query(&format!("SELECT pg_terminate_backend({pid})")).unwrap();
-        // Rows until it is noticed.
+        // More rows until the failure is noticed.
         while stdin.write_all(b"1\n").is_ok() {
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -462,7 +463,7 @@ fn a_backend_that_is_terminated_ends_the_restore() {
 }
 
 #[test]
-fn encodings_of_clients_alone_come_back() {
+fn client_only_encodings_are_restored() {
     let world = World::new();
     // The last bytes of these are a backslash in SJIS, BIG5 or GBK.
     let from = world.database(
@@ -483,7 +484,7 @@ fn encodings_of_clients_alone_come_back() {
 }
 
 #[test]
-fn a_role_is_taken_on_first() {
+fn the_role_is_set_first() {
     let world = World::new();
     let to = world.database("rs_role", "");
     let role = format!("{}_role", to.name());
@@ -497,7 +498,7 @@ fn a_role_is_taken_on_first() {
 }
 
 #[test]
-fn owners_and_privileges_are_left_out_if_asked() {
+fn owners_and_privileges_are_left_out_on_request() {
     let world = World::new();
     let dump = world.script(
         "owned.sql",
@@ -518,7 +519,7 @@ fn owners_and_privileges_are_left_out_if_asked() {
 }
 
 #[test]
-fn a_dump_by_pg_dump_itself_comes_back() {
+fn a_dump_by_pg_dump_is_restored() {
     let world = World::new();
     for server in servers().postgres.values() {
         let from = Database::create(server, "rs_pg_dump", &Settings::default()).unwrap();

@@ -1,11 +1,11 @@
-//! `restore --replace`: a new database takes the place of the old one, which is unchanged until then.
+//! `restore --replace`: a new database replaces the old one, which is unchanged until then.
 
 use super::*;
 use crate::support::database::ask;
 
 const GOOD: &str = "COMMENT ON SCHEMA public IS 'new';\nCREATE TABLE public.fresh (a int);\n";
 
-/// What is in the old database, and which databases there are.
+/// The contents of the old database, and the number of databases.
 fn state(world: &World, database: &Database) -> (String, usize) {
     let sql = "SELECT oid, datdba::regrole, to_regclass('public.old'), to_regclass('public.fresh')
                  FROM pg_database WHERE datname = current_database()";
@@ -15,7 +15,7 @@ fn state(world: &World, database: &Database) -> (String, usize) {
 }
 
 #[test]
-fn a_database_is_replaced_by_a_whole_one() {
+fn a_database_is_replaced_by_a_complete_one() {
     let world = World::new();
     for options in [&[][..], &["-1"]] {
         let to = world.database("rp_good", "CREATE TABLE old (a int)");
@@ -65,9 +65,9 @@ fn a_replacement_that_is_refused_or_fails_changes_nothing() {
         ("cut.sql", &["--replace", "--yes"], 8, "is unchanged"),
         ("fails.sql", &["--replace", "--yes"], 11, "is unchanged"),
         ("fails.sql", &["--replace", "--yes", "-1"], 11, "is unchanged"),
-        ("own.sql", &["--replace", "--yes"], 11, "makes or chooses its database itself"),
-        ("globals.sql", &["--replace", "--yes"], 11, "holds no dump of a database"),
-        ("globals.sql", &["--replace", "--yes", "-1"], 11, "holds no dump of a database"),
+        ("own.sql", &["--replace", "--yes"], 11, "creates or selects its database itself"),
+        ("globals.sql", &["--replace", "--yes"], 11, "contains no dump of a database"),
+        ("globals.sql", &["--replace", "--yes", "-1"], 11, "contains no dump of a database"),
         ("good.sql", &["--replace", "--yes", "--create"], 2, "cannot be used with"),
         ("good.sql", &["--yes"], 2, "--replace"),
     ] {
@@ -83,12 +83,12 @@ fn a_replacement_that_is_refused_or_fails_changes_nothing() {
         assert_fails(&output, 2, &["never replaced"]);
     }
     let output = world.restore("rp_missing", &["--replace", "--yes"], &good).output().unwrap();
-    assert_fails(&output, 11, &["there is no such database", "--create"]);
+    assert_fails(&output, 11, &["it does not exist", "--create"]);
     assert_fails(&world.restore_nowhere(&["--replace", "--yes"], &good), 2, &["--to"]);
 }
 
 #[test]
-fn others_who_are_connected_are_named_and_only_sent_away_by_force() {
+fn other_sessions_are_named_and_only_ended_by_force() {
     let world = World::new();
     let to = world.database("rp_others", "CREATE TABLE old (a int)");
     let dump = world.script("good.sql", GOOD);
@@ -118,7 +118,7 @@ fn an_interrupted_replacement_leaves_the_old_database_alone() {
         to.name()
     );
     let start = Instant::now();
-    // Not from the database itself: whoever is connected to it keeps it from being replaced.
+    // Not from the database itself, because a connection to it prevents replacing it.
     while ask(&world.server, "postgres", &sql).unwrap().trim() != "1" {
         assert!(start.elapsed() < Duration::from_secs(60), "nothing is restored");
         std::thread::sleep(Duration::from_millis(20));

@@ -1,9 +1,9 @@
-//! Where the statements of a dump go: into the database that was asked for, and nowhere else.
+//! Where the statements of a dump are executed: in the requested database, and nowhere else.
 
 use super::*;
 use crate::support::database::{administer, ask};
 
-/// A dump of one database, as pg_dump begins and ends it, with these statements.
+/// A dump of one database with these statements, framed as by pg_dump.
 fn of_database(statements: &str) -> String {
     format!(
         "--\n-- PostgreSQL database dump\n--\n\nSET client_encoding = 'UTF8';\n\
@@ -12,7 +12,7 @@ fn of_database(statements: &str) -> String {
     )
 }
 
-/// What pg_dumpall -g writes around these.
+/// The same as by pg_dumpall -g.
 fn of_globals(statements: &str) -> String {
     format!(
         "--\n-- PostgreSQL database cluster dump\n--\n\nSET default_transaction_read_only = off;\n\
@@ -31,7 +31,7 @@ impl World {
         path
     }
 
-    /// A name that no database has.
+    /// A database name that does not exist.
     fn target(&self, stem: &str) -> Database {
         let made = self.database(stem, "");
         let name = made.name().to_owned();
@@ -39,7 +39,7 @@ impl World {
         Database::expected(&self.server, &name)
     }
 
-    /// What the maintenance database holds.
+    /// The contents of the maintenance database.
     fn in_postgres(&self) -> String {
         ask(
             &self.server,
@@ -86,7 +86,7 @@ fn whatever_comes_first_goes_into_the_database_that_is_made() {
 }
 
 #[test]
-fn what_is_refused_has_changed_nothing() {
+fn a_refused_restore_has_changed_nothing() {
     let world = World::new();
     let role = format!("rt_refused_{}", std::process::id());
     let comment = "COMMENT ON SCHEMA public IS 'rt refused';\n";
@@ -148,14 +148,14 @@ fn a_dump_that_makes_another_database_is_refused_before_it_does() {
     let output = world.restore(to.name(), &["--create"], &dump).output().unwrap();
     assert_fails(&output, 11, &["the dump was made with -C", from.name(), "--to postgres"]);
     assert_eq!(relations(&from), "1");
-    // Under its own name it is the one that was asked for.
+    // Under its own name, it is the requested database.
     assert_done(&world.restore(from.name(), &["--create"], &dump).output().unwrap());
     assert_done(&world.restore("postgres", &[], &dump).output().unwrap());
     assert_eq!((relations(&from), world.in_postgres()), ("1".to_owned(), "0\n0".to_owned()));
 }
 
 #[test]
-fn a_restore_that_fails_says_how_to_remove_what_it_made() {
+fn a_failed_restore_says_how_to_remove_the_database() {
     let world = World::new();
     let dump = world.written("fails.sql", &of_database(&format!("{CLERK}SELECT 1/0;\n")));
     let made = world.target("rt_fails");
@@ -169,7 +169,7 @@ fn a_restore_that_fails_says_how_to_remove_what_it_made() {
 }
 
 #[test]
-fn one_transaction_takes_roles_of_any_name() {
+fn a_single_transaction_accepts_roles_of_any_name() {
     let world = World::new();
     let role = format!("\"rt CREATE TABLESPACE {}\"", std::process::id());
     let dump = world.written("roles.sql", &of_globals(&format!("CREATE ROLE {role};\nDROP ROLE {role};\n")));

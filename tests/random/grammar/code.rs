@@ -24,7 +24,7 @@ const ATTRIBUTES: &[&str] = &[
     "CALLED ON NULL INPUT",
 ];
 
-/// What CREATE FUNCTION says of its arguments, and what the outside needs to know.
+/// The arguments in CREATE FUNCTION, and what others need to know about them.
 struct Signature {
     written: String,
     types: Vec<Type>,
@@ -54,7 +54,7 @@ fn signature(w: &mut World, can_default: bool) -> Signature {
     Signature { written: written.join(", "), types, scope }
 }
 
-/// Any type, a row of a table or a view among them.
+/// Any type, including rows of tables and views.
 fn argument_type(w: &mut World) -> Type {
     if w.chance(20)
         && let Some(r) = w.relation("rpvmf")
@@ -185,7 +185,7 @@ pub(super) fn function(w: &mut World) {
     }
 }
 
-/// Its body is parsed when it is made, and so depends on what it mentions.
+/// Its body is parsed on creation, and so depends on what it mentions.
 pub(super) fn atomic(w: &mut World) {
     let (_, _, name) = w.place("function");
     let s = signature(w, w.major >= 14);

@@ -1,4 +1,4 @@
-//! Constraints that are added to tables: keys, exclusions, checks and foreign keys.
+//! Constraints added to tables: keys, exclusions, checks and foreign keys.
 
 use super::expression::Place;
 use super::{Column, Relation, World};
@@ -118,7 +118,7 @@ pub(super) fn foreign_key(w: &mut World) {
         }
     }
     if w.major >= 18 && parent.kind == 'r' && w.chance(15) {
-        // Over time: both sides get the columns for it.
+        // Temporal keys: both sides get the columns for them.
         let (a, b, constraint) = (w.fresh("column"), w.fresh("column"), w.shared());
         for (name, what) in [(&parent.name, "PRIMARY KEY"), (&child.name, "UNIQUE")] {
             w.run(format!("ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {a} int4range, ADD COLUMN IF NOT EXISTS {b} daterange"));

@@ -1,9 +1,9 @@
-//! Expressions over the columns in scope, each of a known type.
+//! Expressions over the columns in scope, each with a known type.
 
 use super::types::Type;
 use super::{Column, Relation, World};
 
-/// What an expression may contain where it stands.
+/// What an expression may contain in its context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// An index or a generated column: immutable functions only.
@@ -33,7 +33,7 @@ impl Relation {
 }
 
 impl World {
-    /// A constant, with its type said.
+    /// A constant with an explicit type.
     pub(super) fn constant(&mut self, of: &Type) -> String {
         let value = if self.chance(20) { "NULL".to_owned() } else { self.value_literal(of) };
         format!("{value}::{}", of.sql)
@@ -44,7 +44,7 @@ impl World {
         self.pick(&all)
     }
 
-    /// A call of one of our functions, its arguments columns where types agree.
+    /// A call of one of our functions, with columns as arguments where types match.
     pub(super) fn call(&mut self, scope: &[Column], place: Place) -> Option<(String, Type)> {
         let fit: Vec<_> = self
             .routines
@@ -140,7 +140,7 @@ impl World {
         }
     }
 
-    /// A check that rows pass, whatever else it mentions.
+    /// A check that rows satisfy, whatever else it mentions.
     pub(super) fn lenient(&mut self, scope: &[Column]) -> String {
         let condition = self.condition(scope, Place::Volatile);
         format!("({condition}) IS NOT NULL OR true")

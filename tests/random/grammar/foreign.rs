@@ -38,7 +38,7 @@ pub(super) fn server(w: &mut World) {
     w.servers.push(name);
 }
 
-/// A wrapper that knows how to connect, and a server that a subscription can name.
+/// A wrapper that can connect, and a server that a subscription can use.
 pub(super) fn connecting_server(w: &mut World) {
     let schema = w.schema();
     let (wrapper, server) = (w.fresh("wrapper"), w.fresh("server"));

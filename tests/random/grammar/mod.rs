@@ -1,7 +1,7 @@
-//! A grammar of databases: statements drawn at random, most of which succeed.
+//! A grammar of databases: randomly drawn statements, most of which succeed.
 //!
-//! The generator never asks the server. It remembers what it has made, takes it that all of that
-//! succeeded, and builds on it, so that whatever depends on a failed statement fails too.
+//! The generator never asks the server. It remembers what it has created, assumes that all of that
+//! succeeded, and builds on it, so anything that depends on a failed statement fails, too.
 
 mod code;
 mod constraints;
@@ -31,7 +31,7 @@ pub(crate) use names::{literal, quoted};
 use partitions::Partitioning;
 use types::Type;
 
-/// One statement (or some that belong together), and which rule of the grammar made it.
+/// One statement (or some that belong together), and the rule of the grammar that produced it.
 #[derive(Debug, Clone)]
 pub(crate) struct Statement {
     pub(crate) kind: &'static str,
@@ -41,7 +41,7 @@ pub(crate) struct Statement {
 /// A column of a table, a view or a function's result.
 #[derive(Debug, Clone)]
 struct Column {
-    /// Quoted; behind `NEW.` and the like it is any expression.
+    /// Quoted; after `NEW.` and the like it can be any expression.
     name: String,
     of: Type,
     is_generated: bool,
@@ -61,7 +61,7 @@ struct Relation {
     /// Primary and unique keys.
     keys: Vec<Vec<Column>>,
     partitioning: Option<Partitioning>,
-    /// It is a partition, a child or typed, or has such: then some changes are forbidden.
+    /// It is a partition, a child or typed, or has such: then some changes are not allowed.
     is_bound: bool,
 }
 
@@ -69,7 +69,7 @@ struct Relation {
 #[derive(Debug, Clone)]
 struct Routine {
     name: String,
-    /// `FUNCTION name(types)`, as COMMENT ON and GRANT take it.
+    /// `FUNCTION name(types)`, as COMMENT ON and GRANT expect it.
     identity: String,
     arguments: Vec<Type>,
     returns: Type,
@@ -77,7 +77,7 @@ struct Routine {
     is_immutable: bool,
 }
 
-/// How to speak of an object in COMMENT ON, ALTER … OWNER TO and GRANT … ON.
+/// How to name an object in COMMENT ON, ALTER … OWNER TO and GRANT … ON.
 #[derive(Debug, Clone)]
 struct Handle {
     comment: Option<String>,
@@ -85,7 +85,7 @@ struct Handle {
     grant: Option<(String, &'static [&'static str])>,
 }
 
-/// What has been made so far.
+/// What has been created so far.
 pub(crate) struct World {
     rng: StdRng,
     major: u32,
@@ -108,7 +108,7 @@ pub(crate) struct World {
     configurations: Vec<String>,
     wrappers: Vec<String>,
     servers: Vec<String>,
-    /// A server that subscriptions can be made with, from version 19 on.
+    /// A server that can be used for subscriptions, from version 19 on.
     connecting_server: Option<String>,
     table_methods: Vec<String>,
     extensions: Vec<&'static str>,
@@ -116,7 +116,7 @@ pub(crate) struct World {
     handles: Vec<Handle>,
 }
 
-/// A rule: its name, how often it is drawn, the first major that has it, and itself.
+/// A rule: its name, how often it is drawn, the first major version that supports it, and its function.
 type Rule = (&'static str, u32, u32, fn(&mut World));
 
 const RULES: &[Rule] = &[
@@ -182,7 +182,7 @@ const RULES: &[Rule] = &[
     ("database setting", 1, 0, privileges::database),
 ];
 
-/// What one seed stands for on one major.
+/// The database drawn from one seed for one major version.
 pub(crate) struct Plan {
     pub(crate) statements: Vec<Statement>,
     /// Names of relations and schemas, for patterns.
@@ -190,13 +190,13 @@ pub(crate) struct Plan {
     pub(crate) schemas: Vec<String>,
 }
 
-/// The names of the rules that a server of that major can follow.
+/// The names of the rules for a server of that major version.
 pub(crate) fn kinds(major: u32) -> Vec<&'static str> {
     RULES.iter().filter(|rule| rule.2 <= major).map(|rule| rule.0).collect()
 }
 
-/// Draws a database: each rule once in random order, then `draws` more by weight. The roles and
-/// the tablespace exist, their names are quoted.
+/// Draws a database: each rule once in random order, then `draws` more by weight. The roles and the
+/// tablespace exist, and their names are quoted.
 pub(crate) fn draw(seed: u64, major: u32, draws: usize, roles: &[String], tablespace: &str) -> Plan {
     let mut world = World::new(seed, major, roles, tablespace);
     for rule in [relations::schema, types::enumeration, code::function, tables::table, tables::table] {
@@ -211,7 +211,7 @@ pub(crate) fn draw(seed: u64, major: u32, draws: usize, roles: &[String], tables
     for _ in 0..draws {
         order.push(weights[world.below(weights.len())]);
     }
-    // Privileges and comments have little to say about an empty database.
+    // Privileges and comments are of little use in an empty database.
     let late = ["comment", "grant", "revoke", "column grant", "owner", "twist", "rename or move"];
     order[..rules.len()].sort_by_key(|rule| late.contains(&rule.0));
     for rule in order {
@@ -273,12 +273,12 @@ impl World {
         of[self.below(of.len())].clone()
     }
 
-    /// `text` with that chance, else nothing.
+    /// `text` with that probability, or nothing.
     fn maybe<'a>(&mut self, percent: usize, text: &'a str) -> &'a str {
         if self.chance(percent) { text } else { "" }
     }
 
-    /// Some of them, in random order, and at least one.
+    /// A random selection, in random order, with at least one item.
     fn some<T: Clone>(&mut self, of: &[T], most: usize) -> Vec<T> {
         let mut all = of.to_vec();
         all.shuffle(&mut self.rng);
@@ -322,7 +322,7 @@ impl World {
         self.handles.push(Handle { comment: Some(comment.to_owned()), owner: None, grant: None });
     }
 
-    /// Options of a list, some of them, joined by commas.
+    /// A random selection of options, joined by commas.
     fn options(&mut self, of: &[&str]) -> String {
         self.some(of, 3).join(", ")
     }

@@ -1,4 +1,4 @@
-//! Names that hurt, and plain ones.
+//! Difficult names, and plain ones.
 
 use super::World;
 
@@ -59,7 +59,7 @@ const ODD: &[&str] = &[
     "ääääääääääääääääääääääääääääääx",
 ];
 
-/// Any identifier in quotes, needed or not.
+/// Quotes any identifier, whether needed or not.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -70,7 +70,7 @@ pub(crate) fn literal(text: &str) -> String {
 }
 
 impl World {
-    /// A quoted name which nothing else in that space of names has.
+    /// A quoted name that is unique within that namespace.
     pub(super) fn fresh(&mut self, space: &str) -> String {
         let mut name = String::new();
         for attempt in 0..20 {
@@ -85,13 +85,13 @@ impl World {
         quoted(&name)
     }
 
-    /// A quoted name that others may well have too.
+    /// A quoted name that other objects may also have.
     pub(super) fn shared(&mut self) -> String {
         let name = if self.chance(75) { self.pick(PLAIN) } else { self.pick(ODD) };
         quoted(name)
     }
 
-    /// A schema and a fresh name in it, apart and together.
+    /// A schema and an unused name in it, separately and joined.
     pub(super) fn place(&mut self, space: &str) -> (String, String, String) {
         let schema = self.schema();
         let bare = self.fresh(&format!("{space} {schema}"));

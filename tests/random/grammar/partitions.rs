@@ -1,9 +1,9 @@
-//! Partitioned tables and what they consist of.
+//! Partitioned tables and their partitions.
 
 use super::types::Type;
 use super::{Column, Relation, World, literal};
 
-/// How a table is partitioned, and how much of that is taken.
+/// How a table is partitioned, and which bounds are used.
 #[derive(Debug, Clone)]
 pub(super) struct Partitioning {
     pub(super) column: Column,
@@ -12,7 +12,7 @@ pub(super) struct Partitioning {
     has_default: bool,
 }
 
-/// `PARTITION BY …` over one of the columns; the columns are given a fit one if need be.
+/// `PARTITION BY …` over one of the columns; a suitable one is added if necessary.
 fn partition_by(w: &mut World, columns: &[Column]) -> Option<(Partitioning, String)> {
     let fit: Vec<Column> = columns
         .iter()
@@ -54,7 +54,7 @@ pub(super) fn partitioned(w: &mut World) {
     let not_null = w.maybe(30, " NOT NULL");
     written.insert(place, format!("{} {}{not_null}", key.name, key.of.sql));
     columns.insert(place, key);
-    // A generated column must not precede what it is made of, and an earlier one never does.
+    // A generated column must not precede the columns that it uses, and an earlier column never does.
     if w.chance(30) {
         written.push(w.check(&name, &columns));
     }
@@ -97,7 +97,7 @@ pub(super) fn partition(w: &mut World) {
         return;
     }
     if w.chance(35) {
-        // Attached later, its columns in another order, some dropped.
+        // Attached later, with its columns in another order, and some dropped.
         columns = w.some(&columns, columns.len());
         let missing: Vec<Column> =
             parent.columns.iter().filter(|c| !columns.iter().any(|x| x.name == c.name)).cloned().collect();
@@ -164,7 +164,7 @@ pub(super) fn partition(w: &mut World) {
     w.remember(relation);
 }
 
-/// A bound that is free yet, and takes it.
+/// Picks an unused bound, and marks it as used.
 fn bound(w: &mut World, parent: &Relation) -> Option<String> {
     let mut p = parent.partitioning.clone()?;
     let number = p.next;

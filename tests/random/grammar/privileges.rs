@@ -1,4 +1,4 @@
-//! Comments, owners, and who may do what.
+//! Comments, owners and privileges.
 
 use super::{Handle, World, literal};
 
@@ -15,7 +15,7 @@ impl World {
         if self.chance(20) { "PUBLIC".to_owned() } else { self.role() }
     }
 
-    /// A grant or a revoke of some of its privileges.
+    /// A grant or revoke of some of these privileges.
     fn privileges_on(&mut self, of: &'static [&'static str]) -> String {
         let list = self.some(of, 3);
         if list.contains(&"ALL") { "ALL".to_owned() } else { list.join(", ") }
@@ -66,10 +66,11 @@ pub(super) fn revoke(w: &mut World) {
     w.run(format!("REVOKE {option}{list} ON {target} FROM {from} CASCADE"));
 }
 
-/// A chain: one role grants what it was given.
+/// A chain: one role grants what it was granted.
 pub(super) fn grant_by_another(w: &mut World) {
     let Some((target, of)) = w.any(|h| h.grant.is_some()).and_then(|h| h.grant) else { return };
-    // From 17 on pg_dump's own text for that is no SQL ("SET SESSION AUTHORIZATION role60001(null)").
+    // From 17 on, pg_dump's own text for that is not valid SQL ("SET SESSION AUTHORIZATION
+    // role60001(null)").
     if target.starts_with("LARGE OBJECT") {
         return;
     }
@@ -130,7 +131,7 @@ pub(super) fn default(w: &mut World) {
     w.run(format!("ALTER DEFAULT PRIVILEGES FOR ROLE {role}{schema} {sql}"));
 }
 
-/// What belongs to the database itself, and shows with `-C` only.
+/// What belongs to the database itself, and is only dumped with `-C`.
 pub(super) fn database(w: &mut World) {
     let role = w.role();
     let setting = w.pick(&[

@@ -1,4 +1,4 @@
-//! Schemas, sequences, and what hangs on relations: rules, triggers, policies, statistics.
+//! Schemas, sequences, and objects attached to relations: rules, triggers, policies, statistics.
 
 use super::expression::Place;
 use super::{Column, World};
@@ -195,7 +195,7 @@ pub(super) fn statistics(w: &mut World) {
     }
 }
 
-/// Only from version 18 on do dumps hold what it finds out.
+/// Dumps contain its results only from version 18 on.
 pub(super) fn analyze(w: &mut World) {
     let Some(r) = w.relation("rpmf") else { return };
     w.run(format!("ANALYZE {}", r.name));

@@ -63,7 +63,7 @@ pub(super) fn publication(w: &mut World) {
     w.handle(&identity, &identity, &[]);
 }
 
-/// FOR ALL TABLES, and what version 19 can say besides.
+/// FOR ALL TABLES, and the additional forms of version 19.
 fn everything(w: &mut World) -> Vec<String> {
     let mut tables = "ALL TABLES".to_owned();
     if w.major < 19 {

@@ -26,7 +26,7 @@ pub(super) fn insert(w: &mut World) {
             .collect();
         rows.push(format!("({})", values.join(", ")));
     }
-    // As a replica neither foreign keys nor triggers stand in the way.
+    // In replica mode, neither foreign keys nor triggers interfere.
     w.run(format!(
         "SET session_replication_role = replica \\; INSERT INTO {} ({}) VALUES {} \\; RESET session_replication_role",
         r.name, names.join(", "), rows.join(", ")

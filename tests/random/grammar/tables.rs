@@ -54,7 +54,7 @@ impl World {
         words.join(" ")
     }
 
-    /// A column and how it is written in CREATE TABLE.
+    /// A column, and its definition in CREATE TABLE.
     fn column(&mut self, others: &[Column], is_partitioned: bool) -> (Column, String) {
         let name = self.column_name(others);
         if self.chance(6) && !is_partitioned {
@@ -130,7 +130,7 @@ impl World {
         (columns, written)
     }
 
-    /// A named check, as it stands inside of CREATE TABLE.
+    /// A named check, as written in CREATE TABLE.
     pub(super) fn check(&mut self, table: &str, columns: &[Column]) -> String {
         let base: Vec<Column> = columns.iter().filter(|c| !c.is_generated).cloned().collect();
         let condition = self.lenient(&base);
@@ -166,7 +166,7 @@ impl World {
         sql
     }
 
-    /// Remembers a new table, with its columns, as something to comment on, own and grant.
+    /// Remembers a new table with its columns, as something to comment on, own and grant.
     pub(super) fn remember(&mut self, relation: Relation) {
         let name = relation.name.clone();
         let what = match relation.kind {
@@ -260,7 +260,7 @@ pub(super) fn child(w: &mut World) {
         return;
     }
     let mut parents = w.some(&fit, 2);
-    // Columns of one name but of different types cannot be merged.
+    // Columns with the same name but different types cannot be merged.
     if parents.len() == 2 {
         let clashes = parents[0].columns.iter().any(|a| parents[1].columns.iter().any(|b| a.name == b.name));
         if clashes {

@@ -1,4 +1,4 @@
-//! Changes that make old objects depend on newer ones, in loops if they can.
+//! Changes that make old objects depend on newer ones, if possible in loops.
 
 use super::expression::Place;
 use super::types::{Shape, Type};
@@ -53,7 +53,7 @@ pub(super) fn rename(w: &mut World) {
     }
 }
 
-/// Types and handles that speak of the old name would fail from now on: they are forgotten.
+/// Types and references that use the old name would fail from now on, so they are forgotten.
 fn moved(w: &mut World, old: &Relation, schema: String, bare: String) {
     let name = format!("{schema}.{bare}");
     w.handles.retain(|h| {
@@ -74,7 +74,7 @@ fn over_rows(w: &mut World, r: &Relation, returns: &Type) -> Routine {
     let (_, _, name) = w.place("function");
     let identity = format!("FUNCTION {name}({})", r.name);
     let sql = if w.major >= 14 && w.chance(50) {
-        // The planner may call it, within pg_dump's read-only transaction even.
+        // The planner may call it, even within pg_dump's read-only transaction.
         let (expression, _) = w.scalar(&[], Place::Immutable);
         format!(
             "BEGIN ATOMIC SELECT CASE WHEN ({expression}) IS NULL THEN NULL::{0} ELSE NULL::{0} END; END",
@@ -123,7 +123,7 @@ pub(super) fn twist(w: &mut World) {
             w.comment_only(&format!("CONSTRAINT {constraint} ON {}", r.name));
         }
         2 => {
-            // A view and a function that need each other.
+            // A view and a function that depend on each other.
             let Some(v) = w.relation("v") else { return };
             let f = over_rows(w, &v, &Type::boolean());
             let nulls: Vec<String> =
@@ -137,7 +137,7 @@ pub(super) fn twist(w: &mut World) {
             ));
         }
         3 => {
-            // A function's body replaced by one that needs a younger object.
+            // A function whose body is replaced by one that needs a newer object.
             let fit: Vec<Routine> =
                 w.routines.iter().filter(|f| f.arguments.is_empty() && !f.is_set).cloned().collect();
             if fit.is_empty() || w.major < 14 {
@@ -190,7 +190,7 @@ pub(super) fn twist(w: &mut World) {
             w.comment_only(&format!("CONSTRAINT {constraint} ON DOMAIN {}", of.sql));
         }
         7 => {
-            // A table's default that asks a view of that table.
+            // A table whose default queries a view of that table.
             let (schema, bare, view) = w.place("relation");
             w.run(format!("CREATE VIEW {view} AS SELECT {} FROM {}", column.name, r.name));
             let relation =
@@ -227,7 +227,7 @@ pub(super) fn twist(w: &mut World) {
             }
         }
         9 => {
-            // A materialised view that needs a key, and what needs it.
+            // A materialised view that needs a key, and what depends on it.
             if r.keys.is_empty() {
                 return;
             }
@@ -247,7 +247,7 @@ pub(super) fn twist(w: &mut World) {
             }
         }
         _ => {
-            // A policy or a rule that asks a function over the same table's rows.
+            // A policy or a rule that uses a function over the rows of the same table.
             let f = over_rows(w, &r, &Type::boolean());
             let name = w.shared();
             w.run(format!("CREATE POLICY {name} ON {} USING ({}({}.*))", r.name, f.name, r.bare));

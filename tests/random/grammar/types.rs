@@ -2,12 +2,12 @@
 
 use super::{Column, Relation, World, literal};
 
-/// A type as it is written, and what its values look like.
+/// A type as written, and how to make values of it.
 #[derive(Debug, Clone)]
 pub(super) struct Type {
     pub(super) sql: String,
     pub(super) shape: Shape,
-    /// Has a default btree operator class.
+    /// Whether it has a default btree operator class.
     pub(super) is_ordered: bool,
 }
 
@@ -49,7 +49,7 @@ const DATES: &[&str] = &["2024-02-29", "infinity", "0044-03-15 BC", "1999-12-31"
 const TIMES: &[&str] =
     &["2024-01-01 00:00:00.123456", "-infinity", "1969-07-20 20:17:40", "1883-11-18 12:00:00"];
 
-/// Name, values, whether it is ordered.
+/// Name, values, and whether it is ordered.
 const BASE: &[(&str, &[&str], bool)] = &[
     ("integer", INTS, true),
     ("integer", INTS, true),
@@ -137,7 +137,7 @@ impl Type {
 }
 
 impl World {
-    /// A type that any column may have; one the database defines if there are some.
+    /// A type for any column; one defined in the database, if there are any.
     pub(super) fn a_type(&mut self) -> Type {
         if self.chance(30) && !self.types.is_empty() {
             let all = self.types.clone();
@@ -278,7 +278,7 @@ pub(super) fn composite(w: &mut World) {
     let shapes = columns.iter().map(|c| c.of.shape.clone()).collect();
     w.types.push(Type::new(name.clone(), Shape::Row(shapes), false));
     if w.chance(60) && !columns.is_empty() {
-        // Typed tables and function results are made of it.
+        // Typed tables and function results use it.
         w.relations.push(Relation::new(schema, bare, columns, 'c'));
     }
 }
@@ -313,7 +313,7 @@ pub(super) fn range(w: &mut World) {
     }
 }
 
-/// A type with functions of its own, which are those of `text`.
+/// A type with its own functions, which are those of `text`.
 pub(super) fn base(w: &mut World) {
     let (_, _, name) = w.place("type");
     let (schema, _, input) = w.place("function");
@@ -405,7 +405,7 @@ pub(super) fn extension(w: &mut World) {
         "ltree" => w.types.push(Type::new(format!("{schema}.ltree"), Shape::Samples(&["a.b", ""]), true)),
         _ => {}
     }
-    // A privilege on a member is dumped only where it differs from the initial one.
+    // A privilege on a member is only dumped if it differs from the initial one.
     if name == "citext" && w.chance(50) {
         let role = w.role();
         w.run(format!(

@@ -1,4 +1,4 @@
-//! Views and materialised views, over whatever there is.
+//! Views and materialised views over existing relations.
 
 use super::expression::Place;
 use super::types::Type;
@@ -11,7 +11,7 @@ pub(super) struct Query {
 }
 
 impl World {
-    /// A select list: expressions with names of their own.
+    /// A select list: expressions with their own names.
     fn select_list(&mut self, scope: &[Column], count: usize) -> (String, Vec<Column>) {
         let mut columns = Vec::new();
         let mut list = Vec::new();
@@ -40,7 +40,7 @@ impl World {
         let scope: Vec<Column> = r.columns.iter().map(|c| c.behind("q")).collect();
         match form {
             0 if !r.keys.is_empty() => {
-                // Stands only while the key does: the view depends on the constraint.
+                // Valid only as long as the key exists: the view depends on the constraint.
                 let key = self.pick(&r.keys);
                 let by: Vec<String> = key.iter().map(|c| format!("q.{}", c.name)).collect();
                 let columns: Vec<Column> = r.columns.clone();

@@ -1,4 +1,4 @@
-//! Leaves no pending upload behind: its parts would be paid for, and seen by nobody.
+//! Makes sure that no pending upload is left behind: its parts would cost money, and stay unnoticed.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::PendingUpload;
 use crate::storage::s3::{Bucket, RequestClass, S3Failure};
 
-/// A pending upload of our key that is older than this belongs to no run that lives.
+/// A pending upload of our key older than this does not belong to a run in progress.
 const STALE_AGE: TimeDelta = TimeDelta::hours(24);
 
-/// How often to abort an upload whose parts keep coming in.
+/// How many times to abort an upload whose parts are still arriving.
 const ABORT_ROUNDS: u32 = 5;
 
-/// What an upload has left in the storage so far. Dropping it aborts that, as well as can be done without
-/// waiting.
+/// What an upload has left in the storage so far. Dropping it aborts the upload as far as that is
+/// possible without waiting.
 pub(super) struct Pending {
     target: Arc<Target>,
     pub(super) upload_id: Option<String>,
-    /// How many requests to create an upload may have made one that we know nothing of.
+    /// How many requests may have created an upload whose id we did not receive.
     pub(super) lost_creates: u32,
 }
 
@@ -29,28 +29,28 @@ impl Pending {
         Pending { target, upload_id: None, lost_creates: 0 }
     }
 
-    /// Removes all traces.
+    /// Aborts everything that is pending.
     pub(super) async fn abort(mut self) -> Result<()> {
         let aborted = match &self.upload_id {
             Some(upload_id) => abort_upload(&self.target.bucket, self.target.key(), upload_id).await,
             None => Ok(()),
         };
-        // Whatever came of it has been told: `Drop` need not try again.
+        // The result has been reported: `Drop` need not try again.
         self.upload_id = None;
         aborted.and(self.abort_lost_creates().await)
     }
 
-    /// The upload is an object now.
+    /// Records that the upload has become an object.
     pub(super) async fn completed(mut self) -> Result<()> {
         self.upload_id = None;
         self.abort_lost_creates().await
     }
 
-    /// Aborts the uploads that were created by requests whose answers were lost.
+    /// Aborts uploads created by requests whose responses were lost.
     ///
-    /// Such an upload shows nothing that would prove it ours. It is taken for ours if it was not there
-    /// before the run, and there are no more of them than answers were lost. Otherwise another run may
-    /// be writing to the same key: then they are named, and left.
+    /// Nothing in such an upload proves that it is ours. It is considered ours if it did not exist
+    /// before the run, and there are no more such uploads than responses were lost. Otherwise another
+    /// run may be writing to the same key: then they are only reported.
     async fn abort_lost_creates(&self) -> Result<()> {
         if self.lost_creates == 0 {
             return Ok(());
@@ -60,10 +60,10 @@ impl Pending {
         let unproven = |cause: String| {
             Error::new(ErrorKind::StorageFailed, self.target.attempted("look for lost multipart uploads of"))
                 .because(cause)
-                .hint("list the bucket's multipart uploads, and abort those of this key")
+                .hint("list the bucket's multipart uploads, and abort those for this key")
         };
         let Some(known) = known_uploads.get() else {
-            return Err(unproven("the storage did not tell which uploads were there before".into()));
+            return Err(unproven("the storage did not report which uploads existed before".into()));
         };
         let pending = bucket
             .pending_uploads_of(key, RequestClass::Cleanup)
@@ -73,7 +73,7 @@ impl Pending {
             |found: &PendingUpload| !known.contains(&found.id) && self.upload_id.as_ref() != Some(&found.id);
         let lost: Vec<_> = pending.into_iter().filter(is_lost).collect();
         if lost.len() > self.lost_creates as usize {
-            return Err(unproven(format!("{} are pending, and not all can be ours", lost.len())));
+            return Err(unproven(format!("{} are pending, but not all of them can be ours", lost.len())));
         }
         for found in lost {
             abort_upload(bucket, key, &found.id).await?;
@@ -85,7 +85,7 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         let Some(upload_id) = self.upload_id.take() else { return };
-        // Without a runtime there is nobody to send the request.
+        // Without a runtime, the request cannot be sent.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let target = Arc::clone(&self.target);
             runtime.spawn(async move {
@@ -97,8 +97,8 @@ impl Drop for Pending {
     }
 }
 
-/// Aborts one upload, and sees that it is gone: a part that is still being taken in when the abort
-/// arrives may outlive it (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>).
+/// Aborts an upload, and checks that it is gone: a part still being received when the abort arrives may
+/// survive it (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>).
 pub(crate) async fn abort_upload(bucket: &Bucket, key: &str, upload_id: &str) -> Result<()> {
     let class = RequestClass::Cleanup;
     let leftover = |failure: S3Failure| {
@@ -106,7 +106,7 @@ pub(crate) async fn abort_upload(bucket: &Bucket, key: &str, upload_id: &str) ->
         let command = abort_command(bucket, key, upload_id);
         Error::new(ErrorKind::StorageFailed, attempted)
             .because(failure)
-            .hint(format!("its parts may be left; to remove them: {command}"))
+            .hint(format!("its parts may remain; to remove them: {command}"))
     };
     let mut rounds = bucket.attempts(class);
     for _ in 0..ABORT_ROUNDS {
@@ -117,20 +117,20 @@ pub(crate) async fn abort_upload(bucket: &Bucket, key: &str, upload_id: &str) ->
         }
         match bucket.has_upload(key, upload_id, class).await {
             Ok(true) => {
-                if !rounds.again("AbortMultipartUpload", "parts are still coming in").await {
+                if !rounds.again("AbortMultipartUpload", "parts are still arriving").await {
                     break;
                 }
             }
             Ok(false) => return Ok(()),
-            // We may not look, and must believe the answer to the abort.
+            // We may not check, and have to trust the response to the abort.
             Err(failure) if failure.is_denied() || failure.is_unsupported() => return Ok(()),
             Err(failure) => return Err(leftover(failure)),
         }
     }
-    Err(leftover(S3Failure::incomplete("the upload is still there after it was aborted")))
+    Err(leftover(S3Failure::incomplete("the upload still exists after it was aborted")))
 }
 
-/// Names what a killed run left, for the operator to remove.
+/// Reports uploads left by killed runs, for the operator to remove.
 pub(super) fn warn_of_stale_uploads(bucket: &Bucket, uploads: &[PendingUpload]) {
     for upload in uploads {
         if upload.initiated.is_some_and(|at| Utc::now() - at > STALE_AGE) {
@@ -143,7 +143,7 @@ pub(super) fn warn_of_stale_uploads(bucket: &Bucket, uploads: &[PendingUpload]) 
     }
 }
 
-/// What an operator types to remove an upload.
+/// The command that removes an upload.
 fn abort_command(bucket: &Bucket, key: &str, upload_id: &str) -> String {
     let mut command = format!(
         "aws s3api abort-multipart-upload --bucket {} --key {} --upload-id {}",

@@ -1,8 +1,8 @@
-//! The one request that publishes, and the proof that it did.
+//! Sends the request that publishes an object, and verifies that it did.
 //!
-//! If its answer is lost, the object may be there or not. Sending the request again need not tell:
-//! some servers then say NoSuchUpload, and `If-None-Match` says 412 because of our own object. So
-//! we look: the object carries a random token that only this run knows.
+//! If the response is lost, the object may or may not exist. Repeating the request does not always tell:
+//! some servers then answer NoSuchUpload, and `If-None-Match` fails with 412 because of our own object.
+//! So we look: the object carries a random token that only this run knows.
 
 use std::sync::Arc;
 
@@ -15,49 +15,47 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::s3::{NewObject, RequestClass, S3Failure, TOKEN_KEY};
 use crate::storage::sink::{Published, with_leftover};
 
-/// An upload that only has to be published.
+/// An upload that is ready to be published.
 pub(super) struct Finished {
     pub(super) target: Arc<Target>,
-    /// A random number that the object carries.
+    /// A random token stored with the object.
     pub(super) token: String,
     pub(super) body: Body,
-    /// The length of the object.
+    /// The size of the object.
     pub(super) bytes: u64,
 }
 
-/// Where the bytes are.
 pub(super) enum Body {
-    /// Still here, for one PutObject.
+    /// In memory, for one PutObject.
     Whole(Bytes),
     /// In the storage, as the parts of this upload.
     Parts { upload_id: String, parts: Vec<CompletedPart> },
 }
 
-/// What is at the key.
 #[derive(Debug)]
 enum AtKey {
-    /// Our object, whole.
+    /// Our object, complete.
     Ours,
-    /// Our object by its token, but of another length.
+    /// An object with our token, but this other size.
     Damaged(i64),
-    /// Somebody else's object.
+    /// Another object.
     Theirs,
-    /// Nothing.
+    /// No object.
     Nothing,
-    /// The storage does not say.
+    /// The storage does not tell.
     Unknown,
 }
 
-/// What one attempt came to.
+/// The result of one attempt.
 enum Attempt {
     Published,
-    /// No use in trying again.
+    /// Another attempt would not help.
     Refused(Error),
-    /// Perhaps the next attempt succeeds.
+    /// Another attempt may succeed.
     Failed(S3Failure),
 }
 
-/// Publishes the upload; whatever fails is cleaned up.
+/// Publishes the upload, or cleans up if that fails.
 pub(super) async fn commit(finished: Finished, pending: Pending) -> Result<Published> {
     match finished.try_to_publish().await {
         Ok(()) => {
@@ -70,13 +68,13 @@ pub(super) async fn commit(finished: Finished, pending: Pending) -> Result<Publi
     }
 }
 
-/// Why the last attempt failed, and whether an earlier one may have succeeded after all.
+/// Why the last attempt failed, and whether an earlier one may have succeeded.
 struct Failed {
     error: Error,
     in_doubt: bool,
 }
 
-/// Cleans up, and only then looks for the last time: after the abort nothing can change any more.
+/// Cleans up, and only then looks for the last time: nothing can change after the abort.
 async fn conclude(finished: &Finished, pending: Pending, failed: Failed) -> Result<Published> {
     let aborted = pending.abort().await;
     if !failed.in_doubt {
@@ -90,7 +88,7 @@ async fn conclude(finished: &Finished, pending: Pending, failed: Failed) -> Resu
             let attempted = target.attempted("learn whether the dump was published as");
             let error = Error::new(ErrorKind::OutcomeUnknown, attempted)
                 .because(failed.error)
-                .and_hint(format!("look whether {} is there, and verify it", target.location));
+                .and_hint(format!("check whether {} exists, and verify it", target.location));
             Err(with_leftover(error, aborted))
         }
     }
@@ -104,7 +102,7 @@ impl Finished {
     async fn try_to_publish(&self) -> Result<(), Failed> {
         let target = &self.target;
         let refused = |error| Failed { error, in_doubt: false };
-        // Some servers take no notice of conditions, and for them this is the last moment to look.
+        // Some servers ignore conditions; for them this is the last moment to look.
         if !target.options.overwrite && matches!(self.look().await, AtKey::Theirs) {
             return Err(refused(target.key_exists()));
         }
@@ -115,7 +113,7 @@ impl Finished {
             match commit.try_once().await {
                 Attempt::Published => return Ok(()),
                 Attempt::Refused(error) => return Err(refused(error)),
-                // Others refuse what they don't know: then the look above must do.
+                // Others reject what they don't know; then the check above must suffice.
                 Attempt::Failed(failure) if failure.is_unsupported() && commit.object.is_only_if_new() => {
                     target.bucket.warnings().warn(
                         "the storage does not support conditional writes: another run could overwrite the dump",
@@ -132,17 +130,17 @@ impl Finished {
         }
     }
 
-    /// Reads the size again. A storage that does not let us look is believed: it said success.
+    /// Reads the size again. If the storage does not let us look, its success response is trusted.
     async fn confirm(&self) -> Attempt {
         match self.look().await {
             AtKey::Damaged(length) => Attempt::Refused(self.damaged(length)),
             AtKey::Nothing | AtKey::Theirs => {
-                // A listing that lags behind, or somebody who has just overwritten it.
+                // A listing that lags behind, or another process has just overwritten it.
                 let location = &self.target.location;
                 self.target
                     .bucket
                     .warnings()
-                    .warn(format_args!("{location} does not show what was just published there"));
+                    .warn(format_args!("{location} does not show the object just published there"));
                 Attempt::Published
             }
             AtKey::Ours | AtKey::Unknown => Attempt::Published,
@@ -151,7 +149,7 @@ impl Finished {
 
     fn damaged(&self, length: i64) -> Error {
         Error::new(ErrorKind::StorageFailed, self.target.attempted("publish"))
-            .because(format!("the storage holds {length} bytes of the {} that it was given", self.bytes))
+            .because(format!("the storage has {length} bytes of the {} that were sent", self.bytes))
             .hint("do not rely on this object")
     }
 
@@ -167,18 +165,18 @@ impl Finished {
             }
             Ok(None) => AtKey::Nothing,
             Err(failure) => {
-                tracing::debug!(%failure, "the storage does not say what is at the key");
+                tracing::debug!(%failure, "cannot find out what is at the key");
                 AtKey::Unknown
             }
         }
     }
 }
 
-/// The last request, in all its attempts.
+/// The final request, with retries.
 struct Commit<'a> {
     finished: &'a Finished,
     object: NewObject,
-    /// Whether an attempt that failed may have succeeded.
+    /// Whether a failed attempt may have succeeded.
     in_doubt: bool,
 }
 
@@ -196,7 +194,7 @@ impl Commit<'_> {
             Err(failure) => failure,
         };
         self.in_doubt |= failure.is_ambiguous();
-        // The answers that our own earlier success can cause, and those that say nothing.
+        // Responses that our own earlier success can cause, and those that prove nothing.
         if failure.is_ambiguous() || failure.is_precondition_failed() || failure.is_no_such_upload() {
             match self.finished.look().await {
                 AtKey::Ours => return Attempt::Published,

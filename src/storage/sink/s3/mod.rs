@@ -1,13 +1,14 @@
-//! An object in S3, or in what speaks its language.
+//! Stores a dump as an object in S3 or compatible storage.
 //!
-//! A dump of one part or less is one PutObject. A longer one is a multipart upload: parts are
-//! gathered whole in memory, so that each can be sent again, and a few are under way at a time.
-//! The object appears with the answer to CompleteMultipartUpload, and not before.
+//! A dump of at most one part is sent with one PutObject. A longer one is a multipart upload: parts are
+//! collected in memory, so that each can be sent again, and a few are sent concurrently. The object
+//! appears with the response to CompleteMultipartUpload, and not earlier.
 //!
-//! **Memory** is at most `(parts under way + 1) × part size`; as parts grow, fewer are under way,
-//! so that the product stays under [`ObjectOptions::memory_bytes`] as long as two parts do.
+//! **Memory** is at most `(concurrent parts + 1) × part size`; as parts grow, fewer are sent
+//! concurrently, so that the product stays below [`ObjectOptions::memory_bytes`] as long as two parts
+//! do.
 //!
-//! `upload` sends parts, `commit` publishes, `cleanup` leaves nothing behind.
+//! `upload` sends parts, `commit` publishes, `cleanup` makes sure that nothing is left behind.
 
 mod cleanup;
 mod commit;
@@ -26,36 +27,36 @@ pub(crate) use cleanup::abort_upload;
 use target::Target;
 use upload::S3Upload;
 
-/// An object to be.
+/// A new object in S3.
 #[derive(Clone)]
 pub struct S3Sink {
     target: Arc<Target>,
 }
 
 impl S3Sink {
-    /// Reads the environment and the profile, and makes a client. Sends nothing to the storage.
+    /// Creates a client from the environment and the profile. Sends nothing to the storage.
     ///
     /// # Errors
-    /// `Usage` if the endpoint is no URL, or if there is no region.
+    /// `Usage`, if the endpoint is not a URL, or there is no region.
     pub async fn new(location: S3Location, options: S3Options) -> Result<Self> {
         let bucket = Bucket::connect(&location.bucket, &options.connection).await?;
         Ok(S3Sink::in_bucket(bucket, location, options.object))
     }
 
-    /// The same in a bucket that we are connected to.
+    /// A sink in a bucket with an existing client.
     pub(crate) fn in_bucket(bucket: Bucket, location: S3Location, options: ObjectOptions) -> Self {
         S3Sink { target: Arc::new(Target { bucket, location, options, known_uploads: OnceLock::new() }) }
     }
 
-    /// Asks for the pending uploads of this key. The answer has a body, and so, unlike that of a
-    /// HEAD, names what is wrong with the key, the bucket, the region or the clock.
+    /// Lists the pending uploads of this key. Unlike that of a HEAD, the response has a body, and so
+    /// tells what is wrong with the key, the bucket, the region or the clock.
     async fn check_access(&self) -> Result<Access> {
         let Target { bucket, known_uploads, .. } = &*self.target;
         match bucket.pending_uploads_of(self.target.key(), RequestClass::Ordinary).await {
             Ok(uploads) => {
                 cleanup::warn_of_stale_uploads(bucket, &uploads);
                 let ids = uploads.into_iter().map(|upload| upload.id).collect();
-                // Set by an earlier preflight already: what was known then is what matters.
+                // Already set by an earlier preflight, whose answer is the relevant one.
                 let _ = known_uploads.set(ids);
                 Ok(Access::Proven)
             }
@@ -64,13 +65,13 @@ impl S3Sink {
         }
     }
 
-    /// Looks whether the key is free.
+    /// Checks whether the key is free.
     async fn check_key(&self) -> Result<Access> {
         match self.target.bucket.head(self.target.key(), RequestClass::Ordinary).await {
             Ok(Some(_)) if self.target.options.overwrite => Ok(Access::Proven),
             Ok(Some(_)) => Err(self.target.key_exists()),
             Ok(None) => Ok(Access::Proven),
-            // Without s3:ListBucket, AWS answers 403 for a key that is free.
+            // Without s3:ListBucket, AWS returns 403 for a free key.
             Err(failure) if failure.is_denied() => Ok(Access::Unproven(failure)),
             Err(failure) => Err(self.unreachable(failure)),
         }
@@ -81,7 +82,7 @@ impl S3Sink {
     }
 }
 
-/// Whether an answer proved that we are let in.
+/// Whether a response proved that we have access.
 enum Access {
     Proven,
     Unproven(S3Failure),
@@ -108,13 +109,13 @@ impl Sink for S3Sink {
             match (self.check_key().await?, listing) {
                 (Access::Proven, _) => Ok(()),
                 (Access::Unproven(_), Access::Proven) => {
-                    tracing::debug!("the storage does not say whether the key is free");
+                    tracing::debug!("cannot find out whether the key is free");
                     Ok(())
                 }
-                // All questions were refused: then only an attempt to write tells a writer with
-                // few rights from somebody without any.
+                // Everything was denied: only an attempt to write distinguishes a writer with few
+                // permissions from someone without any.
                 (Access::Unproven(_), Access::Unproven(denied)) => {
-                    tracing::debug!(%denied, "trying whether an upload can be started");
+                    tracing::debug!(%denied, "testing whether an upload can be started");
                     S3Upload::new(Arc::clone(&self.target)).probe().await
                 }
             }

@@ -1,4 +1,4 @@
-//! An upload under way: gathers bytes into parts, and sends them.
+//! An upload in progress: collects bytes into parts, and sends them.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::storage::sink::{Published, Upload, with_leftover};
 
 pub(super) struct S3Upload {
     target: Arc<Target>,
-    /// A random number that the object carries. If the answer to the last request is lost, it tells
-    /// our object from another.
+    /// A random token stored with the object. If the response to the last request is lost, it identifies
+    /// our object.
     token: String,
-    /// Bytes of the part that is being gathered.
+    /// The part being collected.
     buffer: BytesMut,
     next_part: PartNumber,
     pending: Pending,
@@ -42,7 +42,7 @@ impl S3Upload {
         }
     }
 
-    /// Creates the multipart upload, and aborts it again.
+    /// Creates a multipart upload, and aborts it again.
     pub(super) async fn probe(mut self) -> Result<()> {
         self.create().await.map_err(|failure| {
             failure.into_error(ErrorKind::StorageUnreachable, self.target.attempted("prepare to write"))
@@ -58,7 +58,8 @@ impl S3Upload {
         let object = self.target.object(&self.token);
         let mut attempts = bucket.attempts(RequestClass::Ordinary);
         loop {
-            // Until there is an answer: this future may be dropped while the storage creates the upload.
+            // Until there is a response: this future may be dropped while the storage creates the
+            // upload.
             self.pending.lost_creates += 1;
             match bucket.create_upload_once(&object).await {
                 Ok(upload_id) => {
@@ -82,7 +83,7 @@ impl S3Upload {
                     "the dump needs more than {} parts",
                     self.target.bucket.provider().max_parts
                 ))
-                .hint("give larger parts by --s3-part-size or destination.part_size, or compress")
+                .hint("use larger parts (--s3-part-size or destination.part_size), or compress")
         })?;
         usize::try_from(bytes).map_err(|error| {
             Error::new(ErrorKind::StorageFailed, self.target.attempted("write")).because(error)
@@ -94,12 +95,12 @@ impl S3Upload {
         while !data.is_empty() {
             let mut part_bytes = self.part_bytes()?;
             if self.buffer.len() == part_bytes {
-                // Not earlier: a dump that ends here is one PutObject.
+                // Not earlier, because a dump that ends here needs only one PutObject.
                 self.dispatch().await?;
                 part_bytes = self.part_bytes()?;
             }
             if self.buffer.capacity() < part_bytes {
-                // Memory is touched only as it fills, so a small dump stays small.
+                // Memory is only touched as it fills, so a small dump uses little.
                 self.buffer.reserve(part_bytes - self.buffer.len());
             }
             let room = part_bytes - self.buffer.len();
@@ -108,7 +109,7 @@ impl S3Upload {
         self.reap()
     }
 
-    /// Notices failed parts without waiting.
+    /// Detects failed parts without waiting.
     fn reap(&mut self) -> Result<()> {
         while let Some(part) = self.in_flight.try_join_next() {
             self.parts.push(joined(&self.target, part)?);
@@ -116,7 +117,7 @@ impl S3Upload {
         Ok(())
     }
 
-    /// Sends the part that was gathered, once there is room among those under way.
+    /// Sends the collected part, as soon as fewer parts are being sent than allowed.
     async fn dispatch(&mut self) -> Result<()> {
         let upload_id = self.create().await.map_err(|failure| {
             failure
@@ -141,7 +142,7 @@ impl S3Upload {
     }
 
     async fn flush_parts(&mut self) -> Result<()> {
-        // What fits into one part is for PutObject.
+        // A dump that fits into one part is sent with PutObject.
         if self.pending.upload_id.is_none() {
             return Ok(());
         }
@@ -155,7 +156,7 @@ impl S3Upload {
         Ok(())
     }
 
-    /// Gives up the parts that are under way, and removes the others.
+    /// Discards the parts being sent, and removes the others.
     async fn give_up(mut self) -> Result<()> {
         self.in_flight.shutdown().await;
         self.pending.abort().await
