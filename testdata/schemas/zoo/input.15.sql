@@ -1,10 +1,10 @@
 SET search_path = zoo_sequences, public;
-\ir ../sequences/input.15.sql
+\ir ../sequence/input.15.sql
 SET search_path = zoo_views, public;
-\ir ../views/input.15.sql
+\ir ../relation_view/input.15.sql
 SET search_path = zoo_indexes, public;
-\ir ../indexes/input.15.sql
+\ir ../index/input.15.sql
 SET search_path = zoo_constraints, public;
-\ir ../constraints/input.15.sql
+\ir ../constraint/input.15.sql
 SET search_path = zoo_publications, public;
-\ir ../publications/input.15.sql
+\ir ../publication/input.15.sql

@@ -1,2 +1,2 @@
 SET search_path = zoo_conversions_languages_am, public;
-\ir ../conversions_languages_am/input.17.sql
+\ir ../conversion_language_access_method/input.17.sql

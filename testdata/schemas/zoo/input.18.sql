@@ -1,5 +1,5 @@
 CREATE SCHEMA zoo_table_generated_virtual;
 SET search_path = zoo_table_generated_virtual, public;
-\ir ../table_generated_virtual/input.sql
+\ir ../attribute_generated_virtual/input.sql
 SET search_path = zoo_publications, public;
-\ir ../publications/input.18.sql
+\ir ../publication/input.18.sql

@@ -3,91 +3,91 @@
 SET check_function_bodies = off;
 CREATE SCHEMA zoo_enums;
 SET search_path = zoo_enums, public;
-\ir ../enums/input.sql
+\ir ../typ_enum/input.sql
 CREATE SCHEMA zoo_domains;
 SET search_path = zoo_domains, public;
-\ir ../domains/input.sql
+\ir ../typ_domain/input.sql
 CREATE SCHEMA zoo_composite_types;
 SET search_path = zoo_composite_types, public;
-\ir ../composite_types/input.sql
+\ir ../typ_composite/input.sql
 CREATE SCHEMA zoo_base_types;
 SET search_path = zoo_base_types, public;
-\ir ../base_types/input.sql
+\ir ../typ_base/input.sql
 CREATE SCHEMA zoo_functions;
 SET search_path = zoo_functions, public;
-\ir ../functions/input.sql
+\ir ../routine/input.sql
 CREATE SCHEMA zoo_aggregates;
 SET search_path = zoo_aggregates, public;
-\ir ../aggregates/input.sql
+\ir ../routine_aggregate/input.sql
 CREATE SCHEMA zoo_table_basics;
 SET search_path = zoo_table_basics, public;
-\ir ../table_basics/input.sql
+\ir ../relation/input.sql
 CREATE SCHEMA zoo_table_dropped_columns;
 SET search_path = zoo_table_dropped_columns, public;
-\ir ../table_dropped_columns/input.sql
+\ir ../attribute_dropped/input.sql
 CREATE SCHEMA zoo_table_serial;
 SET search_path = zoo_table_serial, public;
-\ir ../table_serial/input.sql
+\ir ../sequence_serial/input.sql
 CREATE SCHEMA zoo_table_identity;
 SET search_path = zoo_table_identity, public;
-\ir ../table_identity/input.sql
+\ir ../sequence_identity/input.sql
 CREATE SCHEMA zoo_table_generated;
 SET search_path = zoo_table_generated, public;
-\ir ../table_generated/input.sql
+\ir ../attribute_generated/input.sql
 CREATE SCHEMA zoo_table_replica_identity;
 SET search_path = zoo_table_replica_identity, public;
-\ir ../table_replica_identity/input.sql
+\ir ../index_replica_identity/input.sql
 CREATE SCHEMA zoo_table_clustered;
 SET search_path = zoo_table_clustered, public;
-\ir ../table_clustered/input.sql
+\ir ../index_clustered/input.sql
 CREATE SCHEMA zoo_inheritance;
 SET search_path = zoo_inheritance, public;
-\ir ../inheritance/input.sql
+\ir ../inherit/input.sql
 CREATE SCHEMA zoo_typed_tables;
 SET search_path = zoo_typed_tables, public;
-\ir ../typed_tables/input.sql
+\ir ../relation_typed/input.sql
 CREATE SCHEMA zoo_partitions;
 SET search_path = zoo_partitions, public;
-\ir ../partitions/input.sql
+\ir ../inherit_partitions/input.sql
 CREATE SCHEMA zoo_sequences;
 SET search_path = zoo_sequences, public;
-\ir ../sequences/input.sql
+\ir ../sequence/input.sql
 CREATE SCHEMA zoo_views;
 SET search_path = zoo_views, public;
-\ir ../views/input.sql
+\ir ../relation_view/input.sql
 CREATE SCHEMA zoo_views_circular;
 SET search_path = zoo_views_circular, public;
-\ir ../views_circular/input.sql
+\ir ../relation_view_circular/input.sql
 CREATE SCHEMA zoo_matviews;
 SET search_path = zoo_matviews, public;
-\ir ../matviews/input.sql
+\ir ../relation_matview/input.sql
 CREATE SCHEMA zoo_indexes;
 SET search_path = zoo_indexes, public;
-\ir ../indexes/input.sql
+\ir ../index/input.sql
 CREATE SCHEMA zoo_constraints;
 SET search_path = zoo_constraints, public;
-\ir ../constraints/input.sql
+\ir ../constraint/input.sql
 CREATE SCHEMA zoo_triggers;
 SET search_path = zoo_triggers, public;
-\ir ../triggers/input.sql
+\ir ../trigger/input.sql
 CREATE SCHEMA zoo_rules;
 SET search_path = zoo_rules, public;
-\ir ../rules/input.sql
+\ir ../rule/input.sql
 CREATE SCHEMA zoo_row_security;
 SET search_path = zoo_row_security, public;
-\ir ../row_security/input.sql
+\ir ../policy/input.sql
 CREATE SCHEMA zoo_statistics_objects;
 SET search_path = zoo_statistics_objects, public;
-\ir ../statistics_objects/input.sql
+\ir ../statistics/input.sql
 CREATE SCHEMA zoo_operators;
 SET search_path = zoo_operators, public;
-\ir ../operators/input.sql
+\ir ../operator/input.sql
 CREATE SCHEMA zoo_casts;
 SET search_path = zoo_casts, public;
-\ir ../casts/input.sql
+\ir ../language_cast/input.sql
 CREATE SCHEMA zoo_conversions_languages_am;
 SET search_path = zoo_conversions_languages_am, public;
-\ir ../conversions_languages_am/input.sql
+\ir ../conversion_language_access_method/input.sql
 CREATE SCHEMA zoo_text_search;
 SET search_path = zoo_text_search, public;
 \ir ../text_search/input.sql
@@ -96,25 +96,25 @@ SET search_path = zoo_foreign, public;
 \ir ../foreign/input.sql
 CREATE SCHEMA zoo_publications;
 SET search_path = zoo_publications, public;
-\ir ../publications/input.sql
+\ir ../publication/input.sql
 CREATE SCHEMA zoo_loops;
 SET search_path = zoo_loops, public;
-\ir ../loops/input.sql
+\ir ../order_loops/input.sql
 CREATE SCHEMA zoo_order_ties;
 SET search_path = zoo_order_ties, public;
 \ir ../order_ties/input.sql
 CREATE SCHEMA zoo_data_that_hurts;
 SET search_path = zoo_data_that_hurts, public;
-\ir ../data_that_hurts/input.sql
+\ir ../table_data_that_hurts/input.sql
 CREATE SCHEMA zoo_data_types;
 SET search_path = zoo_data_types, public;
-\ir ../data_types/input.sql
+\ir ../table_data_types/input.sql
 CREATE SCHEMA zoo_data_generated_columns;
 SET search_path = zoo_data_generated_columns, public;
-\ir ../data_generated_columns/input.sql
+\ir ../table_data_generated_columns/input.sql
 CREATE SCHEMA zoo_data_order;
 SET search_path = zoo_data_order, public;
-\ir ../data_order/input.sql
+\ir ../table_data_order/input.sql
 CREATE SCHEMA zoo_large_objects;
 SET search_path = zoo_large_objects, public;
-\ir ../large_objects/input.sql
+\ir ../large_object/input.sql
