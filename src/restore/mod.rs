@@ -3,7 +3,7 @@
 //! * [`script`] cuts the text into statements, rows, comments and meta-commands;
 //! * `statement` and `meta` classify them, [`completeness`] checks that the dump is complete;
 //! * `place` decides where they go; `run` executes them; `target` prepares the database, `replace` swaps
-//! it with another, `failure` describes errors.
+//!   it with another, `failure` describes errors.
 //!
 //! A dump can be restored in one transaction, or like psql does it: each statement separately, so that
 //! what succeeded before an error stays. Rows of a COPY that is cut off are never kept.

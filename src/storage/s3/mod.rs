@@ -5,7 +5,7 @@
 //! [`super::sink`], [`super::store`] and [`super::input`], which build on it.
 //!
 //! * `bucket` connects; `objects`, `uploads` and `configuration` contain its requests, `new_object`
-//! everything about a new object except its bytes;
+//!   everything about a new object except its bytes;
 //! * [`parts`] decides how large parts are, [`provider`] lists how providers differ;
 //! * `retry` and `failure` decide what is retried, and what a response means.
 

@@ -27,6 +27,27 @@ pub(crate) struct NewObject {
     pub(super) if_none_match: Option<String>,
 }
 
+/// Sets what PutObject and CreateMultipartUpload have in common: their builders share no trait. The checksum
+/// must be declared when an upload is created, since Garage refuses parts with a checksum that was not.
+macro_rules! with_object {
+    ($request:expr, $object:expr, $checksum:expr) => {{
+        let object: $crate::storage::s3::NewObject = $object.clone();
+        let token_key = $crate::storage::s3::TOKEN_KEY.to_owned();
+        $request
+            .key(object.key)
+            .set_metadata(object.token.map(|token| [(token_key, token)].into()))
+            .set_content_type(object.content_type.map(str::to_owned))
+            .set_storage_class(object.storage_class)
+            .set_server_side_encryption(object.encryption)
+            .set_ssekms_key_id(object.kms_key_id)
+            .set_tagging(object.tagging)
+            .set_object_lock_mode(object.lock_mode)
+            .set_object_lock_retain_until_date(object.lock_until)
+            .set_checksum_algorithm($checksum.algorithm())
+    }};
+}
+pub(super) use with_object;
+
 impl NewObject {
     /// An object to be stored according to the options.
     pub(crate) fn new(key: &str, options: &ObjectOptions) -> Self {

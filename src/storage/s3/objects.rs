@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::bucket::Bucket;
 use super::failure::S3Failure;
-use super::new_object::NewObject;
+use super::new_object::{NewObject, with_object};
 use super::retry::RequestClass;
 use crate::storage::StoredObject;
 
@@ -67,19 +67,8 @@ impl Bucket {
         object: &NewObject,
         body: Bytes,
     ) -> aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder {
-        let object = object.clone();
-        self.put_object()
-            .key(object.key)
-            .set_metadata(object.token.map(|token| [(super::TOKEN_KEY.to_owned(), token)].into()))
-            .set_content_type(object.content_type.map(str::to_owned))
-            .set_storage_class(object.storage_class)
-            .set_server_side_encryption(object.encryption)
-            .set_ssekms_key_id(object.kms_key_id)
-            .set_tagging(object.tagging)
-            .set_object_lock_mode(object.lock_mode)
-            .set_object_lock_retain_until_date(object.lock_until)
-            .set_checksum_algorithm(self.checksum().algorithm())
-            .set_if_none_match(object.if_none_match)
+        with_object!(self.put_object(), object, self.checksum())
+            .set_if_none_match(object.if_none_match.clone())
             .body(ByteStream::from(body))
     }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::bucket::Bucket;
 use super::failure::S3Failure;
-use super::new_object::NewObject;
+use super::new_object::{NewObject, with_object};
 use super::objects::time;
 use super::retry::RequestClass;
 use crate::storage::PendingUpload;
@@ -31,19 +31,7 @@ impl Bucket {
     }
 
     fn create_request(&self, object: &NewObject) -> CreateMultipartUploadFluentBuilder {
-        let object = object.clone();
-        self.create_multipart_upload()
-            .key(object.key)
-            .set_metadata(object.token.map(|token| [(super::TOKEN_KEY.to_owned(), token)].into()))
-            .set_content_type(object.content_type.map(str::to_owned))
-            .set_storage_class(object.storage_class)
-            .set_server_side_encryption(object.encryption)
-            .set_ssekms_key_id(object.kms_key_id)
-            .set_tagging(object.tagging)
-            .set_object_lock_mode(object.lock_mode)
-            .set_object_lock_retain_until_date(object.lock_until)
-            // Declared here: Garage refuses parts with a checksum that was not announced.
-            .set_checksum_algorithm(self.checksum().algorithm())
+        with_object!(self.create_multipart_upload(), object, self.checksum())
     }
 
     pub(crate) async fn put_part(
