@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::manifest::{self, Scope};
 use crate::error::{Error, ErrorKind, Result};
@@ -244,18 +245,14 @@ impl Naming {
     }
 }
 
+/// Everything except letters, digits and `-_.`.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+
 /// Encodes a database name for use in any key or file name: everything except letters, digits and `-_.`
 /// is percent-encoded, and so is a leading dot, which would hide a file.
 fn encode(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len());
-    for (at, byte) in name.bytes().enumerate() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || (byte == b'.' && at > 0) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    let encoded = utf8_percent_encode(name, RESERVED).to_string();
+    if encoded.starts_with('.') { encode_first(&encoded) } else { encoded }
 }
 
 fn common_prefix<'a>(one: &'a str, other: &str) -> &'a str {
@@ -272,17 +269,12 @@ fn encode_first(encoded: &str) -> String {
 }
 
 fn decode(encoded: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digits = [rest.next()?, rest.next()?];
-            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-        } else {
-            bytes.push(byte);
-        }
+    let is_hex = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    if !encoded.split('%').skip(1).all(is_hex) {
+        return None;
     }
-    String::from_utf8(bytes).ok().filter(|name| !name.is_empty())
+    let name = percent_decode_str(encoded).decode_utf8().ok()?;
+    (!name.is_empty()).then(|| name.into_owned())
 }
 
 #[cfg(test)]
@@ -370,6 +362,14 @@ mod tests {
             assert!(report.contains(says) || template.starts_with("{database_{"), "{template}: {report}");
             assert_ne!(report, "accepted", "{template}");
         }
+    }
+
+    #[test]
+    fn names_that_no_run_encodes_are_refused() {
+        for encoded in ["", "%", "%4", "%+1", "%zz", "a%", "%FF"] {
+            assert_eq!(decode(encoded), None, "{encoded}");
+        }
+        assert_eq!(decode("%C3%BC%2Fx").as_deref(), Some("ü/x"));
     }
 
     proptest! {

@@ -8,6 +8,7 @@ use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
+use url::Url;
 
 use super::values::Settings;
 use crate::backups::naming::Naming;
@@ -328,10 +329,8 @@ fn schedule(s: &Settings) -> Result<Schedule> {
 
 fn web_url(s: &Settings, key: &'static str) -> Result<Option<Secret>> {
     let Some(url) = s.secret(key) else { return Ok(None) };
-    let rest = url.reveal().strip_prefix("https://").or_else(|| url.reveal().strip_prefix("http://"));
-    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
-    match host {
-        Some(host) if !host.is_empty() && !url.reveal().chars().any(char::is_whitespace) => Ok(Some(url)),
+    match Url::parse(url.reveal()) {
+        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => Ok(Some(url)),
         // The URL itself may be a secret.
         _ => Err(s.wrong(key, "it is not of the form https://host/…")),
     }

@@ -189,6 +189,7 @@ fn store_parameter(settings: &mut Settings, parameter: &str, unknown: Unknown) -
     store(settings, &name, value, unknown)
 }
 
+/// As libpq decodes, which refuses what lenient decoders leave alone, and into memory that is wiped.
 fn percent_decode(value: &str) -> Result<Zeroizing<String>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(value.len()));
     let mut rest = value.as_bytes();
