@@ -307,7 +307,7 @@ mod tests {
         };
         assert_eq!(read("# x\nexclude database shop*\n").unwrap(), ["shop*"]);
         for text in ["include database shop", "exclude table t"] {
-            assert!(read(text).unwrap_err().report().contains("only \"exclude database\""), "{text}");
+            assert!(read(text).unwrap_err().report().contains("only allows \"exclude database\""), "{text}");
         }
     }
 

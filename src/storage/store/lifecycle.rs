@@ -317,7 +317,7 @@ mod tests {
         };
         let expire = |days| Rule { expire_days: Some(days), ..Rule::default() };
         assert!(refused("", expire(3)).contains("the whole bucket"));
-        assert!(refused("p/", expire(0)).contains("0 days"));
+        assert!(refused("p/", expire(0)).contains("at least 1"));
         let late = Rule { transitions: vec![("GLACIER".into(), 5)], ..expire(5) };
         assert!(refused("p/", late).contains("be deleted after 5"));
         let abort = Rule { abort_days: Some(7), ..Rule::default() };
