@@ -72,5 +72,5 @@ pub(crate) fn nonsense_does_not_panic(_: &World) {
     }
     // An invalid answer to the TLS request is not a reason to continue without TLS.
     let http = answering(HTTP, false);
-    assert!(report(http, "sslmode=require").contains("not PostgreSQL's"));
+    assert!(report(http, "sslmode=require").contains("not from a PostgreSQL server"));
 }

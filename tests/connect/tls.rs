@@ -58,7 +58,7 @@ pub(crate) fn certificates_are_verified_as_configured(world: &World) {
         let garbage = files.write("garbage.crt", "no certificate");
         let error =
             try_connect(&format!("{right_name} sslmode=verify-ca sslrootcert={garbage}")).await.unwrap_err();
-        assert!(error.report().contains("holds no certificate"), "{}", error.report());
+        assert!(error.report().contains("contains no certificate"), "{}", error.report());
 
         // ~/.postgresql/root.crt is the default.
         files.write(".postgresql/root.crt", &world.authority().pem());

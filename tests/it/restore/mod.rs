@@ -383,7 +383,7 @@ fn meta_commands_are_refused_by_line() {
     for (sql, says) in [
         (touch.as_str(), "read line 8"),
         ("\\connect postgres\n", "\\restrict forbids"),
-        ("\\unrestrict OTHER\n", "another key"),
+        ("\\unrestrict OTHER\n", "the key of \\unrestrict differs"),
         ("SELECT 1\n\\g\n", "line 8 has a backslash"),
     ] {
         let to = world.database("rs_meta", "");
