@@ -86,6 +86,12 @@ impl Attempts {
         Attempts { policy, failed: 0, warnings }
     }
 
+    /// The same with at least so many attempts, whatever the policy says.
+    pub(crate) fn at_least(mut self, attempts: u32) -> Self {
+        self.policy.attempts = self.policy.attempts.max(attempts);
+        self
+    }
+
     /// Counts a failed attempt at `what`. Pauses and returns true if there may be another attempt.
     pub(crate) async fn again(&mut self, what: &str, failure: impl fmt::Display) -> bool {
         self.failed += 1;

@@ -108,7 +108,7 @@ pub(crate) async fn abort_upload(bucket: &Bucket, key: &str, upload_id: &str) ->
             .because(failure)
             .hint(format!("its parts may remain; to remove them: {command}"))
     };
-    let mut rounds = bucket.attempts(class);
+    let mut rounds = bucket.attempts(class).at_least(ABORT_ROUNDS + 1);
     for _ in 0..ABORT_ROUNDS {
         match bucket.abort_upload(key, upload_id, class).await {
             Ok(()) => {}
