@@ -1,26 +1,13 @@
 //! Executes a dump.
 
+mod end;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
-use super::completeness::{Mark, Marks};
-use super::encoding::ClientOnly;
-use super::failure::Spot;
-use super::meta::MetaCommand;
-use super::place::{ScriptPlace, Step};
-use super::replace::Replacement;
-use super::script::{Piece, PieceKind};
-use super::statement::names::{creates_public, database_name, drops_public, is_about_database, role_dropped};
-use super::statement::ownership::{is_about_owner, is_about_privileges};
-use super::statement::{StatementKind, abbreviated, refuses_transactions};
-use super::target::{
-    connect_to_maintenance, connect_to_own, connect_to_target, create, drop_statement, has_untouched_public,
-    is_for_maintenance, refuse_nonempty, refuse_other,
-};
-use super::{RestoreOptions, RestoreRequest, Restored, Script};
 use crate::dump::ParamsFor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::connect::Session;
@@ -29,6 +16,23 @@ use crate::pg::params::ConnectParams;
 use crate::pg::quote::{portable_literal, quoted};
 use crate::pg::text::decode;
 use crate::progress::Progress;
+use crate::restore::completeness::{Mark, Marks};
+use crate::restore::encoding::ClientOnly;
+use crate::restore::failure::Spot;
+use crate::restore::meta::MetaCommand;
+use crate::restore::place::{ScriptPlace, Step};
+use crate::restore::replace::Replacement;
+use crate::restore::script::{Piece, PieceKind};
+use crate::restore::statement::names::{
+    creates_public, database_name, drops_public, is_about_database, role_dropped,
+};
+use crate::restore::statement::ownership::{is_about_owner, is_about_privileges};
+use crate::restore::statement::{StatementKind, abbreviated, refuses_transactions};
+use crate::restore::target::{
+    connect_to_maintenance, connect_to_own, connect_to_target, create, has_untouched_public,
+    is_for_maintenance, refuse_nonempty, refuse_other,
+};
+use crate::restore::{RestoreOptions, RestoreRequest, Restored, Script};
 use crate::storage::input::text;
 
 /// How long to wait for the server to roll back before disconnecting.
@@ -545,56 +549,6 @@ impl Runner {
             }
         }
         Ok(())
-    }
-
-    /// Ends the session, rolling back what must not stay, and says what the result is.
-    async fn end(mut self, outcome: Result<()>) -> Result<Restored> {
-        if let Some(session) = self.session.take() {
-            if let Err(error) = &outcome {
-                if error.kind() == ErrorKind::Interrupted
-                    && let Err(error) = session.cancel().await
-                {
-                    tracing::debug!("{}", error.report());
-                }
-                // Waits until the server has discarded what was in progress.
-                let rollback = session.client.batch_execute("ROLLBACK");
-                if !matches!(tokio::time::timeout(PATIENCE, rollback).await, Ok(Ok(()))) {
-                    tracing::debug!("the server did not confirm the rollback");
-                }
-            }
-            session.close().await;
-        }
-        match outcome {
-            Ok(()) if self.errors > 0 => {
-                let (errors, done) = (self.errors, self.done.statements);
-                Err(Error::new(ErrorKind::RestoreFailed, self.attempted())
-                    .because(format!("{errors} statements failed, {done} succeeded")))
-            }
-            Ok(()) => Ok(self.done),
-            Err(error) => Err(self.with_what_stays(error)),
-        }
-    }
-
-    /// Adds to the error what part of the dump is now in the database.
-    fn with_what_stays(&self, error: Error) -> Error {
-        // A database meant to replace another is dropped again.
-        if !self.has_changed || self.options.replace {
-            return error;
-        }
-        let what = if self.is_target_made {
-            let database = &self.target.dbname;
-            let held = if self.options.single_transaction { "empty" } else { "partly restored" };
-            format!(
-                "database \"{database}\" was created and is {held}: drop it before you try again, with {}",
-                drop_statement(database)
-            )
-        } else if self.options.single_transaction {
-            "nothing from the dump is in the database".to_owned()
-        } else {
-            "everything before this is in the database; --single-transaction makes it all or nothing"
-                .to_owned()
-        };
-        error.and_hint(what)
     }
 }
 
