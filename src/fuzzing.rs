@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::pg::backend_filter::BackendFilter;
 use crate::pg::conninfo::connstring;
 use crate::pg::copy_in::CopySlot;
+use crate::pg::copy_out::CopyOutSlot;
 use crate::restore::encoding::ClientOnly;
 use crate::restore::lexer::{Lexer, Stop};
 use crate::storage::input::container::{Decoder, peek};
@@ -109,7 +110,7 @@ pub fn connection_settings(string: &str) -> Result<Vec<(&'static str, String)>> 
 pub fn filter_backend<'a>(chunks: impl Iterator<Item = &'a [u8]>, is_copying: bool) -> (Vec<u8>, bool) {
     let (_sender, rows) = tokio::sync::mpsc::channel(1);
     let slot = if is_copying { CopySlot::filled(rows) } else { CopySlot::default() };
-    let mut filter = BackendFilter::new(slot);
+    let mut filter = BackendFilter::new(slot, CopyOutSlot::default());
     let mut seen = Vec::new();
     for chunk in chunks {
         let mut bytes = chunk.to_vec();

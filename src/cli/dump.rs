@@ -114,12 +114,21 @@ pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<(
     let start = Instant::now();
     let summary = match (cluster, params_for) {
         (Some(Cluster { options: cluster, database }), Some(params_for)) => {
-            let request =
-                ClusterRequest { params_for, database, session, cluster, options, compression, jobs, sink };
+            let request = ClusterRequest {
+                params_for,
+                database,
+                session,
+                cluster,
+                options,
+                compression,
+                jobs,
+                digest: false,
+                sink,
+            };
             dump_cluster(request, Arc::clone(&progress), &Warnings::default(), shutdown).await
         }
         _ => {
-            let request = DumpRequest { params, session, options, compression, jobs, sink };
+            let request = DumpRequest { params, session, options, compression, jobs, digest: false, sink };
             dump(request, Arc::clone(&progress), &Warnings::default(), shutdown).await
         }
     };

@@ -90,7 +90,7 @@ impl InsertWriter {
         self.buffer.clear();
         if self.columns.is_empty() {
             self.buffer.extend_from_slice(&self.head);
-            return out.push(&self.buffer);
+            return out.push(&self.buffer, 1);
         }
         if self.rows_in_command == 0 {
             self.buffer.extend_from_slice(&self.head);
@@ -107,7 +107,7 @@ impl InsertWriter {
         if self.rows_in_command >= self.rows_per_command {
             self.end_command();
         }
-        out.push(&self.buffer)
+        out.push(&self.buffer, 1)
     }
 
     /// Ends the last command.
@@ -117,7 +117,7 @@ impl InsertWriter {
         }
         self.buffer.clear();
         self.end_command();
-        out.push(&self.buffer)
+        out.push(&self.buffer, 0)
     }
 
     fn end_command(&mut self) {

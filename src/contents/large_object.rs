@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::catalog::{Catalog, DumpId, Oid};
+use crate::catalog::Oid;
 use crate::error::Result;
 use crate::pg::connect::Session;
 use crate::pipeline::BlockWriter;
@@ -18,18 +18,13 @@ const AHEAD: usize = 16;
 /// `INV_WRITE`, the mode in which psql opens them.
 const INV_WRITE: u32 = 0x20000;
 
-/// Writes the contents of the group, or of all large objects in the catalog.
-pub(super) async fn produce(
-    session: &Session,
-    catalog: &Catalog,
-    group: Option<DumpId>,
-    out: &mut BlockWriter,
-) -> Result<()> {
-    let mut first_reads = stream::iter(oids(catalog, group))
+/// Writes the contents of these large objects.
+pub(super) async fn produce(session: &Session, oids: &[Oid], out: &mut BlockWriter) -> Result<()> {
+    let mut first_reads = stream::iter(oids.iter().copied())
         .map(|oid| async move { read(session, oid, 0).await.map(|bytes| (oid, bytes)) })
         .buffered(AHEAD);
     while let Some((oid, mut bytes)) = first_reads.try_next().await? {
-        out.push(format!("SELECT pg_catalog.lo_open('{oid}', {INV_WRITE});\n").as_bytes())?;
+        out.push(format!("SELECT pg_catalog.lo_open('{oid}', {INV_WRITE});\n").as_bytes(), 0)?;
         let mut offset = 0i64;
         loop {
             write_pieces(&bytes, session.standard_conforming_strings(), out)?;
@@ -39,17 +34,9 @@ pub(super) async fn produce(
             }
             bytes = read(session, oid, offset).await?;
         }
-        out.push(b"SELECT pg_catalog.lo_close(0);\n\n")?;
-        out.count_row();
+        out.push(b"SELECT pg_catalog.lo_close(0);\n\n", 1)?;
     }
     Ok(())
-}
-
-fn oids(catalog: &Catalog, group: Option<DumpId>) -> Vec<Oid> {
-    if let Some(group) = group {
-        return catalog.large_objects(group).map(|lo| lo.oids.clone()).unwrap_or_default();
-    }
-    catalog.ids().filter_map(|id| catalog.large_objects(id)).flat_map(|lo| lo.oids.clone()).collect()
 }
 
 async fn read(session: &Session, oid: Oid, offset: i64) -> Result<Vec<u8>> {
@@ -73,7 +60,7 @@ fn write_pieces(bytes: &[u8], standard_conforming_strings: bool, out: &mut Block
             let _ = write!(command, "{byte:02x}");
         }
         command.push_str("');\n");
-        out.push(command.as_bytes())?;
+        out.push(command.as_bytes(), 0)?;
     }
     Ok(())
 }

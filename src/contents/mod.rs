@@ -5,24 +5,22 @@
 
 mod insert;
 mod large_object;
+mod rows;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::StreamExt;
 use futures::future::join_all;
 use tokio_postgres::error::SqlState;
 
-use crate::catalog::{DumpId, RelKind, Relation, TableData};
-use crate::emit::{copy_columns, load_target};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::pg::connect::{Session, connect};
 use crate::pg::error::sqlstate;
 use crate::pg::params::ConnectParams;
 use crate::pipeline::{BlockWriter, Produce, ProducerFactory};
-use crate::plan::Segment;
-use crate::select::options::{DumpOptions, RowFormat};
+use crate::plan::{Segment, Step};
+use crate::select::options::DumpOptions;
 use crate::snapshot::{Leader, begin};
-use insert::InsertWriter;
+use rows::RowReader;
 
 /// What all producers of a dump share.
 pub(crate) struct DumpSource {
@@ -31,6 +29,8 @@ pub(crate) struct DumpSource {
     pub leader: Leader,
     pub options: DumpOptions,
     pub readers: Readers,
+    /// Held by the producer that uses the leader's session, if each has a session of its own.
+    pub leader_turn: tokio::sync::Mutex<()>,
 }
 
 /// Which sessions read the rows.
@@ -77,7 +77,12 @@ impl ProducerFactory<Segment> for Producers {
     type Producer = Producer;
 
     async fn producer(&self, _worker: usize) -> Result<Producer> {
-        Ok(Producer { source: Arc::clone(&self.0), session: None, active: Active::None })
+        Ok(Producer {
+            source: Arc::clone(&self.0),
+            session: None,
+            has_savepoint: false,
+            active: Active::None,
+        })
     }
 }
 
@@ -113,25 +118,32 @@ enum Active {
 pub(crate) struct Producer {
     source: Arc<DumpSource>,
     session: Option<Arc<Session>>,
+    /// Whether the session's transaction has the savepoint to which each query returns first.
+    has_savepoint: bool,
     active: Active,
 }
 
 impl Produce<Segment> for Producer {
     async fn produce(&mut self, segment: &Segment, out: &mut BlockWriter) -> Result<()> {
-        match segment {
-            Segment::Text(text) => push_text(text, out),
-            Segment::CompletionTime => {
-                out.push(format!("-- Completed on {}\n\n", crate::plan::timestamp()).as_bytes())
+        let mut reader = RowReader::new(&segment.steps);
+        for (number, step) in segment.steps.iter().enumerate() {
+            match step {
+                Step::Text(text) => push_text(text, out)?,
+                Step::CompletionTime => {
+                    let comment = format!("-- Completed on {}\n\n", crate::plan::timestamp());
+                    out.push(comment.as_bytes(), 0)?;
+                }
+                Step::Rows(..) => reader.read(self, number, out).await?,
+                Step::LargeObjects(oids) => {
+                    let session = self.session().await?;
+                    self.active = Active::Own;
+                    large_object::produce(&session, oids, out).await?;
+                    self.active = Active::None;
+                }
             }
-            Segment::Rows(data) => self.rows(*data, out).await,
-            Segment::LargeObjects(group) => {
-                let session = self.session().await?;
-                self.active = Active::Own;
-                large_object::produce(&session, &self.source.leader.catalog, *group, out).await?;
-                self.active = Active::None;
-                Ok(())
-            }
+            out.end_part();
         }
+        Ok(())
     }
 
     async fn finish(self) -> Result<()> {
@@ -170,10 +182,18 @@ async fn check(session: &Session, attempted: &str) -> Result<()> {
 /// Writes known text. It contains no rows, so it can be cut anywhere.
 fn push_text(text: &str, out: &mut BlockWriter) -> Result<()> {
     const PIECE: usize = 64 << 10;
-    crate::pg::text::encode(text).chunks(PIECE).try_for_each(|piece| out.push(piece))
+    crate::pg::text::encode(text).chunks(PIECE).try_for_each(|piece| out.push(piece, 0))
 }
 
 impl Producer {
+    /// Whether it does not read with the leader's session.
+    fn has_own_session(&self) -> bool {
+        match self.source.readers {
+            Readers::Leader => false,
+            Readers::Own(_) => true,
+        }
+    }
+
     async fn session(&mut self) -> Result<Arc<Session>> {
         if let Some(session) = &self.session {
             return Ok(Arc::clone(session));
@@ -191,124 +211,7 @@ impl Producer {
                 Arc::new(session)
             }
         };
-        session
-            .client
-            .batch_execute("SAVEPOINT table_lock")
-            .await
-            .map_err(|e| session.source_failed("begin the dump of a table", e))?;
         self.session = Some(Arc::clone(&session));
         Ok(session)
     }
-
-    async fn rows(&mut self, data: DumpId, out: &mut BlockWriter) -> Result<()> {
-        let source = Arc::clone(&self.source);
-        let catalog = &source.leader.catalog;
-        let Some(data) = catalog.table_data(data) else { return Ok(()) };
-        let Some(relation) = catalog.relation(data.table) else { return Ok(()) };
-        let name = source
-            .leader
-            .quoter
-            .qualified(catalog.namespace_name(data.table), &catalog.object(data.table).name);
-        let own = self.session().await?;
-        self.active = Active::Own;
-        let locked = lock_nowait(&own, &source, relation, &name).await?;
-        let session = if locked { &own } else { &source.leader.session };
-        if !locked {
-            self.active = Active::Leaders;
-            tracing::debug!("another session is waiting to lock {name} exclusively, so the leader reads it");
-        }
-        let copy = copy_command(&source, relation, data, &name);
-        let copied = match source.options.rows {
-            RowFormat::Copy => {
-                let push = |row: &[u8]| {
-                    out.count_row();
-                    out.push(row)
-                };
-                copy_rows(session, &name, &copy, push).await
-            }
-            RowFormat::Insert { rows } => {
-                let target = load_target(catalog, &source.options, data.table);
-                let into = source
-                    .leader
-                    .quoter
-                    .qualified(catalog.namespace_name(target), &catalog.object(target).name);
-                let mut writer =
-                    InsertWriter::new(&source.options, &source.leader.quoter, relation, &into, rows);
-                let copied = copy_rows(session, &name, &copy, |row| {
-                    out.count_row();
-                    writer.push(row, out)
-                })
-                .await;
-                match copied {
-                    Ok(()) => writer.finish(out),
-                    failed => failed,
-                }
-            }
-        };
-        copied?;
-        self.active = Active::None;
-        Ok(())
-    }
-}
-
-/// Takes the lock that the leader already has, so that COPY does not queue for it behind a session that waits
-/// for the leader: the server cannot detect that deadlock. Returns false if there is such a session.
-/// such a session.
-/// Rolling back to the savepoint releases the lock on the previous table. The SELECT fails if that table's
-/// COPY ended in an error after its last row.
-async fn lock_nowait(
-    session: &Session,
-    source: &DumpSource,
-    relation: &Relation,
-    name: &str,
-) -> Result<bool> {
-    const NEXT: &str = "SELECT; ROLLBACK TO SAVEPOINT table_lock;";
-    let sql = if relation.relkind == RelKind::ForeignTable {
-        format!("{NEXT} {}", source.leader.setup.allow_foreign_tables())
-    } else {
-        format!("{NEXT} LOCK TABLE ONLY {name} IN ACCESS SHARE MODE NOWAIT")
-    };
-    let Err(error) = session.client.batch_execute(&sql).await else { return Ok(true) };
-    let error = session.source_failed(format!("lock table {name}"), error);
-    if sqlstate(&error) != Some(&SqlState::LOCK_NOT_AVAILABLE) {
-        return Err(error);
-    }
-    session
-        .client
-        .batch_execute("ROLLBACK TO SAVEPOINT table_lock")
-        .await
-        .map_err(|e| session.source_failed(format!("lock table {name}"), e))?;
-    Ok(false)
-}
-
-fn copy_command(source: &DumpSource, relation: &Relation, data: &TableData, name: &str) -> String {
-    let columns = copy_columns(&source.leader.quoter, relation);
-    if data.condition.is_none() && relation.relkind != RelKind::ForeignTable {
-        return format!("COPY {name} {columns} TO STDOUT");
-    }
-    let listed = columns.strip_prefix('(').and_then(|c| c.strip_suffix(')')).unwrap_or("*");
-    let condition = data.condition.as_deref().unwrap_or_default();
-    format!("COPY (SELECT {listed} FROM {name} {condition}) TO STDOUT")
-}
-
-/// Runs the COPY and passes each row to `push`.
-async fn copy_rows(
-    session: &Session,
-    name: &str,
-    copy: &str,
-    mut push: impl FnMut(&[u8]) -> Result<()>,
-) -> Result<()> {
-    let failed = |e| session.source_failed(format!("copy table {name}"), e);
-    let stream = session.client.copy_out(copy).await.map_err(failed)?;
-    let mut stream = std::pin::pin!(stream);
-    while let Some(row) = stream.next().await {
-        let row = row.map_err(failed)?;
-        // A correct server escapes the backslash here. psql would read what follows as commands.
-        if &row[..] == b"\\.\n" {
-            return Err(Error::new(ErrorKind::SourceFailed, format!("copy table {name}"))
-                .because("the server sent a row that looks like the end of the data"));
-        }
-        push(&row)?;
-    }
-    Ok(())
 }

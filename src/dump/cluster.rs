@@ -39,6 +39,8 @@ pub struct ClusterRequest {
     pub compression: Compression,
     /// How many sessions read a database in parallel, besides the one that holds the locks.
     pub jobs: usize,
+    /// Whether to compute the SHA-256 of the stored bytes.
+    pub digest: bool,
     /// Where the dump is written.
     pub sink: Box<dyn Sink>,
 }
@@ -61,7 +63,8 @@ pub async fn dump_cluster(
     let options = pipeline::PipelineOptions {
         compression: request.compression,
         jobs: request.jobs,
-        byte_budget: pipeline::PipelineOptions::DEFAULT_BYTE_BUDGET,
+        byte_budget: pipeline::PipelineOptions::byte_budget(request.jobs),
+        digest: request.digest,
     };
     let mut run = PipelineRun::new(options, upload, progress, shutdown.clone())?;
     let summary = match Box::pin(write(&mut run, &request, text, databases, &shutdown)).await {
@@ -156,9 +159,9 @@ async fn write_database(
     let params = (request.params_for)(&database.datname)?;
     let prepared = Box::pin(async {
         let session = connect(&params).await?;
-        prepare(session, params, request.session.clone(), options, request.jobs).await
+        prepare(session, params, request.session.clone(), options, request.jobs, request.compression).await
     });
-    let Prepared { source, segments } = or_interrupted(shutdown, prepared).await?;
+    let Prepared { source, segments, .. } = or_interrupted(shutdown, prepared).await?;
     let source = Arc::new(source);
     run.write(segments, Producers(Arc::clone(&source))).await?;
     close(source).await;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
 use crate::backups::manifest::RelationContents;
+use crate::catalog::{read_sizes, tables_with_data};
 use crate::codec::Compression;
 use crate::contents::{DumpSource, Producers, Readers};
 use crate::emit::emit;
@@ -15,13 +16,13 @@ use crate::order::order;
 use crate::pg::connect::{Session, connect};
 use crate::pg::params::ConnectParams;
 use crate::pipeline;
-use crate::plan::{PlanContext, Segment, plan, timestamp};
+use crate::plan::{Division, Part, PlanContext, Segment, Step, divide, plan, timestamp};
 use crate::progress::{Progress, Warnings};
-use crate::select::options::DumpOptions;
+use crate::select::options::{DumpOptions, RowFormat};
 use crate::snapshot::{Leader, lead};
 use crate::storage::sink::Sink;
 
-pub use crate::pipeline::{SegmentSummary, Summary};
+pub use crate::pipeline::{SegmentSummary, Summary, Waited};
 pub use crate::snapshot::SessionOptions;
 pub use cluster::{ClusterRequest, ParamsFor, dump_cluster};
 
@@ -38,6 +39,8 @@ pub struct DumpRequest {
     /// How many sessions read in parallel, besides the one that holds the locks. If it is 1, that session
     /// reads.
     pub jobs: usize,
+    /// Whether to compute the SHA-256 of the stored bytes.
+    pub digest: bool,
     /// Where the dump is written.
     pub sink: Box<dyn Sink>,
 }
@@ -62,22 +65,22 @@ pub async fn dump(
     warnings: &Warnings,
     shutdown: CancellationToken,
 ) -> Result<Dumped> {
-    let DumpRequest { mut params, session, options, compression, jobs, mut sink } = request;
+    let DumpRequest { mut params, session, options, compression, jobs, digest, mut sink } = request;
     params.warnings = warnings.clone();
     sink.warn_to(warnings);
     let prepared = async {
         let leader = connect(&params).await?;
         sink.preflight().await?;
-        let mut prepared = Box::pin(prepare(leader, params, session, options, jobs)).await?;
+        let mut prepared = Box::pin(prepare(leader, params, session, options, jobs, compression)).await?;
         let reading = prepared.segments.iter().filter(|segment| segment.reads()).count();
-        Box::pin(refuse_too_large(&prepared, sink.as_ref(), compression)).await?;
+        refuse_too_large(&prepared, sink.as_ref(), compression)?;
         let wanted = reading.min(jobs);
         let opened = Box::pin(prepared.source.open_readers(wanted)).await?;
         let jobs = if opened < wanted { opened.max(1) } else { jobs };
         let upload = sink.begin().await?;
         Ok::<_, Error>((prepared, upload, jobs))
     };
-    let (Prepared { source, segments }, upload, jobs) = tokio::select! {
+    let (Prepared { source, segments, .. }, upload, jobs) = tokio::select! {
         biased;
         () = shutdown.cancelled() => {
             return Err(Error::interrupted("read the catalogs"));
@@ -87,10 +90,12 @@ pub async fn dump(
     let run = pipeline::PipelineOptions {
         compression,
         jobs,
-        byte_budget: pipeline::PipelineOptions::DEFAULT_BYTE_BUDGET,
+        byte_budget: pipeline::PipelineOptions::byte_budget(jobs),
+        digest,
     };
     let server_version = source.leader.server.version.clone();
-    let contents: Vec<_> = segments.iter().map(|segment| contents_of(segment, &source.leader)).collect();
+    let contents: Vec<_> =
+        segments.iter().flat_map(|it| &it.steps).map(|step| contents_of(step, &source.leader)).collect();
     let source = Arc::new(source);
     let producers = Producers(Arc::clone(&source));
     let summary = pipeline::run(segments, producers, run, upload, progress, shutdown).await?;
@@ -105,19 +110,10 @@ const BEST_COMPRESSION: u64 = 20;
 /// Judging by the size of the tables, refuses early what cannot fit at the destination, before hours are
 /// spent. What might not fit only causes a warning: the text of a table can be smaller or larger than the
 /// table.
-async fn refuse_too_large(prepared: &Prepared, sink: &dyn Sink, compression: Compression) -> Result<()> {
+fn refuse_too_large(prepared: &Prepared, sink: &dyn Sink, compression: Compression) -> Result<()> {
     let Some(most) = sink.max_bytes() else { return Ok(()) };
-    let Leader { session, catalog, .. } = &prepared.source.leader;
-    let table = |segment: &Segment| match segment {
-        Segment::Rows(data) => Some(catalog.object(catalog.table_data(*data)?.table).catalog_id.oid),
-        Segment::Text(_) | Segment::CompletionTime | Segment::LargeObjects(_) => None,
-    };
-    let tables: Vec<u32> = prepared.segments.iter().filter_map(table).collect();
-    let failed = |error| session.source_failed("ask for the size of the tables", error);
-    let sql = "SELECT coalesce(sum(pg_catalog.pg_table_size(t)), 0)::pg_catalog.int8
-                 FROM pg_catalog.unnest($1::pg_catalog.oid[]) t";
-    let row = session.client.query_one(sql, &[&tables]).await.map_err(failed)?;
-    let bytes = u64::try_from(row.try_get::<_, i64>(0).map_err(failed)?).unwrap_or(0);
+    let session = &prepared.source.leader.session;
+    let bytes = prepared.table_bytes;
     let least = if compression == Compression::None { bytes } else { bytes / BEST_COMPRESSION };
     if bytes <= most {
         return Ok(());
@@ -151,37 +147,37 @@ fn free_aside<T: Send + 'static>(value: T) {
     let _ = std::thread::Builder::new().spawn(move || drop(value));
 }
 
-enum SegmentContents {
+enum StepContents {
     /// Text without rows.
     Text,
-    /// The rows of this relation.
+    /// Rows of this relation.
     Rows(String),
     LargeObjects,
 }
 
-fn contents_of(segment: &Segment, leader: &Leader) -> SegmentContents {
-    match segment {
-        Segment::Text(_) | Segment::CompletionTime => SegmentContents::Text,
-        Segment::LargeObjects(_) => SegmentContents::LargeObjects,
-        Segment::Rows(data) => {
+fn contents_of(step: &Step, leader: &Leader) -> StepContents {
+    match step {
+        Step::Text(_) | Step::CompletionTime => StepContents::Text,
+        Step::LargeObjects(_) => StepContents::LargeObjects,
+        Step::Rows(data, _) => {
             let catalog = &leader.catalog;
-            let Some(data) = catalog.table_data(*data) else { return SegmentContents::Text };
+            let Some(data) = catalog.table_data(*data) else { return StepContents::Text };
             let name = &catalog.object(data.table).name;
-            SegmentContents::Rows(leader.quoter.qualified(catalog.namespace_name(data.table), name))
+            StepContents::Rows(leader.quoter.qualified(catalog.namespace_name(data.table), name))
         }
     }
 }
 
-/// Sums the segments up by relation. The segments of one relation are adjacent.
-fn add_up(contents: &[SegmentContents], segments: &[SegmentSummary]) -> (Vec<RelationContents>, u64) {
+/// Sums up what was written by relation. The steps of one relation are adjacent.
+fn add_up(contents: &[StepContents], segments: &[SegmentSummary]) -> (Vec<RelationContents>, u64) {
     let mut relations: Vec<RelationContents> = Vec::new();
     let mut large_objects = 0;
-    for (contents, segment) in contents.iter().zip(segments) {
-        let (rows, text_bytes) = (segment.rows, segment.raw_bytes);
+    for (contents, part) in contents.iter().zip(segments.iter().flat_map(|segment| &segment.parts)) {
+        let (rows, text_bytes) = (part.rows, part.raw_bytes);
         match contents {
-            SegmentContents::Text => {}
-            SegmentContents::LargeObjects => large_objects += rows,
-            SegmentContents::Rows(name) => match relations.last_mut().filter(|last| last.name == *name) {
+            StepContents::Text => {}
+            StepContents::LargeObjects => large_objects += rows,
+            StepContents::Rows(name) => match relations.last_mut().filter(|last| last.name == *name) {
                 Some(last) => {
                     last.rows += rows;
                     last.text_bytes += text_bytes;
@@ -197,6 +193,18 @@ fn add_up(contents: &[SegmentContents], segments: &[SegmentSummary]) -> (Vec<Rel
 struct Prepared {
     source: DumpSource,
     segments: Vec<Segment>,
+    /// The bytes of the tables whose rows are dumped.
+    table_bytes: u64,
+}
+
+/// The size of a large table's segments. Segments of text that compresses well must be longer, so that the first rows
+/// of each don't add much.
+fn range_bytes(compression: Compression) -> u64 {
+    match compression {
+        Compression::None => 8 << 20,
+        Compression::Gzip(_) | Compression::Lz4(_) => 16 << 20,
+        Compression::Zstd { .. } => 32 << 20,
+    }
 }
 
 /// Reads a database's catalogs, and plans its dump.
@@ -206,13 +214,24 @@ async fn prepare(
     session: SessionOptions,
     options: DumpOptions,
     jobs: usize,
+    compression: Compression,
 ) -> Result<Prepared> {
     let started = timestamp();
     let warnings = &params.warnings;
     let leader = lead(leader, &params, session, &options, jobs).await?;
-    let (leader, options, segments) = plan_aside(leader, options, started, warnings.clone()).await?;
+    // The server looks at the tables while we plan.
+    let client = Arc::clone(&leader.session.client);
+    let sizes = read_sizes(client, leader.server.version_num, tables_with_data(&leader.catalog));
+    let planned = plan_aside(leader, options, started, warnings.clone());
+    // A failure to plan also ends the session.
+    let (planned, sizes) = tokio::join!(planned, sizes);
+    let ((leader, options, parts), sizes) = (planned?, sizes?);
+    let splits_tables = matches!(options.rows, RowFormat::Copy | RowFormat::Insert { rows: 1 });
+    let division = Division::new(range_bytes(compression), splits_tables);
+    let segments = divide(parts, &leader.catalog, &sizes, &division).list;
     let readers = if jobs == 1 { Readers::Leader } else { Readers::Own(Mutex::default()) };
-    Ok(Prepared { source: DumpSource { params, leader, options, readers }, segments })
+    let source = DumpSource { params, leader, options, readers, leader_turn: Default::default() };
+    Ok(Prepared { source, segments, table_bytes: sizes.total_bytes() })
 }
 
 /// Orders, prints and plans. This takes seconds for large catalogs, so it runs on another thread: an
@@ -222,16 +241,16 @@ async fn plan_aside(
     options: DumpOptions,
     started: String,
     warnings: Warnings,
-) -> Result<(Leader, DumpOptions, Vec<Segment>)> {
+) -> Result<(Leader, DumpOptions, Vec<Part>)> {
     let planning = tokio::task::spawn_blocking(move || {
         let Leader { server, quoter, catalog, .. } = &mut leader;
         let dialect = server.dialect();
         let ordered = order(catalog, dialect, &warnings)?;
         let entries = emit(catalog, &ordered, &options, quoter, dialect, &warnings)?;
         let context = PlanContext { options: &options, server, quoter, started: &started };
-        let segments = plan(&entries, context);
+        let parts = plan(&entries, context);
         free_aside(entries);
-        Ok((leader, options, segments))
+        Ok((leader, options, parts))
     });
     planning.await.map_err(|error| Error::new(ErrorKind::Other, "plan the dump").because(error))?
 }

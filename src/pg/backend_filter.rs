@@ -1,15 +1,20 @@
 //! Follows the server's messages for the whole session (manual, "Message Formats").
 
+use std::task::{Context, Poll};
+
 use super::copy_in::{CopyRows, CopySlot};
+use super::copy_out::{CopyOutSlot, CopySink};
 
 /// Removes what tokio-postgres must not see from the server's messages:
 ///
 /// * non-ASCII bytes in reported parameters become `?`, as [`super::login::LoginWatch`] does at login: `SET
 ///   SESSION AUTHORIZATION` makes the server report a role's name in any encoding;
-/// * the CopyInResponse of a COPY that [`super::copy_in`] runs.
+/// * the CopyInResponse of a COPY that [`super::copy_in`] runs;
+/// * the rows of a COPY that [`super::copy_out`] runs, with the messages around them.
 #[derive(Debug, Default)]
 pub(crate) struct BackendFilter {
     slot: CopySlot,
+    out_slot: CopyOutSlot,
     header: [u8; 5],
     /// How many bytes of the header were seen.
     seen: usize,
@@ -19,11 +24,13 @@ pub(crate) struct BackendFilter {
     hides: bool,
     /// The rows that the server asked for.
     rows: Option<CopyRows>,
+    /// Takes the rows that the server sends.
+    sink: Option<CopySink>,
 }
 
 impl BackendFilter {
-    pub(crate) fn new(slot: CopySlot) -> Self {
-        BackendFilter { slot, ..BackendFilter::default() }
+    pub(crate) fn new(slot: CopySlot, out_slot: CopyOutSlot) -> Self {
+        BackendFilter { slot, out_slot, ..BackendFilter::default() }
     }
 
     /// The rows that the server is waiting for, if any.
@@ -31,24 +38,49 @@ impl BackendFilter {
         &mut self.rows
     }
 
+    /// Whether the server is sending rows that we take.
+    pub(crate) fn takes_rows(&self) -> bool {
+        self.sink.is_some()
+    }
+
+    /// Waits until there is room for more rows, if the server is sending any.
+    pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        self.sink.as_ref().map_or(Poll::Ready(()), |sink| sink.poll_room(cx))
+    }
+
     /// Processes the next bytes from the server. Moves those that tokio-postgres may see to the start of the
     /// buffer, and returns their length.
     pub(crate) fn filter(&mut self, bytes: &mut [u8]) -> usize {
         let (mut at, mut kept) = (0, 0);
         while at < bytes.len() {
+            if let (Some(sink), 0, 0) = (&mut self.sink, self.left, self.seen) {
+                at += sink.take_messages(&bytes[at..]);
+                if at == bytes.len() {
+                    break;
+                }
+            }
             let from = at;
             if self.left > 0 {
                 let length = self.left.min(bytes.len() - at);
-                if self.header[0] == b'S' {
-                    let body = &mut bytes[at..at + length];
-                    body.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
-                }
+                let body = &mut bytes[at..at + length];
                 self.left -= length;
                 at += length;
+                match (self.header[0], &mut self.sink) {
+                    (b'S', _) => {
+                        body.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
+                    }
+                    (b'd', Some(sink)) => {
+                        sink.push(body);
+                        if self.left == 0 {
+                            sink.end_row();
+                        }
+                    }
+                    _ => {}
+                }
             } else {
                 self.header[self.seen] = bytes[at];
                 if self.seen == 0 {
-                    self.hides = bytes[at] == b'G' && self.slot.is_filled();
+                    self.hides = self.is_ours(bytes[at]);
                 }
                 self.seen += 1;
                 at += 1;
@@ -64,14 +96,38 @@ impl BackendFilter {
         kept
     }
 
+    /// Whether a message of this type belongs to a COPY of ours.
+    fn is_ours(&self, kind: u8) -> bool {
+        match kind {
+            b'G' => self.slot.is_filled(),
+            b'H' => self.sink.is_some() || self.out_slot.is_filled(),
+            b'd' | b'c' => self.sink.is_some(),
+            _ => false,
+        }
+    }
+
     fn at_header(&mut self) {
         let [kind, length @ ..] = self.header;
         self.seen = 0;
         self.left = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX).saturating_sub(4);
         match kind {
             b'G' if self.hides => self.rows = self.slot.take(),
+            b'H' if self.hides && self.sink.is_none() => self.sink = self.out_slot.take(),
+            b'd' => {
+                if let Some(sink) = &mut self.sink {
+                    sink.begin_row(self.left);
+                    if self.left == 0 {
+                        sink.end_row();
+                    }
+                }
+            }
+            b'c' => {
+                if let Some(sink) = &mut self.sink {
+                    sink.end_copy();
+                }
+            }
             // After an error, or before the next query, no rows are expected.
-            b'E' | b'Z' => self.rows = None,
+            b'E' | b'Z' => (self.rows, self.sink) = (None, None),
             _ => {}
         }
     }
@@ -79,6 +135,7 @@ impl BackendFilter {
 
 #[cfg(test)]
 mod tests {
+    use super::super::copy_out::Copied;
     use super::*;
 
     fn message(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -120,11 +177,44 @@ mod tests {
         for piece in 1..given.len() {
             let (_sender, rows) = tokio::sync::mpsc::channel(1);
             let slot = CopySlot::filled(rows);
-            let mut tap = BackendFilter::new(slot.clone());
+            let mut tap = BackendFilter::new(slot.clone(), CopyOutSlot::default());
             assert_eq!(kept(&mut tap, &given, piece), [before.clone(), after.clone()].concat());
             assert!(tap.rows().is_some() && !slot.is_filled());
             kept(&mut tap, &message(b'E', b""), piece);
             assert!(tap.rows().is_none());
+        }
+    }
+    #[test]
+    fn rows_are_taken_wherever_messages_are_cut() {
+        let row = |text: &str| message(b'd', text.as_bytes());
+        let (before, between, after) =
+            (message(b'N', b"d"), message(b'S', b"a\0b\0"), message(b'C', b"COPY 3"));
+        let long = format!("{}\n", "x".repeat(50));
+        let copies = [
+            [message(b'H', b"\0\0\0"), row("1\n"), row(&long)].concat(),
+            [row("22\n"), message(b'c', b"")].concat(),
+            [message(b'H', b""), message(b'c', b"")].concat(),
+        ];
+        let given = [&before[..], &copies[0], &between, &copies[1], &after, &copies[2], &message(b'Z', b"T")]
+            .concat();
+        let expected = [before, between, after, message(b'Z', b"T")].concat();
+        for piece in 1..given.len() {
+            let (slot, end) = CopyOutSlot::filled(20);
+            let mut tap = BackendFilter::new(CopySlot::default(), slot);
+            assert_eq!(kept(&mut tap, &given, piece), expected, "pieces of {piece}");
+            let (mut text, mut rows, mut ends) = (Vec::new(), 0, 0);
+            for copied in end.take().unwrap() {
+                match copied {
+                    Copied::Rows(chunk) => {
+                        assert!(chunk.text.len() <= 20);
+                        text.extend(chunk.text);
+                        rows += chunk.rows;
+                    }
+                    Copied::End => ends += 1,
+                }
+            }
+            assert_eq!((text, rows, ends), (format!("1\n{long}22\n").into_bytes(), 3, 2));
+            assert!(!tap.takes_rows());
         }
     }
 }

@@ -11,7 +11,6 @@ use tokio_postgres::error::SqlState;
 
 use super::attempts::{Attempt, Failures, Reason};
 pub use super::copy_in::CopyIn;
-use super::copy_in::CopySlot;
 use super::error::cause_of;
 use super::frontend_stream::{FrontendStream, StartupEdits};
 use super::login::LoginWatch;
@@ -20,6 +19,7 @@ use super::params::{
     TargetSessionAttrs,
 };
 use super::secret::Secret;
+use super::session::CopySlots;
 pub use super::session::{Canceller, Session};
 use super::tls::TlsConnector;
 use super::transport::{Address, Encryption, ReadyTls, Transport};
@@ -268,9 +268,9 @@ impl ConnectTarget<'_> {
         let over_tls = transport.is_tls();
         let password = self.params.prompt.answer().or_else(|| self.host.password.clone());
         let watch = LoginWatch::new(self.params.require_auth.clone(), password.is_some());
-        let copies = CopySlot::default();
+        let slots = CopySlots::default();
         let stream = FrontendStream::new(transport, startup_edits(self.params, timeouts), Some(watch))
-            .with_copies(copies.clone());
+            .with_copies(slots.copy_in.clone(), slots.copy_out.clone());
         let config = startup_config(self.params, password.as_ref());
         let (client, connection) =
             config.connect_raw(stream, ReadyTls).await.map_err(|error| (Reason::Login(error), over_tls))?;
@@ -287,7 +287,7 @@ impl ConnectTarget<'_> {
             self.host.to_string(),
             over_tls,
             self.params.warnings.clone(),
-            copies,
+            slots,
         )
         .map_err(|text| (Reason::Version(text), over_tls))?;
         match session.fits(wanted).await {

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::backend_filter::BackendFilter;
 use super::copy_in::{CopyMessage, CopySlot, put_message};
+use super::copy_out::CopyOutSlot;
 use super::login::LoginWatch;
 use super::text;
 
@@ -25,6 +26,9 @@ const PROTOCOL_3_0: u32 = 3 << 16;
 const ENCRYPTION_REQUESTS: [u32; 2] = [80_877_103, 80_877_104];
 /// The first two UTF-8 bytes of the characters that represent bytes, see [`text::decode`].
 const LEAD: [u8; 2] = [0xF4, 0x8F];
+
+/// How many bytes are read at once while the server sends rows. Socket buffers are of about this size.
+const READ_BYTES: usize = 256 << 10;
 
 /// Changes to the startup message that tokio-postgres has no setting for.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +53,10 @@ pub struct FrontendStream<S> {
     tap: BackendFilter,
     /// Whether rows of a COPY are being sent, or some are still unsent.
     is_copying: bool,
+    /// The buffer for rows that the server sends, once it has sent any.
+    input: Box<[u8]>,
+    /// Bytes between or after the rows, which tokio-postgres has not yet read.
+    aside: BytesMut,
 }
 
 /// The position of the next written byte in the flow of messages.
@@ -76,12 +84,15 @@ impl<S> FrontendStream<S> {
             watch,
             tap: BackendFilter::default(),
             is_copying: false,
+            input: Box::default(),
+            aside: BytesMut::new(),
         }
     }
 
-    /// Sends the rows of a COPY when the server asks for them, if the slot has any.
-    pub(crate) fn with_copies(mut self, slot: CopySlot) -> Self {
-        self.tap = BackendFilter::new(slot);
+    /// Sends the rows of a COPY when the server asks for them, if the slot has any, and takes the rows that
+    /// the server sends, if a sink for them is in the other slot.
+    pub(crate) fn with_copies(mut self, copy_in: CopySlot, copy_out: CopyOutSlot) -> Self {
+        self.tap = BackendFilter::new(copy_in, copy_out);
         self
     }
 
@@ -355,6 +366,24 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for FrontendStream<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> FrontendStream<S> {
+    /// Reads rows, and keeps what stands between them aside. Returns how many bytes were read; 0 means that the
+    /// server closed the connection.
+    fn poll_rows(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        ready!(self.tap.poll_room(cx));
+        if self.input.is_empty() {
+            self.input = vec![0; READ_BYTES].into();
+        }
+        let mut input = ReadBuf::new(&mut self.input);
+        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut input))?;
+        let read = input.filled_mut();
+        let length = read.len();
+        let kept = self.tap.filter(read);
+        self.aside.extend_from_slice(&read[..kept]);
+        Poll::Ready(Ok(length))
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for FrontendStream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -368,6 +397,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for FrontendStream<S> {
                     this.pending.clear();
                 }
                 this.is_copying = this.tap.rows().is_some() || !this.pending.is_empty();
+            }
+            if !this.aside.is_empty() {
+                let length = this.aside.len().min(buf.remaining());
+                buf.put_slice(&this.aside.split_to(length));
+                return Poll::Ready(Ok(()));
+            }
+            if this.tap.takes_rows() {
+                if ready!(this.poll_rows(cx))? == 0 {
+                    return Poll::Ready(Ok(()));
+                }
+                continue;
             }
             ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
             let read = &mut buf.filled_mut()[before..];

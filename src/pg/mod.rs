@@ -11,6 +11,7 @@ pub(crate) mod backend_filter;
 pub mod connect;
 pub mod conninfo;
 pub(crate) mod copy_in;
+pub(crate) mod copy_out;
 pub mod error;
 pub mod frontend_stream;
 pub mod login;

@@ -11,6 +11,7 @@ use tokio_postgres::error::Severity;
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Connection, SimpleQueryMessage};
 
 use super::copy_in::{CopyIn, CopySlot};
+use super::copy_out::{CopyOut, CopyOutSlot};
 use super::error::{self, cause_of};
 use super::frontend_stream::FrontendStream;
 use super::params::{ConnectParams, TargetSessionAttrs};
@@ -35,12 +36,19 @@ pub struct Session {
     host: String,
     over_tls: bool,
     warnings: Warnings,
-    copies: CopySlot,
+    slots: CopySlots,
     last_words: LastWords,
     task: ConnectionTask,
 }
 
 type Stream = FrontendStream<Transport>;
+
+/// Where the connection's stream finds the two ends of a COPY.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CopySlots {
+    pub copy_in: CopySlot,
+    pub copy_out: CopyOutSlot,
+}
 
 /// The error that ended the connection. Only the connection's task receives it; the client just reports
 /// "closed" from then on.
@@ -64,7 +72,7 @@ impl Session {
         host: String,
         over_tls: bool,
         warnings: Warnings,
-        copies: CopySlot,
+        slots: CopySlots,
     ) -> Result<Self, String> {
         let parameter = |name: &str| connection.parameter(name);
         let is_on = |name: &str| parameter(name).map(|value| value == "on");
@@ -85,7 +93,7 @@ impl Session {
             host,
             over_tls,
             warnings,
-            copies,
+            slots,
             last_words,
             task: ConnectionTask(task),
         })
@@ -118,7 +126,13 @@ impl Session {
 
     /// Begins a `COPY … FROM stdin`. The session must not be used for anything else until it ends.
     pub fn copy_in(&self, statement: String) -> CopyIn<'_> {
-        CopyIn::begin(&self.client, &self.copies, statement)
+        CopyIn::begin(&self.client, &self.slots.copy_in, statement)
+    }
+
+    /// Begins a query with one or more `COPY … TO STDOUT` among its statements, whose rows come in chunks of at
+    /// most `chunk_bytes`. The session must not be used for anything else until it ends.
+    pub fn copy_out(&self, statements: String, chunk_bytes: usize) -> CopyOut {
+        CopyOut::begin(Arc::clone(&self.client), &self.slots.copy_out, statements, chunk_bytes)
     }
 
     /// Cancels the session's running query, from another task or thread.

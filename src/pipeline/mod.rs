@@ -7,14 +7,13 @@
 //! ```
 //!
 //! Each worker is an OS thread with its own current-thread runtime, so compression may occupy the thread as
-//! long as necessary. That runtime also polls a connection that the worker opens itself; those that the dump
-//! opens in advance are polled by the main runtime. Workers take segments in order. A worker that is ahead of the writer waits when the byte budget is used up. The
-//! worker whose segment the writer needs next never waits for the others, so there is always one that makes
-//! progress, and no deadlock.
+//! long as necessary. Workers take segments in order. A worker that is ahead of the writer waits when the byte
+//! budget is used up. The worker whose segment the writer needs next never waits for the others, so there is
+//! always one that makes progress, and no deadlock.
 //!
 //! **The output does not depend on `jobs` or on timing.** The rules that cut blocks from a segment's text
-//! depend only on that text ([`BlockWriter`]); how short ends of neighbouring segments are joined depends
-//! only on their order ([`writer`]).
+//! depend only on that text ([`BlockWriter`]); how short neighbouring segments are joined depends only on their
+//! order ([`writer`]).
 //!
 //! **Memory use** is at most
 //! `byte_budget + 3 MiB (head) + 5 MiB (writer) + jobs × (2.2 MiB + compressor state)`,
@@ -24,6 +23,7 @@
 mod block_writer;
 mod digest;
 mod ordered_queue;
+mod waits;
 mod worker;
 mod writer;
 
@@ -33,12 +33,14 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use block_writer::BlockWriter;
+pub use waits::Waited;
 
 use crate::codec::Compression;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::storage::sink::{Published, Upload, with_leftover};
 use ordered_queue::OrderedQueue;
+use waits::Waits;
 use writer::OrderedWriter;
 
 /// Produces the text of segments. One producer serves one worker, for segment after segment. It never leaves
@@ -83,20 +85,58 @@ pub(crate) struct PipelineOptions {
     /// How many bytes of compressed blocks may wait for the writer. Any number works; a larger one lets
     /// workers run further ahead of a slow segment.
     pub byte_budget: usize,
+    /// Whether to compute the SHA-256 of the stored bytes.
+    pub digest: bool,
 }
 
 impl PipelineOptions {
-    /// A budget of a few dozen blocks, enough for two cores to run ahead.
-    pub(crate) const DEFAULT_BYTE_BUDGET: usize = 32 << 20;
+    /// A budget with which each worker can finish a segment of usual size while the first one is still busy with
+    /// its own.
+    pub(crate) fn byte_budget(jobs: usize) -> usize {
+        const SEGMENT: usize = 10 << 20;
+        (32 << 20) + jobs.saturating_sub(2).min(MOST_AHEAD) * SEGMENT
+    }
 }
 
+/// From this number of workers on, more of them do not get more memory.
+const MOST_AHEAD: usize = 20;
+
 /// What was written for one segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SegmentSummary {
+    /// Its parts, in order.
+    pub parts: Vec<PartSummary>,
+}
+
+/// What was written for a part of a segment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PartSummary {
     /// The length of its text in bytes.
     pub raw_bytes: u64,
     /// How many rows or large objects of the source it contains.
     pub rows: u64,
+    /// Its text in pieces that begin and end between rows; where possible, they begin at restart points.
+    pub ranges: Vec<RowRange>,
+}
+
+/// A piece of the text of some rows, which begins and ends between rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RowRange {
+    /// The length of its text in bytes.
+    pub raw_bytes: u64,
+    /// How many rows it has.
+    pub rows: u64,
+}
+
+/// A place where decoding can begin without what comes before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestartPoint {
+    /// Its position in the stored bytes.
+    pub stored_offset: u64,
+    /// Its position in the text.
+    pub text_offset: u64,
+    /// The CRC-32 of the text from here to the next restart point, or to the end.
+    pub crc32: u32,
 }
 
 /// What a run wrote.
@@ -108,10 +148,14 @@ pub struct Summary {
     pub stored_bytes: u64,
     /// The CRC-32 of the text.
     pub crc32: u32,
-    /// The SHA-256 of the stored bytes.
-    pub sha256: [u8; 32],
-    /// The size and row count of each segment, in order.
+    /// The SHA-256 of the stored bytes, if it was wanted.
+    pub sha256: Option<[u8; 32]>,
+    /// What was written for each segment, in order.
     pub segments: Vec<SegmentSummary>,
+    /// Where decoding can begin, in order.
+    pub restart_points: Vec<RestartPoint>,
+    /// What the time went into.
+    pub waited: Waited,
     /// The object that was published.
     pub published: Published,
 }
@@ -150,6 +194,7 @@ pub(crate) struct PipelineRun {
     options: PipelineOptions,
     progress: Arc<dyn Progress>,
     shutdown: CancellationToken,
+    waits: Arc<Waits>,
     is_begun: bool,
     /// The workers of a step that failed, which were told to stop.
     stopping: Option<worker::Workers>,
@@ -166,8 +211,9 @@ impl PipelineRun {
         progress: Arc<dyn Progress>,
         shutdown: CancellationToken,
     ) -> Result<Self> {
-        let writer = OrderedWriter::new(options.compression, upload, Arc::clone(&progress))?;
-        Ok(PipelineRun { writer, options, progress, shutdown, is_begun: false, stopping: None })
+        let waits = Arc::new(Waits::default());
+        let writer = OrderedWriter::new(options, upload, Arc::clone(&progress), Arc::clone(&waits))?;
+        Ok(PipelineRun { writer, options, progress, shutdown, waits, is_begun: false, stopping: None })
     }
 
     /// Produces and writes the next segments. Returns when their producers have finished.
@@ -179,7 +225,8 @@ impl PipelineRun {
         S: Send + Sync + 'static,
         F: ProducerFactory<S>,
     {
-        let queue = Arc::new(OrderedQueue::new(segments.len(), self.options.byte_budget));
+        let queue =
+            Arc::new(OrderedQueue::new(segments.len(), self.options.byte_budget, Arc::clone(&self.waits)));
         // However this function ends, even if its future is dropped, the workers must end too.
         let _stop_workers = StopOnDrop(Arc::clone(&queue));
         let mut workers = worker::start(segments, factory, self.options, &queue, &self.progress);

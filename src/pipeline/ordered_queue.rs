@@ -1,12 +1,14 @@
 //! The queue in which workers leave blocks, and from which the writer takes them in segment order.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::SegmentSummary;
+use super::waits::Waits;
 use crate::codec::{BLOCK_BYTES, CompressedBlock};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -60,6 +62,7 @@ struct QueueState {
 pub(super) struct OrderedQueue {
     segments: usize,
     byte_budget: usize,
+    pub(super) waits: Arc<Waits>,
     state: Mutex<QueueState>,
     /// Workers wait here for room.
     room: Condvar,
@@ -70,10 +73,11 @@ pub(super) struct OrderedQueue {
 }
 
 impl OrderedQueue {
-    pub(super) fn new(segments: usize, byte_budget: usize) -> Self {
+    pub(super) fn new(segments: usize, byte_budget: usize, waits: Arc<Waits>) -> Self {
         OrderedQueue {
             segments,
             byte_budget,
+            waits,
             state: Mutex::new(QueueState {
                 head: 0,
                 next: 0,
@@ -107,8 +111,12 @@ impl OrderedQueue {
     pub(super) fn put(&self, segment: usize, piece: Piece) -> Result<()> {
         let bytes = piece.held_bytes();
         let mut state = self.lock();
-        while !state.stopped && !self.has_room(&state, segment, bytes) {
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        if !state.stopped && !self.has_room(&state, segment, bytes) {
+            let started = Instant::now();
+            while !state.stopped && !self.has_room(&state, segment, bytes) {
+                state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            self.waits.add_queue(started.elapsed());
         }
         if state.stopped {
             return Err(stopped());
@@ -171,7 +179,7 @@ impl OrderedQueue {
             self.room.notify_all();
             return Ok(Some(Step::Piece(piece)));
         }
-        let Some(summary) = segment_queue.finished else { return Ok(None) };
+        let Some(summary) = segment_queue.finished.take() else { return Ok(None) };
         state.queued.remove(&segment);
         state.head += 1;
         // The new head may continue, whatever the budget.

@@ -5,7 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime;
 use tokio::sync::mpsc;
@@ -116,6 +116,7 @@ async fn work<S, F: ProducerFactory<S>>(shared: &Shared<S, F>, worker: usize) ->
         BlockWriter::new(Arc::clone(queue), Arc::clone(&shared.progress), shared.options.compression)?;
     while let Some(number) = queue.take_segment() {
         let Some(segment) = shared.segments.get(number) else { break };
+        let started = Instant::now();
         out.begin_segment(number);
         let produced = tokio::select! {
             biased;
@@ -123,7 +124,10 @@ async fn work<S, F: ProducerFactory<S>>(shared: &Shared<S, F>, worker: usize) ->
             produced = producer.produce(segment, &mut out) => Some(produced),
         };
         match produced {
-            Some(Ok(())) => out.finish_segment()?,
+            Some(Ok(())) => {
+                out.finish_segment()?;
+                queue.waits.add_produced(started.elapsed());
+            }
             ended => {
                 // Recorded first, so that nobody waits for the cancellation.
                 if let Some(Err(error)) = ended {

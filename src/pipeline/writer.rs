@@ -1,17 +1,19 @@
 //! The one writer: joins the segments' blocks in order, and hands them to the upload.
 //!
-//! Short ends of segments arrive as text. They are collected until the next one would exceed a block, or
-//! until a block arrives; then the collected text is compressed as a block. So blocks depend only on the text
-//! and the list of segments.
+//! Short segments arrive as text. They are collected until the next one would exceed a block, or until a block
+//! arrives; then the collected text is compressed as a block. So blocks depend only on the text and the list of
+//! segments.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::digest::StoredDigest;
 use super::ordered_queue::{OrderedQueue, Piece, Step};
-use super::{SegmentSummary, Summary};
-use crate::codec::{BLOCK_BYTES, BlockCompressor, CompressedBlock, Compression, Container};
+use super::waits::Waits;
+use super::{PipelineOptions, RestartPoint, SegmentSummary, Summary};
+use crate::codec::{BLOCK_BYTES, BlockCompressor, CompressedBlock, Container};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
 use crate::storage::sink::Upload;
@@ -26,16 +28,22 @@ pub(super) struct OrderedWriter {
     raw_bytes: u64,
     stored_bytes: u64,
     segments: Vec<SegmentSummary>,
+    restart_points: Vec<RestartPoint>,
+    /// The checksum of the text since the last restart point.
+    run_crc: crc32fast::Hasher,
     /// The digest of the stored bytes, updated in the same pass.
-    digest: StoredDigest,
+    digest: Option<StoredDigest>,
+    waits: Arc<Waits>,
 }
 
 impl OrderedWriter {
     pub(super) fn new(
-        compression: Compression,
+        options: PipelineOptions,
         upload: Box<dyn Upload>,
         progress: Arc<dyn Progress>,
+        waits: Arc<Waits>,
     ) -> Result<Self> {
+        let compression = options.compression;
         Ok(OrderedWriter {
             upload,
             progress,
@@ -45,7 +53,10 @@ impl OrderedWriter {
             raw_bytes: 0,
             stored_bytes: 0,
             segments: Vec::new(),
-            digest: StoredDigest::start(),
+            restart_points: Vec::new(),
+            run_crc: crc32fast::Hasher::new(),
+            digest: options.digest.then(StoredDigest::start),
+            waits,
         })
     }
 
@@ -76,8 +87,12 @@ impl OrderedWriter {
     /// possible is stored.
     pub(super) async fn finish(&mut self) -> Result<()> {
         self.write_gathered().await?;
+        self.end_run();
         self.write(self.container.trailer(self.raw_bytes)).await?;
-        self.upload.flush().await
+        let started = Instant::now();
+        let flushed = self.upload.flush().await;
+        self.waits.add_upload(started.elapsed());
+        flushed
     }
 
     async fn gather(&mut self, text: &[u8]) -> Result<()> {
@@ -93,26 +108,44 @@ impl OrderedWriter {
         if self.gathered.is_empty() {
             return Ok(());
         }
-        let text = std::mem::take(&mut self.gathered);
+        let mut text = std::mem::take(&mut self.gathered);
         let Some(mut compressor) = self.compressor.take() else {
             return Err(lost_compressor("its thread did not return it"));
         };
-        let (compressor, mut text, block) = tokio::task::spawn_blocking(move || {
-            let block = compressor.compress(&text);
+        let (compressor, text, block) = tokio::task::spawn_blocking(move || {
+            let block = compressor.compress(&mut text, true);
+            text.clear();
             (compressor, text, block)
         })
         .await
         .map_err(lost_compressor)?;
-        text.clear();
         self.gathered = text;
         self.compressor = Some(compressor);
         self.write_block(block?).await
     }
 
     async fn write_block(&mut self, block: CompressedBlock) -> Result<()> {
+        if block.is_restart_point {
+            self.end_run();
+            self.restart_points.push(RestartPoint {
+                stored_offset: self.stored_bytes,
+                text_offset: self.raw_bytes,
+                crc32: 0,
+            });
+        }
+        let checksum = crc32fast::Hasher::new_with_initial_len(block.crc32, block.raw_len);
+        self.run_crc.combine(&checksum);
         self.container.append(&block);
         self.raw_bytes += block.raw_len;
         self.write(block.bytes).await
+    }
+
+    /// Notes the checksum of the text since the last restart point.
+    fn end_run(&mut self) {
+        let crc = std::mem::take(&mut self.run_crc);
+        if let Some(point) = self.restart_points.last_mut() {
+            point.crc32 = crc.finalize();
+        }
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
@@ -120,15 +153,22 @@ impl OrderedWriter {
             return Ok(());
         }
         let length = bytes.len() as u64;
-        self.digest.update(bytes.clone()).await;
+        if let Some(digest) = &self.digest {
+            digest.update(bytes.clone()).await;
+        }
+        let started = Instant::now();
         self.upload.write(bytes).await?;
+        self.waits.add_upload(started.elapsed());
         self.stored_bytes += length;
         self.progress.stored_bytes(length);
         Ok(())
     }
 
     pub(super) async fn complete(self) -> Result<Summary> {
-        let sha256 = self.digest.finish().await?;
+        let sha256 = match self.digest {
+            Some(digest) => Some(digest.finish().await?),
+            None => None,
+        };
         let published = self.upload.complete().await?;
         Ok(Summary {
             raw_bytes: self.raw_bytes,
@@ -136,6 +176,8 @@ impl OrderedWriter {
             crc32: self.container.crc32(),
             sha256,
             segments: self.segments,
+            restart_points: self.restart_points,
+            waited: self.waits.waited(),
             published,
         })
     }
@@ -146,5 +188,5 @@ impl OrderedWriter {
 }
 
 fn lost_compressor(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(ErrorKind::Other, "compress the ends of segments").because(cause)
+    Error::new(ErrorKind::Other, "compress short segments").because(cause)
 }

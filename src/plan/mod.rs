@@ -1,4 +1,5 @@
-//! The dump as an ordered list of segments: text that is already known, and contents that are streamed.
+//! The dump as an ordered list of parts: text that is already known, and contents that are streamed; and its
+//! division into segments, which workers produce side by side.
 //!
 //! This covers the part of pg_dump that it shares with pg_restore: which entries are wanted, in which pass
 //! they come, and the text around each.
@@ -10,6 +11,7 @@ mod cluster;
 mod drops;
 mod print;
 mod required;
+mod segments;
 
 use crate::catalog::DumpId;
 use crate::emit::{Contents, Entry, EntryKind, Section};
@@ -20,29 +22,19 @@ use print::Printer;
 
 pub(crate) use cluster::{cluster_database, cluster_end, cluster_order, cluster_start};
 use required::{Required, required};
+pub(crate) use segments::{BlockRange, Division, Segment, Step, divide};
 
-/// The unit of parallel work. Segments follow each other in the dump, and each can be produced independently.
+/// A part of the dump. Parts follow each other, as they are printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Segment {
+pub(crate) enum Part {
     /// Text that is already known.
     Text(String),
-    /// The rows of this table data object, without the commands around them. A later version may split a
-    /// large table into several of these, one per block range.
+    /// The rows of this table data object, without the commands around them.
     Rows(DumpId),
     /// The contents of this group of large objects, or of all if `None`.
     LargeObjects(Option<DumpId>),
     /// For `-v`: a comment that says when the dump ended.
     CompletionTime,
-}
-
-impl Segment {
-    /// Whether producing it takes a session.
-    pub(crate) fn reads(&self) -> bool {
-        match self {
-            Segment::Rows(_) | Segment::LargeObjects(_) => true,
-            Segment::Text(_) | Segment::CompletionTime => false,
-        }
-    }
 }
 
 /// Everything that affects the text around the entries.
@@ -134,7 +126,7 @@ fn pass(entry: &Entry) -> Pass {
 }
 
 /// Lays the entries out as a dump.
-pub(crate) fn plan(entries: &[Entry], setting: PlanContext<'_>) -> Vec<Segment> {
+pub(crate) fn plan(entries: &[Entry], setting: PlanContext<'_>) -> Vec<Part> {
     let wanted = wanted(entries, setting.options);
     // This also holds if the options merely amount to that, as with --section=data.
     let no_definition = wanted.iter().all(|(entry, required)| !required.schema || entry.kind.is_statistics());
@@ -169,11 +161,11 @@ fn wanted<'e>(entries: &'e [Entry], options: &DumpOptions) -> Vec<(&'e Entry, Re
     wanted
 }
 
-/// The segment of an entry's contents.
-fn segment_of(contents: Contents) -> Segment {
+/// The part with an entry's contents.
+fn part_of(contents: Contents) -> Part {
     match contents {
-        Contents::Rows(id) => Segment::Rows(id),
-        Contents::LargeObjects(group) => Segment::LargeObjects(group),
+        Contents::Rows(id) => Part::Rows(id),
+        Contents::LargeObjects(group) => Part::LargeObjects(group),
     }
 }
 

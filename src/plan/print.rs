@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::required::Required;
-use super::{PlanContext, Segment, segment_of};
+use super::{Part, PlanContext, part_of};
 use crate::emit::{Contents, Definition, DropCommand, Entry, EntryKind};
 use crate::pg::quote::quoted;
 
@@ -14,7 +14,7 @@ const ENOUGH_FOR_A_WORKER: usize = 2 << 20;
 pub(super) struct Printer<'a> {
     pub(super) setting: PlanContext<'a>,
     pub(super) out: String,
-    segments: Vec<Segment>,
+    parts: Vec<Part>,
     headers: usize,
     tablespace: Option<String>,
     table_am: Option<String>,
@@ -28,7 +28,7 @@ impl<'a> Printer<'a> {
         Printer {
             setting,
             out: String::new(),
-            segments: Vec::new(),
+            parts: Vec::new(),
             headers: 0,
             tablespace: None,
             table_am: None,
@@ -51,20 +51,20 @@ impl<'a> Printer<'a> {
         self.session_settings();
     }
 
-    pub(super) fn end(mut self) -> Vec<Segment> {
+    pub(super) fn end(mut self) -> Vec<Part> {
         if self.setting.options.verbose {
             self.flush();
-            self.segments.push(Segment::CompletionTime);
+            self.parts.push(Part::CompletionTime);
         }
         self.out.push_str("--\n-- PostgreSQL database dump complete\n--\n\n");
         self.out.push_str(&format!("\\unrestrict {}\n\n", self.setting.options.restrict_key));
         self.flush();
-        self.segments
+        self.parts
     }
 
     fn flush(&mut self) {
         if !self.out.is_empty() {
-            self.segments.push(Segment::Text(std::mem::take(&mut self.out)));
+            self.parts.push(Part::Text(std::mem::take(&mut self.out)));
         }
     }
 
@@ -270,7 +270,7 @@ impl<'a> Printer<'a> {
         if matches!(contents, Contents::LargeObjects(_)) {
             self.out.push_str("BEGIN;\n\n");
             self.flush();
-            self.segments.push(segment_of(contents));
+            self.parts.push(part_of(contents));
             self.out.push_str("COMMIT;\n\n");
             return;
         }
@@ -283,7 +283,7 @@ impl<'a> Printer<'a> {
             self.out.push_str(copy);
         }
         self.flush();
-        self.segments.push(segment_of(contents));
+        self.parts.push(part_of(contents));
         if entry.copy.is_some() {
             self.out.push_str("\\.\n");
         }

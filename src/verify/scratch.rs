@@ -131,6 +131,7 @@ impl Trial<'_> {
             options,
             compression: Compression::None,
             jobs: 1,
+            digest: false,
             sink: Box::new(sink),
         };
         let dumping = dump(request, Arc::new(Silent), &warnings, shutdown.clone());

@@ -153,7 +153,8 @@ fn to_s3_and_back_by_gunzip_and_psql() {
 
 /// The backends currently copying the big table, one per line.
 const COPYING: &str = "SELECT pid FROM pg_stat_activity
-                        WHERE datname = current_database() AND query LIKE 'COPY public.big%' AND state = 'active'";
+                        WHERE datname = current_database() AND query LIKE '%COPY % FROM ONLY public.big %'
+                              AND pid <> pg_backend_pid() AND state = 'active'";
 
 fn copying(database: &Database) -> String {
     wait_for("the COPY", || {

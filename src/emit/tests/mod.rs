@@ -38,7 +38,7 @@ use crate::catalog::{Catalog, DumpId};
 use crate::error::Result;
 use crate::pg::quote::Quoter;
 use crate::pg::server::Server;
-use crate::plan::{PlanContext, Segment, plan};
+use crate::plan::{Part, PlanContext, plan};
 use crate::progress::Warnings;
 use crate::select::options::DumpOptions;
 
@@ -140,11 +140,11 @@ fn server(major: u32) -> Server {
 }
 
 /// Contents are represented by a single word.
-fn text_of(segment: Segment) -> String {
-    match segment {
-        Segment::Text(text) => text,
-        Segment::Rows(_) => "ROWS\n".into(),
-        Segment::LargeObjects(_) => "LARGE OBJECTS\n".into(),
-        Segment::CompletionTime => String::new(),
+fn text_of(part: Part) -> String {
+    match part {
+        Part::Text(text) => text,
+        Part::Rows(_) => "ROWS\n".into(),
+        Part::LargeObjects(_) => "LARGE OBJECTS\n".into(),
+        Part::CompletionTime => String::new(),
     }
 }

@@ -90,6 +90,7 @@ impl JobRun<'_> {
                     options: dump_options(self.job),
                     compression: self.compression(subject),
                     jobs: self.job.dump.jobs,
+                    digest: true,
                     sink: self.sink(subject).await?,
                 };
                 dump(request, Arc::clone(&self.progress), warnings, stop).await
@@ -127,6 +128,7 @@ impl JobRun<'_> {
             options: DumpOptions::new(restrict_key()),
             compression: self.compression(&subject),
             jobs: 1,
+            digest: true,
             sink: self.sink(&subject).await?,
         };
         dump_cluster(request, Arc::clone(&self.progress), warnings, stop).await

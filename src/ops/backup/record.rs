@@ -49,7 +49,7 @@ impl JobRun<'_> {
             key: key.clone(),
             stored_bytes: summary.stored_bytes,
             text_bytes: summary.raw_bytes,
-            sha256: hex(&summary.sha256),
+            sha256: summary.sha256.map(|digest| hex(&digest)).unwrap_or_default(),
             text_crc32: format!("{:08x}", summary.crc32),
             compression: self.compression(subject).to_string(),
             relations,

@@ -162,7 +162,7 @@ mod tests {
         let mut container = Container::new(compression);
         let mut out = container.header().to_vec();
         for block in text.chunks(3000) {
-            let block = compressor.compress(block).unwrap();
+            let block = compressor.compress(&mut block.to_vec(), true).unwrap();
             container.append(&block);
             out.extend_from_slice(&block.bytes);
         }
