@@ -38,6 +38,7 @@ pub mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod index;
 pub mod ops;
 mod order;
 pub mod pg;

@@ -12,9 +12,9 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// From the lowest layer to the highest. The program itself is not included: `main` and `cli` use the
 /// library from outside.
 const ROOMS: &[&str] = &[
-    "error", "progress", "select", "pg", "codec", "catalog", "order", "emit", "plan", "snapshot", "storage",
-    "pipeline", "contents", "backups", "dump", "restore", "verify", "config", "ops", "schedule", "web",
-    "fuzzing",
+    "error", "progress", "select", "pg", "codec", "index", "catalog", "order", "emit", "plan", "snapshot",
+    "storage", "pipeline", "contents", "backups", "dump", "restore", "verify", "config", "ops", "schedule",
+    "web", "fuzzing",
 ];
 
 #[test]
