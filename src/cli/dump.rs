@@ -3,13 +3,14 @@
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use pgsiphon::codec::Compression;
-use pgsiphon::dump::SessionOptions;
-use pgsiphon::dump::Summary;
-use pgsiphon::dump::{ClusterRequest, DumpRequest, dump, dump_cluster};
+use pgsiphon::dump::{
+    ClusterRequest, DumpRequest, OutputOptions, SessionOptions, Summary, Waited, dump, dump_cluster,
+    faster_compression,
+};
 use pgsiphon::error::Result;
 use pgsiphon::pg::conninfo::{OsEnvironment, resolve};
 use pgsiphon::progress::{Progress, Silent, Warnings};
@@ -45,6 +46,12 @@ pub(crate) struct DumpArgs {
     /// Compression: gzip, lz4, zstd or none [default: from the file name's suffix; gzip on S3]
     #[arg(short = 'Z', long, value_name = "METHOD[:DETAIL]")]
     compress: Option<String>,
+    /// Leave out the index at the end of a compressed dump, with which tables can be found in it
+    #[arg(long)]
+    no_index: bool,
+    /// Read at most this many bytes of rows per second, such as 20MiB, to go easy on the server
+    #[arg(long, value_name = "BYTES")]
+    rate_limit: Option<String>,
     /// Add comments to the dump and print progress messages; repeat for more messages
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -108,49 +115,65 @@ pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<(
     let sink = Box::pin(args.sink(&target, compression)).await?;
     let jobs =
         args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let output = OutputOptions {
+        compression,
+        jobs,
+        digest: false,
+        index: !args.no_index,
+        rate_limit: args.rate_limit.as_deref().map(str::parse).transpose()?,
+    };
     let show = args.progress.shows(target == "-");
     let say = show || args.verbose > 0;
     let progress: Arc<dyn Progress> = if show { Arc::new(Bar::new()) } else { Arc::new(Silent) };
     let start = Instant::now();
     let summary = match (cluster, params_for) {
         (Some(Cluster { options: cluster, database }), Some(params_for)) => {
-            let request = ClusterRequest {
-                params_for,
-                database,
-                session,
-                cluster,
-                options,
-                compression,
-                jobs,
-                digest: false,
-                sink,
-            };
+            let request = ClusterRequest { params_for, database, session, cluster, options, output, sink };
             dump_cluster(request, Arc::clone(&progress), &Warnings::default(), shutdown).await
         }
         _ => {
-            let request = DumpRequest { params, session, options, compression, jobs, digest: false, sink };
+            let request = DumpRequest { params, session, options, output, sink };
             dump(request, Arc::clone(&progress), &Warnings::default(), shutdown).await
         }
     };
     drop(progress);
     let summary = summary?.summary;
     if say {
-        report(&summary, start);
+        report(&summary, start, args.verbose > 0);
+        if let Some(hint) = faster_compression(&summary.waited, compression) {
+            eprintln!("pgsiphon: hint: {hint}");
+        }
     }
     Ok(())
 }
 
-/// Prints a one-line summary.
-fn report(summary: &Summary, start: Instant) {
+/// Prints a one-line summary; with `-v` also what the time went into.
+fn report(summary: &Summary, start: Instant, is_verbose: bool) {
     let seconds = start.elapsed().as_secs_f64();
-    let ratio = summary.raw_bytes as f64 / summary.stored_bytes.max(1) as f64;
+    let ratio = summary.written.raw_bytes as f64 / summary.written.stored_bytes.max(1) as f64;
     eprintln!(
         "pgsiphon: {}: {} of SQL in {} ({ratio:.1} to 1), {seconds:.1} s, {}/s",
         summary.published.location,
-        indicatif::BinaryBytes(summary.raw_bytes),
-        indicatif::BinaryBytes(summary.stored_bytes),
-        indicatif::BinaryBytes((summary.raw_bytes as f64 / seconds.max(0.001)) as u64),
+        indicatif::BinaryBytes(summary.written.raw_bytes),
+        indicatif::BinaryBytes(summary.written.stored_bytes),
+        indicatif::BinaryBytes((summary.written.raw_bytes as f64 / seconds.max(0.001)) as u64),
     );
+    if is_verbose {
+        let Waited { source, encoder, queue, rate_limit, upload } = summary.waited;
+        let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
+        let limited = match rate_limit {
+            Duration::ZERO => String::new(),
+            time => format!(", {} because of the rate limit", seconds(time)),
+        };
+        eprintln!(
+            "pgsiphon: the workers waited {} for the server, {} for the output{limited}, and compressed for {}; \
+             the output took {}",
+            seconds(source),
+            seconds(queue),
+            seconds(encoder),
+            seconds(upload),
+        );
+    }
 }
 
 impl DumpArgs {

@@ -14,6 +14,7 @@ use super::values::Settings;
 use crate::backups::naming::Naming;
 use crate::backups::retention::Policy;
 use crate::codec::Compression;
+use crate::dump::BytesPerSecond;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::conninfo::{ConnectArgs, Environment, resolve};
 use crate::pg::params::{ConnectParams, PasswordPrompt, PromptPolicy};
@@ -187,6 +188,10 @@ pub struct DumpSettings {
     pub globals_compression: Compression,
     /// How many sessions read in parallel.
     pub jobs: usize,
+    /// Whether to append an index.
+    pub index: bool,
+    /// How fast the text may be produced, before compression.
+    pub rate_limit: Option<BytesPerSecond>,
     /// How long to wait for a table's lock, in PostgreSQL's syntax.
     pub lock_wait_timeout: Option<String>,
     /// Patterns of schemas, as for `-N`.
@@ -521,10 +526,16 @@ fn dump(s: &Settings) -> Result<DumpSettings> {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         jobs => jobs.min(256) as usize,
     };
+    let rate_limit = match s.text("dump.rate_limit") {
+        Some(text) => Some(text.parse().map_err(|error: Error| s.wrong("dump.rate_limit", error.report()))?),
+        None => None,
+    };
     Ok(DumpSettings {
         compression: compression("destination.key")?,
         globals_compression: compression("destination.globals_key")?,
         jobs,
+        index: s.boolean("dump.index")?.unwrap_or(true),
+        rate_limit,
         lock_wait_timeout: s.text("dump.lock_wait_timeout"),
         exclude_schemas: s.list("dump.exclude_schemas"),
         exclude_tables: s.list("dump.exclude_tables"),

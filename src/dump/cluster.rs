@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Dumped, Prepared, close, prepare};
+use super::outline::Outline;
+use super::{Dumped, OutputOptions, Prepared, appendix, close, prepare};
 use crate::catalog::{CatalogScope, ClusterDatabase, list_databases, read_globals, refuse_unknown};
-use crate::codec::Compression;
 use crate::contents::{Producers, TextProducers};
 use crate::emit::emit_globals;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::connect::{Session, connect};
 use crate::pg::params::ConnectParams;
-use crate::pipeline::{self, PipelineRun};
+use crate::pipeline::PipelineRun;
 use crate::plan::{PlanContext, cluster_database, cluster_end, cluster_order, cluster_start, timestamp};
 use crate::progress::{Progress, Warnings};
 use crate::select::options::{ClusterOptions, DumpOptions};
@@ -35,12 +35,8 @@ pub struct ClusterRequest {
     pub cluster: ClusterOptions,
     /// What to dump of each database, and in which form.
     pub options: DumpOptions,
-    /// How to compress the dump.
-    pub compression: Compression,
-    /// How many sessions read a database in parallel, besides the one that holds the locks.
-    pub jobs: usize,
-    /// Whether to compute the SHA-256 of the stored bytes.
-    pub digest: bool,
+    /// How the dump is written.
+    pub output: OutputOptions,
     /// Where the dump is written.
     pub sink: Box<dyn Sink>,
 }
@@ -60,15 +56,14 @@ pub async fn dump_cluster(
         Box::new(move |database| Ok(ConnectParams { warnings: warnings.clone(), ..params_for(database)? }));
     let started = or_interrupted(&shutdown, Box::pin(start(&request))).await?;
     let Started { text, databases, server_version, upload } = started;
-    let options = pipeline::PipelineOptions {
-        compression: request.compression,
-        jobs: request.jobs,
-        byte_budget: pipeline::PipelineOptions::byte_budget(request.jobs),
-        digest: request.digest,
-    };
-    let mut run = PipelineRun::new(options, upload, progress, shutdown.clone())?;
+    let output = request.output;
+    let mut run = PipelineRun::new(output.pipeline(), upload, progress, shutdown.clone())?;
     let summary = match Box::pin(write(&mut run, &request, text, databases, &shutdown)).await {
-        Ok(()) => run.complete().await?,
+        // Only where decoding can begin: the databases' objects have the same numbers.
+        Ok(()) => {
+            let appendix = output.has_index().then(|| appendix(Outline::default(), output.compression));
+            run.complete(appendix).await?
+        }
         Err(error) => return Err(run.abort(error).await),
     };
     Ok(Dumped { summary, server_version, relations: Vec::new(), large_objects: 0 })
@@ -159,7 +154,8 @@ async fn write_database(
     let params = (request.params_for)(&database.datname)?;
     let prepared = Box::pin(async {
         let session = connect(&params).await?;
-        prepare(session, params, request.session.clone(), options, request.jobs, request.compression).await
+        let output = OutputOptions { index: false, ..request.output };
+        prepare(session, params, request.session.clone(), options, output).await
     });
     let Prepared { source, segments, .. } = or_interrupted(shutdown, prepared).await?;
     let source = Arc::new(source);

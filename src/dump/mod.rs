@@ -1,8 +1,10 @@
 //! A dump from end to end: the one place that connects all steps.
 
 mod cluster;
+mod outline;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,16 +17,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::order::order;
 use crate::pg::connect::{Session, connect};
 use crate::pg::params::ConnectParams;
-use crate::pipeline;
+use crate::pipeline::{self, Appendix, PipelineOptions};
 use crate::plan::{Division, Part, PlanContext, Segment, Step, divide, plan, timestamp};
 use crate::progress::{Progress, Warnings};
 use crate::select::options::{DumpOptions, RowFormat};
 use crate::snapshot::{Leader, lead};
 use crate::storage::sink::Sink;
 
-pub use crate::pipeline::{SegmentSummary, Summary, Waited};
+pub use crate::pipeline::{BytesPerSecond, SegmentSummary, Summary, Waited, Written};
 pub use crate::snapshot::SessionOptions;
 pub use cluster::{ClusterRequest, ParamsFor, dump_cluster};
+use outline::Outline;
 
 /// What to dump, how, and where to.
 pub struct DumpRequest {
@@ -34,15 +37,46 @@ pub struct DumpRequest {
     pub session: SessionOptions,
     /// What to dump, and in which form.
     pub options: DumpOptions,
-    /// How to compress the dump.
+    /// How the dump is written.
+    pub output: OutputOptions,
+    /// Where the dump is written.
+    pub sink: Box<dyn Sink>,
+}
+
+/// How to write a dump.
+#[derive(Debug, Clone, Copy)]
+pub struct OutputOptions {
+    /// How to compress it.
     pub compression: Compression,
-    /// How many sessions read in parallel, besides the one that holds the locks. If it is 1, that session
-    /// reads.
+    /// How many sessions read a database in parallel, besides the one that holds the locks. If it is 1, that
+    /// session reads.
     pub jobs: usize,
     /// Whether to compute the SHA-256 of the stored bytes.
     pub digest: bool,
-    /// Where the dump is written.
-    pub sink: Box<dyn Sink>,
+    /// Whether to append an index, if the compression allows it.
+    pub index: bool,
+    /// How fast the text may be produced, before compression.
+    pub rate_limit: Option<BytesPerSecond>,
+}
+
+impl OutputOptions {
+    fn has_index(&self) -> bool {
+        self.index && self.compression != Compression::None
+    }
+
+    fn pipeline(&self) -> PipelineOptions {
+        PipelineOptions {
+            compression: self.compression,
+            jobs: self.jobs,
+            byte_budget: PipelineOptions::byte_budget(self.jobs),
+            digest: self.digest,
+            rate_limit: self.rate_limit,
+        }
+    }
+}
+
+fn appendix(outline: Outline, compression: Compression) -> Appendix {
+    Box::new(move |written| outline.index(compression, written))
 }
 
 /// The result of a dump.
@@ -65,42 +99,38 @@ pub async fn dump(
     warnings: &Warnings,
     shutdown: CancellationToken,
 ) -> Result<Dumped> {
-    let DumpRequest { mut params, session, options, compression, jobs, digest, mut sink } = request;
+    let DumpRequest { mut params, session, options, output, mut sink } = request;
     params.warnings = warnings.clone();
     sink.warn_to(warnings);
     let prepared = async {
         let leader = connect(&params).await?;
         sink.preflight().await?;
-        let mut prepared = Box::pin(prepare(leader, params, session, options, jobs, compression)).await?;
+        let mut prepared = Box::pin(prepare(leader, params, session, options, output)).await?;
         let reading = prepared.segments.iter().filter(|segment| segment.reads()).count();
-        refuse_too_large(&prepared, sink.as_ref(), compression)?;
-        let wanted = reading.min(jobs);
+        refuse_too_large(&prepared, sink.as_ref(), output.compression)?;
+        let wanted = reading.min(output.jobs);
         let opened = Box::pin(prepared.source.open_readers(wanted)).await?;
-        let jobs = if opened < wanted { opened.max(1) } else { jobs };
+        let jobs = if opened < wanted { opened.max(1) } else { output.jobs };
         let upload = sink.begin().await?;
         Ok::<_, Error>((prepared, upload, jobs))
     };
-    let (Prepared { source, segments, .. }, upload, jobs) = tokio::select! {
+    let (Prepared { source, segments, outline, .. }, upload, jobs) = tokio::select! {
         biased;
         () = shutdown.cancelled() => {
             return Err(Error::interrupted("read the catalogs"));
         }
         prepared = prepared => prepared?,
     };
-    let run = pipeline::PipelineOptions {
-        compression,
-        jobs,
-        byte_budget: pipeline::PipelineOptions::byte_budget(jobs),
-        digest,
-    };
+    let run = OutputOptions { jobs, ..output }.pipeline();
     let server_version = source.leader.server.version.clone();
     let contents: Vec<_> =
         segments.iter().flat_map(|it| &it.steps).map(|step| contents_of(step, &source.leader)).collect();
     let source = Arc::new(source);
     let producers = Producers(Arc::clone(&source));
-    let summary = pipeline::run(segments, producers, run, upload, progress, shutdown).await?;
+    let appendix = outline.map(|outline| appendix(outline, output.compression));
+    let summary = pipeline::run(segments, producers, run, upload, progress, shutdown, appendix).await?;
     close(source).await;
-    let (relations, large_objects) = add_up(&contents, &summary.segments);
+    let (relations, large_objects) = add_up(&contents, &summary.written.segments);
     Ok(Dumped { summary, server_version, relations, large_objects })
 }
 
@@ -139,6 +169,17 @@ async fn close(source: Arc<DumpSource>) {
         }
         free_aside(catalog);
     }
+}
+
+/// Says how the next dump could be faster, if this one's time went into gzip.
+pub fn faster_compression(waited: &Waited, compression: Compression) -> Option<&'static str> {
+    const WORTH_A_WORD: Duration = Duration::from_secs(10);
+    let Waited { source, encoder, queue, rate_limit, .. } = *waited;
+    let is_most = encoder > (source + queue + rate_limit) * 2;
+    (matches!(compression, Compression::Gzip(_)) && encoder >= WORTH_A_WORD && is_most).then_some(
+        "gzip took most of the time: zstd (-Z zstd, or a name that ends with .sql.zst) takes a fraction of it, and the \
+         file becomes no larger",
+    )
 }
 
 /// Frees large catalogs, which consist of up to a million allocations, in the background.
@@ -193,6 +234,8 @@ fn add_up(contents: &[StepContents], segments: &[SegmentSummary]) -> (Vec<Relati
 struct Prepared {
     source: DumpSource,
     segments: Vec<Segment>,
+    /// What to say in the index, if there is to be one.
+    outline: Option<Outline>,
     /// The bytes of the tables whose rows are dumped.
     table_bytes: u64,
 }
@@ -213,25 +256,28 @@ async fn prepare(
     params: ConnectParams,
     session: SessionOptions,
     options: DumpOptions,
-    jobs: usize,
-    compression: Compression,
+    output: OutputOptions,
 ) -> Result<Prepared> {
     let started = timestamp();
     let warnings = &params.warnings;
-    let leader = lead(leader, &params, session, &options, jobs).await?;
+    let leader = lead(leader, &params, session, &options, output.jobs).await?;
     // The server looks at the tables while we plan.
     let client = Arc::clone(&leader.session.client);
     let sizes = read_sizes(client, leader.server.version_num, tables_with_data(&leader.catalog));
-    let planned = plan_aside(leader, options, started, warnings.clone());
+    let planned = plan_aside(leader, options, started, output.has_index(), warnings.clone());
     // A failure to plan also ends the session.
     let (planned, sizes) = tokio::join!(planned, sizes);
-    let ((leader, options, parts), sizes) = (planned?, sizes?);
+    let ((leader, options, parts, mut outline), sizes) = (planned?, sizes?);
     let splits_tables = matches!(options.rows, RowFormat::Copy | RowFormat::Insert { rows: 1 });
-    let division = Division::new(range_bytes(compression), splits_tables);
-    let segments = divide(parts, &leader.catalog, &sizes, &division).list;
-    let readers = if jobs == 1 { Readers::Leader } else { Readers::Own(Mutex::default()) };
+    let division = Division::new(range_bytes(output.compression), splits_tables);
+    let segments = divide(parts, &leader.catalog, &sizes, &division);
+    if let Some(outline) = &mut outline {
+        outline.first_steps = segments.first_steps;
+    }
+    let segments = segments.list;
+    let readers = if output.jobs == 1 { Readers::Leader } else { Readers::Own(Mutex::default()) };
     let source = DumpSource { params, leader, options, readers, leader_turn: Default::default() };
-    Ok(Prepared { source, segments, table_bytes: sizes.total_bytes() })
+    Ok(Prepared { source, segments, outline, table_bytes: sizes.total_bytes() })
 }
 
 /// Orders, prints and plans. This takes seconds for large catalogs, so it runs on another thread: an
@@ -240,17 +286,19 @@ async fn plan_aside(
     mut leader: Leader,
     options: DumpOptions,
     started: String,
+    has_index: bool,
     warnings: Warnings,
-) -> Result<(Leader, DumpOptions, Vec<Part>)> {
+) -> Result<(Leader, DumpOptions, Vec<Part>, Option<Outline>)> {
     let planning = tokio::task::spawn_blocking(move || {
         let Leader { server, quoter, catalog, .. } = &mut leader;
         let dialect = server.dialect();
         let ordered = order(catalog, dialect, &warnings)?;
         let entries = emit(catalog, &ordered, &options, quoter, dialect, &warnings)?;
         let context = PlanContext { options: &options, server, quoter, started: &started };
-        let parts = plan(&entries, context);
+        let plan = plan(&entries, context);
+        let outline = has_index.then(|| Outline::new(catalog, &entries, &plan, &options));
         free_aside(entries);
-        Ok((leader, options, parts))
+        Ok((leader, options, plan.parts, outline))
     });
     planning.await.map_err(|error| Error::new(ErrorKind::Other, "plan the dump").because(error))?
 }

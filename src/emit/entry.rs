@@ -294,8 +294,10 @@ impl DropCommand {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
-    /// The object from which it is generated.
+    /// The object that it defines or fills.
     pub dump_id: Option<DumpId>,
+    /// The object that it is printed for: with comments, privileges and the like, the one that they apply to.
+    pub object: Option<DumpId>,
     /// The server's identifier of that object.
     pub catalog_id: CatalogId,
     pub kind: EntryKind,
@@ -335,6 +337,7 @@ impl Entry {
     ) -> Self {
         Entry {
             dump_id: None,
+            object: None,
             catalog_id: CatalogId::default(),
             kind,
             on: None,

@@ -59,7 +59,7 @@ use crate::select::options::DumpOptions;
 
 pub(crate) use entry::{Contents, Definition, DropCommand, Entry, EntryKind, Section};
 pub(crate) use globals::emit_globals;
-pub(crate) use table_data::{copy_columns, load_target};
+pub(crate) use table_data::{copied_attributes, copy_columns, load_target};
 
 /// The settings that affect printing, and the entries so far.
 pub(crate) struct Emitter<'a> {
@@ -110,7 +110,9 @@ impl<'a> Emitter<'a> {
     fn objects(mut self, ids: &[DumpId]) -> Result<Vec<Entry>> {
         for &id in ids {
             if !self.catalog.object(id).dumped().is_empty() {
+                let first = self.entries.len();
                 self.object(id)?;
+                self.entries[first..].iter_mut().for_each(|entry| entry.object = Some(id));
             }
         }
         Ok(self.entries)

@@ -1,14 +1,18 @@
 //! Rows of tables, and refreshes of materialised views.
 
 use super::{Contents, Definition, Emitter, Entry, EntryKind, Section};
-use crate::catalog::{Catalog, Components, DumpId, Relation, TableData};
+use crate::catalog::{Attribute, Catalog, Components, DumpId, Relation, TableData};
 use crate::pg::quote::Quoter;
 use crate::select::options::{DumpOptions, RowFormat};
 
+/// The attributes whose values COPY writes.
+pub(crate) fn copied_attributes(relation: &Relation) -> impl Iterator<Item = &Attribute> {
+    relation.attributes.iter().filter(|a| !a.attisdropped && a.attgenerated == '\0')
+}
+
 /// The column list of COPY, in parentheses; empty if the table has no columns to copy.
 pub(crate) fn copy_columns(quoter: &Quoter, relation: &Relation) -> String {
-    let copied = relation.attributes.iter().filter(|a| !a.attisdropped && a.attgenerated == '\0');
-    let columns = quoter.ids(copied.map(|a| a.attname.as_str()));
+    let columns = quoter.ids(copied_attributes(relation).map(|a| a.attname.as_str()));
     if columns.is_empty() { columns } else { format!("({columns})") }
 }
 

@@ -67,6 +67,14 @@ pub fn encode(text: &str) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
+/// The length of a string from [`decode`] in bytes, as [`encode`] gives them.
+pub fn encoded_len(text: &str) -> usize {
+    match memchr::memchr(LEAD[0], text.as_bytes()) {
+        Some(_) => encode(text).len(),
+        None => text.len(),
+    }
+}
+
 /// A text value from or for the server, in the session's client encoding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedText(pub String);

@@ -54,7 +54,8 @@ impl BlockWriter {
         })
     }
 
-    /// Appends text that should not be cut, with the number of rows, or large objects, that end in it.
+    /// Appends text that should not be cut, with the number of rows, or large objects, that end in it: at its end, if
+    /// there is one.
     ///
     /// Usually this only copies to a buffer. When a block is full, it is compressed immediately; and if the
     /// writer is too far behind, this blocks the thread until there is room.
@@ -72,6 +73,7 @@ impl BlockWriter {
         self.before_push();
         self.buffer.extend_from_slice(text);
         self.after_push(text.len(), rows);
+        self.is_within_row = rows == 0;
         Ok(())
     }
 
@@ -159,6 +161,7 @@ impl BlockWriter {
                 self.put(end)?;
             }
         } else if !self.buffer.is_empty() {
+            self.queue.admit(self.buffer.len())?;
             let tail = self.buffer.as_slice().to_vec();
             self.buffer.clear();
             self.progress.raw_bytes(tail.len() as u64);
@@ -174,10 +177,15 @@ impl BlockWriter {
         if self.buffer.is_empty() {
             return Ok(());
         }
+        self.queue.admit(self.buffer.len())?;
         let started = Instant::now();
         let block = self.compressor.compress(&mut self.buffer, is_last)?;
         self.queue.waits.add_encoder(started.elapsed());
         self.buffer.clear();
+        if self.buffer.capacity() == 0 {
+            // It became the block.
+            self.buffer = self.queue.spare_buffer();
+        }
         if block.is_restart_point
             && let Some(start) = self.buffer_start
             && start.raw_bytes > 0

@@ -23,6 +23,7 @@
 mod block_writer;
 mod digest;
 mod ordered_queue;
+mod rate_limit;
 mod waits;
 mod worker;
 mod writer;
@@ -30,6 +31,7 @@ mod writer;
 use std::future::Future;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use block_writer::BlockWriter;
@@ -40,6 +42,8 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::storage::sink::{Published, Upload, with_leftover};
 use ordered_queue::OrderedQueue;
+pub use rate_limit::BytesPerSecond;
+use rate_limit::RateLimit;
 use waits::Waits;
 use writer::OrderedWriter;
 
@@ -87,6 +91,8 @@ pub(crate) struct PipelineOptions {
     pub byte_budget: usize,
     /// Whether to compute the SHA-256 of the stored bytes.
     pub digest: bool,
+    /// How many bytes of text may be produced in a second.
+    pub rate_limit: Option<BytesPerSecond>,
 }
 
 impl PipelineOptions {
@@ -139,28 +145,39 @@ pub struct RestartPoint {
     pub crc32: u32,
 }
 
-/// What a run wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
+/// What was written of the text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Written {
     /// The length of the text in bytes.
     pub raw_bytes: u64,
-    /// The length of the stored bytes, after compression.
-    pub stored_bytes: u64,
     /// The CRC-32 of the text.
     pub crc32: u32,
-    /// The SHA-256 of the stored bytes, if it was wanted.
-    pub sha256: Option<[u8; 32]>,
+    /// The length of the stored bytes, after compression, with what was appended to them.
+    pub stored_bytes: u64,
     /// What was written for each segment, in order.
     pub segments: Vec<SegmentSummary>,
     /// Where decoding can begin, in order.
     pub restart_points: Vec<RestartPoint>,
+}
+
+/// Gives the bytes that are stored after the compressed text, such as an index. It may take long: it gets a thread
+/// of its own.
+pub(crate) type Appendix = Box<dyn FnOnce(&Written) -> Result<Bytes> + Send>;
+
+/// What a run wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// The text and its segments.
+    pub written: Written,
+    /// The SHA-256 of the stored bytes, if it was wanted.
+    pub sha256: Option<[u8; 32]>,
     /// What the time went into.
     pub waited: Waited,
     /// The object that was published.
     pub published: Published,
 }
 
-/// Produces all segments, and publishes them as one upload.
+/// Produces all segments, and publishes them as one upload, with what `appendix` gives.
 ///
 /// The first error, from a producer or the upload, stops everything, aborts the upload, and is returned; if
 /// aborting fails too, the hint tells what is left. A panic in a producer counts as an error. Cancelling
@@ -173,6 +190,7 @@ pub(crate) async fn run<S, F>(
     upload: Box<dyn Upload>,
     progress: Arc<dyn Progress>,
     shutdown: CancellationToken,
+    appendix: Option<Appendix>,
 ) -> Result<Summary>
 where
     S: Send + Sync + 'static,
@@ -180,7 +198,7 @@ where
 {
     let mut run = PipelineRun::new(options, upload, progress, shutdown)?;
     match run.write(segments, factory).await {
-        Ok(()) => run.complete().await,
+        Ok(()) => run.complete(appendix).await,
         Err(error) => Err(run.abort(error).await),
     }
 }
@@ -195,6 +213,7 @@ pub(crate) struct PipelineRun {
     progress: Arc<dyn Progress>,
     shutdown: CancellationToken,
     waits: Arc<Waits>,
+    rate_limit: Option<Arc<RateLimit>>,
     is_begun: bool,
     /// The workers of a step that failed, which were told to stop.
     stopping: Option<worker::Workers>,
@@ -213,7 +232,17 @@ impl PipelineRun {
     ) -> Result<Self> {
         let waits = Arc::new(Waits::default());
         let writer = OrderedWriter::new(options, upload, Arc::clone(&progress), Arc::clone(&waits))?;
-        Ok(PipelineRun { writer, options, progress, shutdown, waits, is_begun: false, stopping: None })
+        let rate_limit = options.rate_limit.map(|limit| Arc::new(RateLimit::new(limit)));
+        Ok(PipelineRun {
+            writer,
+            options,
+            progress,
+            shutdown,
+            waits,
+            rate_limit,
+            is_begun: false,
+            stopping: None,
+        })
     }
 
     /// Produces and writes the next segments. Returns when their producers have finished.
@@ -225,8 +254,9 @@ impl PipelineRun {
         S: Send + Sync + 'static,
         F: ProducerFactory<S>,
     {
-        let queue =
-            Arc::new(OrderedQueue::new(segments.len(), self.options.byte_budget, Arc::clone(&self.waits)));
+        let (waits, rate_limit) = (Arc::clone(&self.waits), self.rate_limit.clone());
+        let queue = OrderedQueue::new(segments.len(), self.options.byte_budget, waits, rate_limit);
+        let queue = Arc::new(queue);
         // However this function ends, even if its future is dropped, the workers must end too.
         let _stop_workers = StopOnDrop(Arc::clone(&queue));
         let mut workers = worker::start(segments, factory, self.options, &queue, &self.progress);
@@ -244,15 +274,15 @@ impl PipelineRun {
         Err(error)
     }
 
-    /// Publishes the upload.
+    /// Publishes the upload, with what `appendix` gives.
     ///
     /// # Errors
     /// As for [`run`]; in that case nothing is left to abort.
-    pub(crate) async fn complete(mut self) -> Result<Summary> {
+    pub(crate) async fn complete(mut self, appendix: Option<Appendix>) -> Result<Summary> {
         let finished = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => Err(interrupted()),
-            finished = self.writer.finish() => finished,
+            finished = self.writer.finish(appendix) => finished,
         };
         match finished {
             Ok(()) => self.writer.complete().await,

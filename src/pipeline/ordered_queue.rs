@@ -4,16 +4,21 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::SegmentSummary;
+use super::rate_limit::RateLimit;
 use super::waits::Waits;
 use crate::codec::{BLOCK_BYTES, CompressedBlock};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How many bytes of the segment at the head may be waiting, regardless of the other segments.
 const HEAD_BYTES: usize = 2 * BLOCK_BYTES;
+
+/// How many buffers are kept for further blocks.
+const SPARE_BUFFERS: usize = 4;
 
 /// What a worker passes to the writer.
 pub(super) enum Piece {
@@ -55,6 +60,8 @@ struct QueueState {
     queued: BTreeMap<usize, QueuedSegment>,
     held_bytes: usize,
     stopped: bool,
+    /// Buffers of blocks that were written, for further blocks: new memory takes longer to touch than to fill.
+    spare: Vec<Vec<u8>>,
     failure: Option<Error>,
 }
 
@@ -63,6 +70,7 @@ pub(super) struct OrderedQueue {
     segments: usize,
     byte_budget: usize,
     pub(super) waits: Arc<Waits>,
+    rate_limit: Option<Arc<RateLimit>>,
     state: Mutex<QueueState>,
     /// Workers wait here for room.
     room: Condvar,
@@ -73,17 +81,24 @@ pub(super) struct OrderedQueue {
 }
 
 impl OrderedQueue {
-    pub(super) fn new(segments: usize, byte_budget: usize, waits: Arc<Waits>) -> Self {
+    pub(super) fn new(
+        segments: usize,
+        byte_budget: usize,
+        waits: Arc<Waits>,
+        rate_limit: Option<Arc<RateLimit>>,
+    ) -> Self {
         OrderedQueue {
             segments,
             byte_budget,
             waits,
+            rate_limit,
             state: Mutex::new(QueueState {
                 head: 0,
                 next: 0,
                 queued: BTreeMap::new(),
                 held_bytes: 0,
                 stopped: false,
+                spare: Vec::new(),
                 failure: None,
             }),
             room: Condvar::new(),
@@ -97,6 +112,23 @@ impl OrderedQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps the buffer of a block that was written, if nobody else has it.
+    pub(super) fn recycle(&self, block: Bytes) {
+        if block.is_unique() && block.len() <= BLOCK_BYTES {
+            let mut state = self.lock();
+            if state.spare.len() < SPARE_BUFFERS {
+                state.spare.push(block.into());
+            }
+        }
+    }
+
+    /// A buffer for a block; without any capacity if there is none to reuse.
+    pub(super) fn spare_buffer(&self) -> Vec<u8> {
+        let mut buffer = self.lock().spare.pop().unwrap_or_default();
+        buffer.clear();
+        buffer
+    }
+
     /// Gives the next segment to a worker, or `None` if no segment is left or the run is over.
     pub(super) fn take_segment(&self) -> Option<usize> {
         let mut state = self.lock();
@@ -105,6 +137,30 @@ impl OrderedQueue {
         }
         state.next += 1;
         Some(state.next - 1)
+    }
+
+    /// Blocks the thread until text of this length may be produced.
+    ///
+    /// # Errors
+    /// If the run was stopped.
+    pub(super) fn admit(&self, bytes: usize) -> Result<()> {
+        let Some(limit) = &self.rate_limit else { return Ok(()) };
+        let started = Instant::now();
+        let until = limit.admit(bytes as u64, started);
+        let mut state = self.lock();
+        loop {
+            if state.stopped {
+                return Err(stopped());
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            // Also woken when there is room in the queue.
+            (state, _) = self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+        }
+        self.waits.add_rate_limit(started.elapsed());
+        Ok(())
     }
 
     /// Adds a piece; blocks the thread until there is room for it.

@@ -97,7 +97,7 @@ impl Produce<Rows> for Producer {
 }
 
 fn options(compression: Compression, jobs: usize, byte_budget: usize) -> PipelineOptions {
-    PipelineOptions { compression, jobs, byte_budget, digest: true }
+    PipelineOptions { compression, jobs, byte_budget, digest: true, rate_limit: None }
 }
 
 /// Runs with a store in memory, and returns the published bytes with the result.
@@ -110,7 +110,7 @@ async fn run_to_memory(
     let store = MemoryStore::default();
     let sink = MemorySink { store: store.clone(), name: "dump".into(), overwrite: false };
     let upload = sink.begin().await.unwrap();
-    let result = run(segments, factory, options, upload, Arc::new(Silent), shutdown).await;
+    let result = run(segments, factory, options, upload, Arc::new(Silent), shutdown, None).await;
     (result, store.get("dump"))
 }
 
@@ -145,14 +145,14 @@ fn programs_read_what_we_write() {
     let (summary, stored) =
         run_blocking(segments, Factory::default(), options(Compression::GZIP, 3, 1 << 20));
     let (summary, stored) = (summary.unwrap(), stored.unwrap());
-    assert_eq!(summary.raw_bytes, text.len() as u64);
-    assert_eq!(summary.stored_bytes, stored.len() as u64);
+    assert_eq!(summary.written.raw_bytes, text.len() as u64);
+    assert_eq!(summary.written.stored_bytes, stored.len() as u64);
     assert_eq!(summary.published.bytes, stored.len() as u64);
-    assert_eq!(summary.crc32, crc32fast::hash(&text));
-    let parts: Vec<_> = summary.segments.iter().map(|segment| &segment.parts).collect();
+    assert_eq!(summary.written.crc32, crc32fast::hash(&text));
+    let parts: Vec<_> = summary.written.segments.iter().map(|segment| &segment.parts).collect();
     assert_eq!(
         parts.iter().flat_map(|parts| parts.iter()).map(|p| p.raw_bytes).sum::<u64>(),
-        summary.raw_bytes
+        summary.written.raw_bytes
     );
     assert!(parts[2].is_empty());
     let rows: Vec<_> = [0, 1, 3, 4].map(|number: usize| parts[number][0].rows).into();
@@ -196,7 +196,7 @@ fn tiny_segments_share_blocks() {
     let segments: Vec<_> = (0..20_000).map(|n| copy_rows(1, n)).collect();
     let raw = text_of(&segments).len();
     let (summary, _) = run_blocking(segments, Factory::default(), options(Compression::GZIP, 2, 1 << 20));
-    let stored = summary.unwrap().stored_bytes as usize;
+    let stored = summary.unwrap().written.stored_bytes as usize;
     // Compressed separately, 20,000 rows of 40 bytes would be larger than their text.
     assert!(stored * 3 < raw, "{stored} bytes of {raw}");
 }
@@ -204,7 +204,7 @@ fn tiny_segments_share_blocks() {
 #[test]
 fn no_segments_make_an_empty_dump() {
     let (summary, stored) = run_blocking(vec![], Factory::default(), options(Compression::GZIP, 4, 0));
-    assert_eq!(summary.unwrap().raw_bytes, 0);
+    assert_eq!(summary.unwrap().written.raw_bytes, 0);
     assert_eq!(decode(Compression::GZIP, &stored.unwrap()), b"");
 }
 
@@ -325,6 +325,7 @@ async fn run_to_failing(calls_until_failure: usize, abort_fails: bool) -> (Resul
         Box::new(upload),
         Arc::new(Silent),
         CancellationToken::new(),
+        None,
     )
     .await;
     (result, aborted.load(Ordering::SeqCst))
@@ -413,7 +414,7 @@ fn run_in_parts(parts: Vec<Vec<Rows>>) -> (Result<Summary>, Option<Vec<u8>>) {
             }
             assert!(store.get("dump").is_none(), "published before it is whole");
         }
-        (run.complete().await, store.get("dump"))
+        (run.complete(None).await, store.get("dump"))
     })
 }
 

@@ -9,6 +9,7 @@ pub(super) struct Waits {
     produced: AtomicU64,
     encoder: AtomicU64,
     queue: AtomicU64,
+    rate_limit: AtomicU64,
     upload: AtomicU64,
 }
 
@@ -21,6 +22,8 @@ pub struct Waited {
     pub encoder: Duration,
     /// Workers were ahead of the writer, and waited for it.
     pub queue: Duration,
+    /// Workers waited because of the rate limit.
+    pub rate_limit: Duration,
     /// The writer waited for the storage.
     pub upload: Duration,
 }
@@ -39,17 +42,22 @@ impl Waits {
         add(&self.queue, time);
     }
 
+    pub(super) fn add_rate_limit(&self, time: Duration) {
+        add(&self.rate_limit, time);
+    }
+
     pub(super) fn add_upload(&self, time: Duration) {
         add(&self.upload, time);
     }
 
     pub(super) fn waited(&self) -> Waited {
         let get = |sum: &AtomicU64| Duration::from_micros(sum.load(Ordering::Relaxed));
-        let (encoder, queue) = (get(&self.encoder), get(&self.queue));
+        let (encoder, queue, rate_limit) = (get(&self.encoder), get(&self.queue), get(&self.rate_limit));
         Waited {
-            source: get(&self.produced).saturating_sub(encoder + queue),
+            source: get(&self.produced).saturating_sub(encoder + queue + rate_limit),
             encoder,
             queue,
+            rate_limit,
             upload: get(&self.upload),
         }
     }

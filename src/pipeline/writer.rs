@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::digest::StoredDigest;
 use super::ordered_queue::{OrderedQueue, Piece, Step};
 use super::waits::Waits;
-use super::{PipelineOptions, RestartPoint, SegmentSummary, Summary};
+use super::{Appendix, PipelineOptions, RestartPoint, Summary, Written};
 use crate::codec::{BLOCK_BYTES, BlockCompressor, CompressedBlock, Container};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
@@ -25,10 +25,7 @@ pub(super) struct OrderedWriter {
     /// `None` while it is in use on another thread.
     compressor: Option<BlockCompressor>,
     gathered: Vec<u8>,
-    raw_bytes: u64,
-    stored_bytes: u64,
-    segments: Vec<SegmentSummary>,
-    restart_points: Vec<RestartPoint>,
+    written: Written,
     /// The checksum of the text since the last restart point.
     run_crc: crc32fast::Hasher,
     /// The digest of the stored bytes, updated in the same pass.
@@ -50,10 +47,7 @@ impl OrderedWriter {
             container: Container::new(compression),
             compressor: Some(BlockCompressor::new(compression)?),
             gathered: Vec::new(),
-            raw_bytes: 0,
-            stored_bytes: 0,
-            segments: Vec::new(),
-            restart_points: Vec::new(),
+            written: Written::default(),
             run_crc: crc32fast::Hasher::new(),
             digest: options.digest.then(StoredDigest::start),
             waits,
@@ -71,12 +65,14 @@ impl OrderedWriter {
             match queue.next().await? {
                 Step::Piece(Piece::Block(block)) => {
                     self.write_gathered().await?;
+                    let bytes = block.bytes.clone();
                     self.write_block(block).await?;
+                    queue.recycle(bytes);
                 }
                 Step::Piece(Piece::Tail(text)) => self.gather(&text).await?,
                 Step::SegmentDone(summary) => {
-                    self.progress.segment_done(self.segments.len());
-                    self.segments.push(summary);
+                    self.progress.segment_done(self.written.segments.len());
+                    self.written.segments.push(summary);
                 }
                 Step::Finished => return Ok(()),
             }
@@ -85,14 +81,27 @@ impl OrderedWriter {
 
     /// Writes the remaining text and the bytes after the last segment, and waits until as much of it as
     /// possible is stored.
-    pub(super) async fn finish(&mut self) -> Result<()> {
+    pub(super) async fn finish(&mut self, appendix: Option<Appendix>) -> Result<()> {
         self.write_gathered().await?;
         self.end_run();
-        self.write(self.container.trailer(self.raw_bytes)).await?;
+        self.write(self.container.trailer(self.written.raw_bytes)).await?;
+        self.written.crc32 = self.container.crc32();
+        if let Some(appendix) = appendix {
+            self.append(appendix).await?;
+        }
         let started = Instant::now();
         let flushed = self.upload.flush().await;
         self.waits.add_upload(started.elapsed());
         flushed
+    }
+
+    async fn append(&mut self, appendix: Appendix) -> Result<()> {
+        let written = std::mem::take(&mut self.written);
+        let made = tokio::task::spawn_blocking(move || (appendix(&written), written)).await;
+        let (bytes, written) =
+            made.map_err(|error| Error::new(ErrorKind::Other, "make the index").because(error))?;
+        self.written = written;
+        self.write(bytes?).await
     }
 
     async fn gather(&mut self, text: &[u8]) -> Result<()> {
@@ -127,23 +136,23 @@ impl OrderedWriter {
     async fn write_block(&mut self, block: CompressedBlock) -> Result<()> {
         if block.is_restart_point {
             self.end_run();
-            self.restart_points.push(RestartPoint {
-                stored_offset: self.stored_bytes,
-                text_offset: self.raw_bytes,
+            self.written.restart_points.push(RestartPoint {
+                stored_offset: self.written.stored_bytes,
+                text_offset: self.written.raw_bytes,
                 crc32: 0,
             });
         }
         let checksum = crc32fast::Hasher::new_with_initial_len(block.crc32, block.raw_len);
         self.run_crc.combine(&checksum);
         self.container.append(&block);
-        self.raw_bytes += block.raw_len;
+        self.written.raw_bytes += block.raw_len;
         self.write(block.bytes).await
     }
 
     /// Notes the checksum of the text since the last restart point.
     fn end_run(&mut self) {
         let crc = std::mem::take(&mut self.run_crc);
-        if let Some(point) = self.restart_points.last_mut() {
+        if let Some(point) = self.written.restart_points.last_mut() {
             point.crc32 = crc.finalize();
         }
     }
@@ -159,7 +168,7 @@ impl OrderedWriter {
         let started = Instant::now();
         self.upload.write(bytes).await?;
         self.waits.add_upload(started.elapsed());
-        self.stored_bytes += length;
+        self.written.stored_bytes += length;
         self.progress.stored_bytes(length);
         Ok(())
     }
@@ -170,16 +179,7 @@ impl OrderedWriter {
             None => None,
         };
         let published = self.upload.complete().await?;
-        Ok(Summary {
-            raw_bytes: self.raw_bytes,
-            stored_bytes: self.stored_bytes,
-            crc32: self.container.crc32(),
-            sha256,
-            segments: self.segments,
-            restart_points: self.restart_points,
-            waited: self.waits.waited(),
-            published,
-        })
+        Ok(Summary { written: self.written, sha256, waited: self.waits.waited(), published })
     }
 
     pub(super) async fn abort(self) -> Result<()> {

@@ -37,6 +37,34 @@ pub(crate) enum Part {
     CompletionTime,
 }
 
+/// A place in the text of the parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// The number of the part.
+    pub part: usize,
+    /// The offset in that part's text, in bytes as they are written.
+    pub offset: u64,
+}
+
+/// What was printed of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Printed {
+    /// The number of the entry.
+    pub entry: usize,
+    /// Where its text begins, with the header comment, and where it ends.
+    pub spans: Vec<(Position, Position)>,
+    /// The number of the part with its contents.
+    pub contents: Option<usize>,
+}
+
+/// A dump, laid out.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub parts: Vec<Part>,
+    /// What of which entries is in the parts, in order.
+    pub printed: Vec<Printed>,
+}
+
 /// Everything that affects the text around the entries.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PlanContext<'a> {
@@ -126,36 +154,44 @@ fn pass(entry: &Entry) -> Pass {
 }
 
 /// Lays the entries out as a dump.
-pub(crate) fn plan(entries: &[Entry], setting: PlanContext<'_>) -> Vec<Part> {
+pub(crate) fn plan(entries: &[Entry], setting: PlanContext<'_>) -> Plan {
     let wanted = wanted(entries, setting.options);
     // This also holds if the options merely amount to that, as with --section=data.
-    let no_definition = wanted.iter().all(|(entry, required)| !required.schema || entry.kind.is_statistics());
+    let no_definition =
+        wanted.iter().all(|Wanted { entry, required, .. }| !required.schema || entry.kind.is_statistics());
     let mut printer = Printer::new(setting, setting.options.data_only() || no_definition);
     printer.start();
     if setting.options.clean {
-        for (entry, _) in wanted.iter().rev() {
-            printer.drop(entry);
+        for wanted in wanted.iter().rev() {
+            printer.drop(wanted.entry);
         }
     }
     for current in [Pass::Main, Pass::Acl, Pass::AfterAcl] {
-        for (entry, required) in wanted.iter().filter(|(entry, _)| pass(entry) == current) {
-            printer.entry(entry, *required);
+        for wanted in wanted.iter().filter(|wanted| pass(wanted.entry) == current) {
+            printer.entry(wanted);
         }
     }
     printer.end()
 }
 
+/// An entry that is at least partly printed.
+struct Wanted<'e> {
+    number: usize,
+    entry: &'e Entry,
+    required: Required,
+}
+
 /// The entries that are at least partly printed, with the parts that are.
-fn wanted<'e>(entries: &'e [Entry], options: &DumpOptions) -> Vec<(&'e Entry, Required)> {
+fn wanted<'e>(entries: &'e [Entry], options: &DumpOptions) -> Vec<Wanted<'e>> {
     let mut section = Section::PreData;
     let mut wanted = Vec::new();
-    for entry in entries {
+    for (number, entry) in entries.iter().enumerate() {
         if entry.section != Section::None {
             section = entry.section;
         }
         let required = required(entry, section, options);
         if required.schema || required.data {
-            wanted.push((entry, required));
+            wanted.push(Wanted { number, entry, required });
         }
     }
     wanted

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::required::Required;
-use super::{Part, PlanContext, part_of};
+use super::{Part, Plan, PlanContext, Position, Printed, Wanted, part_of};
 use crate::emit::{Contents, Definition, DropCommand, Entry, EntryKind};
 use crate::pg::quote::quoted;
+use crate::pg::text;
 
 /// Text longer than this compresses faster when several workers share it.
 const ENOUGH_FOR_A_WORKER: usize = 2 << 20;
@@ -14,7 +14,10 @@ const ENOUGH_FOR_A_WORKER: usize = 2 << 20;
 pub(super) struct Printer<'a> {
     pub(super) setting: PlanContext<'a>,
     pub(super) out: String,
-    parts: Vec<Part>,
+    plan: Plan,
+    /// How much of `out` was counted for a position, and how many bytes that is in the dump.
+    counted: usize,
+    counted_bytes: u64,
     headers: usize,
     tablespace: Option<String>,
     table_am: Option<String>,
@@ -28,7 +31,9 @@ impl<'a> Printer<'a> {
         Printer {
             setting,
             out: String::new(),
-            parts: Vec::new(),
+            plan: Plan::default(),
+            counted: 0,
+            counted_bytes: 0,
             headers: 0,
             tablespace: None,
             table_am: None,
@@ -51,20 +56,39 @@ impl<'a> Printer<'a> {
         self.session_settings();
     }
 
-    pub(super) fn end(mut self) -> Vec<Part> {
+    pub(super) fn end(mut self) -> Plan {
         if self.setting.options.verbose {
             self.flush();
-            self.parts.push(Part::CompletionTime);
+            self.plan.parts.push(Part::CompletionTime);
         }
         self.out.push_str("--\n-- PostgreSQL database dump complete\n--\n\n");
         self.out.push_str(&format!("\\unrestrict {}\n\n", self.setting.options.restrict_key));
         self.flush();
-        self.parts
+        self.plan
     }
 
     fn flush(&mut self) {
         if !self.out.is_empty() {
-            self.parts.push(Part::Text(std::mem::take(&mut self.out)));
+            self.plan.parts.push(Part::Text(std::mem::take(&mut self.out)));
+            (self.counted, self.counted_bytes) = (0, 0);
+        }
+    }
+
+    fn position(&mut self) -> Position {
+        self.counted_bytes += text::encoded_len(&self.out[self.counted..]) as u64;
+        self.counted = self.out.len();
+        Position { part: self.plan.parts.len(), offset: self.counted_bytes }
+    }
+
+    /// Notes that this entry's text ends here. `contents` is the part with its contents.
+    fn note(&mut self, number: usize, start: Position, contents: Option<usize>) {
+        let span = (start, self.position());
+        match self.plan.printed.last_mut().filter(|last| last.entry == number) {
+            Some(last) => {
+                last.spans.push(span);
+                last.contents = contents;
+            }
+            None => self.plan.printed.push(Printed { entry: number, spans: vec![span], contents }),
         }
     }
 
@@ -104,12 +128,14 @@ impl<'a> Printer<'a> {
     }
 
     /// Prints the wanted parts of an entry.
-    pub(super) fn entry(&mut self, entry: &Entry, required: Required) {
+    pub(super) fn entry(&mut self, wanted: &Wanted<'_>) {
+        let &Wanted { number, entry, required } = wanted;
         if self.out.len() >= ENOUGH_FOR_A_WORKER {
             self.flush();
         }
         if required.schema {
-            self.print(entry, false);
+            let start = self.print(entry, false);
+            self.note(number, start, None);
             if entry.kind.is_database() {
                 self.reconnect(&entry.tag);
             }
@@ -119,21 +145,27 @@ impl<'a> Printer<'a> {
         }
         match entry.contents {
             Some(contents) => {
-                self.print(entry, true);
-                self.contents(entry, contents);
+                let start = self.print(entry, true);
+                let part = self.contents(entry, contents);
+                self.note(number, start, Some(part));
             }
-            None if !required.schema => self.print(entry, false),
+            None if !required.schema => {
+                let start = self.print(entry, false);
+                self.note(number, start, None);
+            }
             None => {}
         }
     }
 
-    fn print(&mut self, entry: &Entry, is_data: bool) {
+    /// Returns where its header comment begins.
+    fn print(&mut self, entry: &Entry, is_data: bool) -> Position {
         let options = self.setting.options;
         self.become_owner(entry);
         self.select_tablespace(entry);
         if !entry.is_partitioned {
             self.select_table_am(entry);
         }
+        let start = self.position();
         self.header(entry, is_data);
         match &entry.definition {
             Definition::None => {}
@@ -167,6 +199,7 @@ impl<'a> Printer<'a> {
             // The entry's grants may have changed the session's user.
             self.user = None;
         }
+        start
     }
 
     fn header(&mut self, entry: &Entry, is_data: bool) {
@@ -265,14 +298,14 @@ impl<'a> Printer<'a> {
         }
     }
 
-    fn contents(&mut self, entry: &Entry, contents: Contents) {
+    /// Returns the number of the part with the contents.
+    fn contents(&mut self, entry: &Entry, contents: Contents) -> usize {
         let options = self.setting.options;
         if matches!(contents, Contents::LargeObjects(_)) {
             self.out.push_str("BEGIN;\n\n");
-            self.flush();
-            self.parts.push(part_of(contents));
+            let part = self.part(contents);
             self.out.push_str("COMMIT;\n\n");
-            return;
+            return part;
         }
         let switch_triggers = options.disable_triggers && self.data_only;
         if switch_triggers {
@@ -282,8 +315,7 @@ impl<'a> Printer<'a> {
         if let Some(copy) = &entry.copy {
             self.out.push_str(copy);
         }
-        self.flush();
-        self.parts.push(part_of(contents));
+        let part = self.part(contents);
         if entry.copy.is_some() {
             self.out.push_str("\\.\n");
         }
@@ -291,6 +323,13 @@ impl<'a> Printer<'a> {
         if switch_triggers {
             self.triggers(entry, "ENABLE");
         }
+        part
+    }
+
+    fn part(&mut self, contents: Contents) -> usize {
+        self.flush();
+        self.plan.parts.push(part_of(contents));
+        self.plan.parts.len() - 1
     }
 
     fn triggers(&mut self, entry: &Entry, verb: &str) {

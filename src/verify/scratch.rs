@@ -129,9 +129,13 @@ impl Trial<'_> {
             params,
             session,
             options,
-            compression: Compression::None,
-            jobs: 1,
-            digest: false,
+            output: dump::OutputOptions {
+                compression: Compression::None,
+                jobs: 1,
+                digest: false,
+                index: false,
+                rate_limit: None,
+            },
             sink: Box::new(sink),
         };
         let dumping = dump(request, Arc::new(Silent), &warnings, shutdown.clone());

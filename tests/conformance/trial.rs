@@ -9,6 +9,7 @@ use crate::support::difference;
 use crate::support::not_null_names;
 use crate::support::oracle::{self, Pair, Source, Subject};
 use crate::support::servers::Postgres;
+use crate::support::split;
 
 /// Loads the case, compares all its flag sets, and restores. The error contains all differences, not
 /// only the first.
@@ -32,6 +33,10 @@ pub(crate) fn run(case: &Case, server: &Postgres, major: u32, built: &str) -> Ou
         other => Ok(other),
     };
     complaints.extend(difference(&plain, false)?.map(|text| format!("── without flags ──\n{text}")));
+    if complaints.is_empty() {
+        let source = Source::database(server, original.name());
+        complaints.extend(split::difference(&subject, &source, &plain.ours.text, folder.path())?);
+    }
     for flags in case.flag_sets(major) {
         if let Some(text) = compare(&original, &subject, &flags, &difference, folder.path())? {
             complaints.push(format!("── flags {:?} ──\n{text}", flags.args));

@@ -2,9 +2,10 @@
 //! a clear error and leaves no file.
 
 use std::fmt::Write as _;
-use std::process::{Child, Output, Stdio};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
+use crate::hammer::{Hammer, OnError};
 use crate::support::database::{Database, Settings};
 use crate::support::servers::{Servers, clean_command};
 
@@ -45,28 +46,11 @@ fn round(sql: &mut String, n: usize) {
     .unwrap();
 }
 
-/// Stopped at the end of the test.
-struct Hammer(Child);
-
-impl Hammer {
-    fn start(database: &Database, folder: &std::path::Path) -> Self {
-        let mut sql = "SET client_min_messages = warning;\n".to_owned();
-        // More rounds than the test has time for. The number of a dropped column is never reused, and a
-        // table can have 1600.
-        (1..1000).for_each(|n| round(&mut sql, n));
-        let path = folder.join("hammer.sql");
-        std::fs::write(&path, sql).unwrap();
-        let mut psql = database.server().client("psql");
-        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database.name(), "-f"]).arg(path);
-        Hammer(psql.stdout(Stdio::null()).spawn().unwrap())
-    }
-}
-
-impl Drop for Hammer {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// More rounds than the test has time for. The number of a dropped column is never reused, and a table can have 1600.
+fn script() -> String {
+    let mut sql = String::new();
+    (1..1000).for_each(|n| round(&mut sql, n));
+    sql
 }
 
 fn dump(database: &Database, file: &std::path::Path) -> Output {
@@ -85,11 +69,11 @@ fn check(major: u32) {
     let folder = tempfile::tempdir().unwrap();
     let from = Database::create(server, "ddl_from", &Settings::default()).unwrap();
     from.query(SETUP).unwrap();
-    let mut hammer = Hammer::start(&from, folder.path());
+    let mut hammer = Hammer::start(&from, &script(), OnError::Stop, folder.path());
     let (start, mut whole, mut refused, mut rounds) = (Instant::now(), 0, 0, Vec::new());
     while start.elapsed() < Duration::from_secs(20) || whole == 0 {
         assert!(start.elapsed() < Duration::from_secs(90), "no dump succeeded; {refused} were refused");
-        assert!(hammer.0.try_wait().unwrap().is_none(), "the hammer broke");
+        hammer.assert_works();
         let file = folder.path().join("dump.sql");
         let output = dump(&from, &file);
         let stderr = String::from_utf8_lossy(&output.stderr);

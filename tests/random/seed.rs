@@ -19,6 +19,7 @@ use crate::support::difference;
 use crate::support::not_null_names;
 use crate::support::oracle::{self, Pair, Source, Subject};
 use crate::support::servers::Postgres;
+use crate::support::split;
 use crate::{PGSIPHON, shrink};
 
 const ROLES: usize = 4;
@@ -202,6 +203,9 @@ impl<'a> Ground<'a> {
             return Ok((!is_refused).then(|| format!("not refused:\n{}", pair.theirs.stderr)));
         }
         let difference = pair.difference(is_refused && !is_plain)?;
+        if difference.is_none() && is_plain {
+            return split::difference(&subject, &source, &pair.ours.text, folder);
+        }
         if difference.is_none() || is_refused {
             return Ok(difference);
         }

@@ -12,6 +12,7 @@ pub(crate) mod own_servers;
 mod s3;
 pub(crate) mod scripted_s3;
 pub(crate) mod servers;
+pub(crate) mod split;
 
 /// The result of a test; the error is a text for people.
 pub(crate) type Outcome<T> = Result<T, String>;

@@ -76,7 +76,7 @@ impl Dump<'_> {
         let entries =
             emit(self.catalog, ids, &self.options, &quoter, server.dialect(), &Warnings::default())?;
         let setting = PlanContext { options: &self.options, server: &server, quoter: &quoter, started: "" };
-        let text: String = plan(&entries, setting).into_iter().map(text_of).collect();
+        let text: String = plan(&entries, setting).parts.into_iter().map(text_of).collect();
         let (_, text) = text.split_once("SET row_security = off;\n\n").unwrap();
         let (text, _) = text.split_once("--\n-- PostgreSQL database dump complete").unwrap();
         Ok(text.to_owned())

@@ -12,7 +12,7 @@ use crate::backups::manifest::hex;
 use crate::backups::naming::Subject;
 use crate::codec::Compression;
 use crate::config::{Connector, Job};
-use crate::dump::{ClusterRequest, DumpRequest, Dumped, dump, dump_cluster};
+use crate::dump::{ClusterRequest, DumpRequest, Dumped, OutputOptions, dump, dump_cluster};
 use crate::error::Result;
 use crate::ops::job_lock::JobLock;
 use crate::pg::conninfo::OsEnvironment;
@@ -88,9 +88,7 @@ impl JobRun<'_> {
                     params: connector.params(Some(name), &OsEnvironment)?,
                     session: session_options(self.job),
                     options: dump_options(self.job),
-                    compression: self.compression(subject),
-                    jobs: self.job.dump.jobs,
-                    digest: true,
+                    output: self.output(subject, self.job.dump.jobs),
                     sink: self.sink(subject).await?,
                 };
                 dump(request, Arc::clone(&self.progress), warnings, stop).await
@@ -126,9 +124,7 @@ impl JobRun<'_> {
                 exclude_databases: Vec::new(),
             },
             options: DumpOptions::new(restrict_key()),
-            compression: self.compression(&subject),
-            jobs: 1,
-            digest: true,
+            output: self.output(&subject, 1),
             sink: self.sink(&subject).await?,
         };
         dump_cluster(request, Arc::clone(&self.progress), warnings, stop).await
@@ -137,6 +133,16 @@ impl JobRun<'_> {
     async fn sink(&self, subject: &Subject) -> Result<Box<dyn Sink>> {
         let key = self.job.destination.naming.key(subject, self.now);
         self.store.sink(&key, self.compression(subject).content_type()).await
+    }
+
+    fn output(&self, subject: &Subject, jobs: usize) -> OutputOptions {
+        OutputOptions {
+            compression: self.compression(subject),
+            jobs,
+            digest: true,
+            index: self.job.dump.index,
+            rate_limit: self.job.dump.rate_limit,
+        }
     }
 
     pub(super) fn compression(&self, subject: &Subject) -> Compression {

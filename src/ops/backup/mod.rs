@@ -267,7 +267,7 @@ impl JobRun<'_> {
             let warnings = Warnings::default();
             let error = match self.attempt(subject, &warnings).boxed().await {
                 Ok((dumped, began)) => {
-                    self.warn_if_small(subject, dumped.summary.stored_bytes, &warnings);
+                    self.warn_if_small(subject, dumped.summary.written.stored_bytes, &warnings);
                     let stored = self.record(subject, began, dumped, &warnings).await;
                     break (stored, warnings);
                 }

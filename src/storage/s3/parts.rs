@@ -59,6 +59,18 @@ pub fn parse_part_bytes(text: &str) -> Result<u64> {
             .because(reason.to_owned())
             .hint("use a size from 5MiB to 5GiB, such as 64MiB")
     };
+    match parse_bytes(text) {
+        Ok(bytes) if (MIN_PART_BYTES..=MAX_PART_BYTES).contains(&bytes) => Ok(bytes),
+        Ok(_) => Err(wrong("S3 accepts parts from 5 MiB to 5 GiB")),
+        Err(reason) => Err(wrong(reason)),
+    }
+}
+
+/// Parses a number of bytes, also with `KiB`, `MiB` or `GiB` (or `K`, `M`, `G`).
+///
+/// # Errors
+/// Why it is not one.
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, &'static str> {
     let trimmed = text.trim();
     let digits = trimmed.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit: u64 = match trimmed[digits.len()..].trim().to_ascii_lowercase().as_str() {
@@ -66,14 +78,10 @@ pub fn parse_part_bytes(text: &str) -> Result<u64> {
         "k" | "kib" => 1 << 10,
         "m" | "mib" => 1 << 20,
         "g" | "gib" => 1 << 30,
-        _ => return Err(wrong("its unit is not one of KiB, MiB and GiB")),
+        _ => return Err("its unit is not one of KiB, MiB and GiB"),
     };
     let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    match bytes {
-        Some(bytes) if (MIN_PART_BYTES..=MAX_PART_BYTES).contains(&bytes) => Ok(bytes),
-        Some(_) => Err(wrong("S3 accepts parts from 5 MiB to 5 GiB")),
-        None => Err(wrong("it is not a whole number of bytes")),
-    }
+    bytes.ok_or("it is not a whole number of bytes")
 }
 
 impl PartSizing {

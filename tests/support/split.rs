@@ -1,0 +1,56 @@
+//! Dumps with every table divided into ranges of one block: the file must be the same for any number of sessions, and
+//! its text that of a dump that divides nothing.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use super::Outcome;
+use super::difference;
+use super::oracle::{Source, Subject};
+
+/// In a build with debug assertions: how many blocks each range has.
+const BLOCKS_VARIABLE: &str = "PGSIPHON_TEST_BLOCKS_PER_RANGE";
+
+const JOBS: [&str; 3] = ["1", "2", "7"];
+
+/// How the dumps differ from each other, or from `whole`, a dump of the same database without flags.
+pub(crate) fn difference(
+    subject: &Subject,
+    source: &Source,
+    whole: &Path,
+    folder: &Path,
+) -> Outcome<Option<String>> {
+    let Subject::Pgsiphon(_) = subject else { return Ok(None) };
+    let mut source = source.clone();
+    source.environment.insert(BLOCKS_VARIABLE.to_owned(), "1".to_owned());
+    let mut first: Option<PathBuf> = None;
+    for jobs in JOBS {
+        let flags = ["--restrict-key=k", "-Z", "gzip:1", "-j", jobs].map(str::to_owned);
+        let ours = subject.dump(&source, &flags, folder, &format!("split-{jobs}"))?;
+        if !ours.status.success() {
+            return Ok(Some(format!("divided, with -j {jobs}: failed ({}): {}", ours.status, ours.stderr)));
+        }
+        let Some(first) = &first else {
+            let text = folder.join("split.sql");
+            gunzip(&ours.text, &text).map_err(|e| format!("decompress {}: {e}", ours.text.display()))?;
+            if let Some(difference) = difference::of_dumps(whole, &text)? {
+                return Ok(Some(format!("divided, with -j {jobs}:\n{difference}")));
+            }
+            first = Some(ours.text);
+            continue;
+        };
+        let read = |path: &Path| fs::read(path).map_err(|e| format!("read {}: {e}", path.display()));
+        if read(first)? != read(&ours.text)? {
+            return Ok(Some(format!("divided: the file with -j {jobs} is not that with -j {}", JOBS[0])));
+        }
+    }
+    Ok(None)
+}
+
+fn gunzip(from: &Path, to: &Path) -> io::Result<()> {
+    io::copy(&mut MultiGzDecoder::new(File::open(from)?), &mut File::create(to)?)?;
+    Ok(())
+}
