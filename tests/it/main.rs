@@ -15,6 +15,7 @@ mod concurrent_ddl;
 mod end_to_end;
 mod expected_owner;
 mod hints;
+mod indexed_dumps;
 mod layers;
 mod newer_server;
 mod restore;
