@@ -14,6 +14,7 @@ mod completions_and_man;
 mod concurrent_ddl;
 mod end_to_end;
 mod expected_owner;
+mod foreign_readers;
 mod hints;
 mod indexed_dumps;
 mod layers;
