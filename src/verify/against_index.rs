@@ -241,7 +241,7 @@ impl IndexCheck {
             }
             (PieceKind::Statement, Contents::Rows(rows)) => {
                 let inserted = inserted(&piece.text).filter(|_| is_whole)?;
-                let is_same = || insert_target(&piece.text) == [&*rows.namespace, &*rows.relation];
+                let is_same = || is_name_of(&insert_target(&piece.text), rows);
                 (!is_first || self.loads_via_root || is_same()).then_some(inserted)
             }
             (PieceKind::Statement, Contents::LargeObjects(_)) if is_whole => {
@@ -251,11 +251,22 @@ impl IndexCheck {
         }
     }
 
-    /// Whether the last COPY is into the relation and columns that the index names.
+    /// Whether the last COPY is into the relation and columns that the index names. One without a list of columns
+    /// does not say.
     fn is_target(&self, rows: &Rows) -> bool {
         let (table, columns) = &self.target;
-        let is_table = *table == [&*rows.namespace, &*rows.relation] || self.loads_via_root;
-        is_table && columns.iter().map(String::as_str).eq(rows.columns.iter().map(|column| &**column))
+        let columns = columns.iter().map(String::as_str);
+        (self.loads_via_root || is_name_of(table, rows))
+            && (columns.len() == 0 || columns.eq(rows.columns.iter().map(|column| &**column)))
+    }
+}
+
+/// Old dumps leave out the schema.
+fn is_name_of(parts: &[String], rows: &Rows) -> bool {
+    match parts {
+        [relation] => **relation == *rows.relation,
+        [namespace, relation] => **namespace == *rows.namespace && **relation == *rows.relation,
+        _ => false,
     }
 }
 
@@ -324,4 +335,42 @@ fn inserted(statement: &[u8]) -> Option<u64> {
         }
     }
     Some(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_inserts_are_counted() {
+        for (statement, rows) in [
+            ("INSERT INTO s.t VALUES (1, ')(', 'it''s (');", Some(1)),
+            ("INSERT INTO s.t (a, \"VALUES (\") OVERRIDING SYSTEM VALUE VALUES (1, NULL);", Some(1)),
+            ("INSERT INTO s.\"(\" VALUES\n\t(1),\n\t(E'\\\\'),\n\t('\n(');", Some(3)),
+            ("INSERT INTO s.t VALUES (1) ON CONFLICT DO NOTHING;", Some(1)),
+            ("INSERT INTO s.t DEFAULT VALUES;", Some(1)),
+            ("UPDATE s.t SET a = 1;", None),
+        ] {
+            assert_eq!(inserted(statement.as_bytes()), rows, "{statement}");
+        }
+        assert_eq!(insert_target(b"INSERT INTO s.\"T x\" (a) VALUES (1);"), ["s", "T x"]);
+        assert_eq!(insert_target(b"INSERT INTO s.t DEFAULT VALUES;"), ["s", "t"]);
+    }
+
+    #[test]
+    fn a_header_names_its_entry() {
+        let entry = |tag: &str, namespace: &str| IndexEntry {
+            kind: "TABLE".into(),
+            tag: tag.into(),
+            namespace: namespace.into(),
+            ..IndexEntry::default()
+        };
+        let header = b"-- Name: a b; Type: TABLE; Schema: -; Owner: o; Tablespace: t\n";
+        assert!(announces(header, &entry("a\nb", "")));
+        assert!(!announces(header, &entry("a", "")));
+        assert!(!announces(header, &entry("a b", "s")));
+        assert!(announces(b"-- Data for Name: t; Type: TABLE; Schema: s; Owner: -\n", &entry("t", "s")));
+        let latin1 = entry(&decode(b"gr\xf6\xdfe"), "s");
+        assert!(announces(b"-- Name: gr\xf6\xdfe; Type: TABLE; Schema: s; Owner: o\n", &latin1));
+    }
 }
