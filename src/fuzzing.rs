@@ -6,6 +6,7 @@ use std::io::{self, BufRead, Read};
 pub use crate::storage::input::container::Format;
 
 use crate::error::Result;
+use crate::index::Index;
 use crate::pg::backend_filter::BackendFilter;
 use crate::pg::conninfo::connstring;
 use crate::pg::copy_in::CopySlot;
@@ -95,6 +96,14 @@ pub fn decode(
     let result = decode();
     text.truncate(limit);
     (text, result)
+}
+
+/// The index in these sections, as if they had been compressed under a good checksum.
+///
+/// # Errors
+/// As for an index in a file.
+pub fn index_of_sections(sections: &[u8]) -> Result<Index> {
+    Index::of_sections(sections)
 }
 
 /// What a connection string says, in the order of the keywords' names.

@@ -8,11 +8,13 @@ use pgsiphon::backups::manifest::{MAX_BYTES, Manifest, SUFFIX, key_for};
 use pgsiphon::error::{Error, ErrorKind, Result};
 use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, resolve};
 use pgsiphon::progress::{Progress, Silent};
+use pgsiphon::storage::input::Input;
+use pgsiphon::storage::input::index::{self, Finding, FoundIndex};
 use pgsiphon::storage::input::text::Format;
 use pgsiphon::storage::s3::S3Location;
 use pgsiphon::storage::store::{S3Store, Store};
 use pgsiphon::verify::scratch::{self, Tried, try_restore};
-use pgsiphon::verify::{BackupContents, Depth, against_manifest, read_back};
+use pgsiphon::verify::{BackupContents, Depth, TEXT_IS_COMPLETE, against_manifest, read_back};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -81,13 +83,17 @@ async fn verify(args: &VerifyArgs, report: &mut Report, shutdown: &CancellationT
     let manifest = read_manifest(args).await?;
     report.has_manifest = manifest.is_some();
     let depth = if target.is_some() { Depth::Comparable } else { Depth::Counts };
+    let (index, broken_index) = find_index(&*input, report).await?;
     let opened = input.open().await?;
     let progress = bar(args.progress, opened.size);
-    let contents = read_back(opened, depth, progress, shutdown).await?;
-    report.remarks = remarks(&contents, manifest.is_some());
+    let contents = read_back(opened, depth, index, progress, shutdown).await?;
+    report.remarks.extend(remarks(&contents, manifest.is_some()));
     let contents = report.contents.insert(contents);
     if let Some(manifest) = &manifest {
         against_manifest::compare(contents, manifest)?;
+    }
+    if let Some(error) = broken_index {
+        return Err(error.and_hint(TEXT_IS_COMPLETE));
     }
     let Some(connect) = target else { return Ok(()) };
     let opened = input.open().await?;
@@ -101,6 +107,22 @@ async fn verify(args: &VerifyArgs, report: &mut Report, shutdown: &CancellationT
     };
     report.tried = Some(try_restore(request, progress, shutdown).await?);
     Ok(())
+}
+
+/// The backup's index; or what is wrong with it, to be reported once it is known whether the text is good.
+async fn find_index(input: &dyn Input, report: &mut Report) -> Result<(Option<FoundIndex>, Option<Error>)> {
+    match index::find(input).await {
+        Ok(Finding::Index(index)) => Ok((Some(*index), None)),
+        Ok(Finding::None) => Ok((None, None)),
+        Ok(Finding::Unknown) => {
+            report.remarks.push("it could only be read as a whole: no index was checked".to_owned());
+            Ok((None, None))
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Other) => {
+            Ok((None, Some(error)))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn connect_args(to: &str) -> Result<ConnectArgs> {
@@ -166,7 +188,12 @@ impl Report {
     fn text(&self) -> String {
         let mut lines = Vec::new();
         if let Some(contents) = &self.contents {
-            let agrees = if self.has_manifest { "; matches its manifest" } else { "" };
+            let agrees = match (contents.has_index, self.has_manifest) {
+                (true, true) => "; matches its index and its manifest",
+                (true, false) => "; matches its index",
+                (false, true) => "; matches its manifest",
+                (false, false) => "",
+            };
             lines.push(format!(
                 "{}: complete: {} ({}), {} of SQL, {} rows in {} tables, {} large objects{agrees}",
                 contents.location,
@@ -204,6 +231,7 @@ impl Report {
                 "server_version": contents.server_version,
                 "relations": relations,
                 "large_objects": contents.large_objects,
+                "index": contents.has_index,
             })
         });
         json!({

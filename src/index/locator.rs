@@ -52,7 +52,7 @@ impl StoredRange {
 pub fn locate(tail: &[u8], file_length: u64) -> Result<Option<StoredRange>> {
     if let Some(end) = SeekTableEnd::of(tail)? {
         // A seek table of another program does not end with a frame without text.
-        let Some((length, 0)) = end.last else { return Ok(None) };
+        let Some((length, 0)) = end.last else { return none(tail) };
         let offset = file_length.checked_sub(end.stored_bytes).and_then(|offset| offset.checked_sub(length));
         let offset = offset.ok_or_else(|| damaged("the seek table is longer than the file"))?;
         return checked(StoredRange { offset, length }).map(Some);
@@ -71,8 +71,13 @@ pub fn locate(tail: &[u8], file_length: u64) -> Result<Option<StoredRange>> {
             return Err(damaged("its locator is not as it was written"));
         }
     }
+    none(tail)
+}
+
+/// No index, unless there are parts of one.
+fn none(tail: &[u8]) -> Result<Option<StoredRange>> {
     if memmem::find(tail, &PAYLOAD_MAGIC).is_some() || memmem::find(tail, &MAGIC).is_some() {
-        return Err(damaged("it is cut off, or something follows it"));
+        return Err(damaged("it is cut off, or what follows it is not as it was written"));
     }
     Ok(None)
 }

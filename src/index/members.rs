@@ -11,7 +11,11 @@ pub(super) const INDEX_SUBFIELD: [u8; 2] = *b"pI";
 pub(super) const LOCATOR_SUBFIELD: [u8; 2] = *b"pL";
 
 /// The longest subfield: the length of the extra field has 16 bits and counts the subfield's header.
-pub(super) const SUBFIELD_BYTES: usize = 65_535 - 4;
+pub(super) const MAX_SUBFIELD_BYTES: usize = 65_535 - 4;
+
+/// The longest subfield that is written. `gunzip` of BusyBox 1.35 takes an extra field of more than 32 KiB, its
+/// buffer, for corrupted data.
+pub(super) const SUBFIELD_BYTES: usize = 16_384 - 4;
 
 /// One of the 16 magic numbers of skippable frames, the same for zstd and LZ4.
 const SKIPPABLE_MAGIC: u32 = 0x184D_2A5D;

@@ -182,8 +182,12 @@ impl Index {
     /// `Damaged`, if it is not what [`Index::encode`] wrote, or contradicts itself; `Other`, if a later version
     /// of pgsiphon wrote it.
     pub fn decode(payload: &[u8]) -> Result<Self> {
-        let sections = payload::open(payload)?;
-        decode::index(&sections).map_err(|broken| damaged(broken.0))
+        Index::of_sections(&payload::open(payload)?)
+    }
+
+    /// Reads what was in a payload.
+    pub(crate) fn of_sections(sections: &[u8]) -> Result<Self> {
+        decode::index(sections).map_err(|broken| damaged(broken.0))
     }
 
     /// The last restart point at or before an offset of the text.

@@ -71,6 +71,11 @@ impl SeekTable {
         out
     }
 
+    /// Whether a file with these last bytes ends with a seek table.
+    pub fn ends(tail: &[u8]) -> bool {
+        tail.ends_with(&END_MAGIC.to_le_bytes())
+    }
+
     /// Reads the skippable frame that ends a file.
     ///
     /// # Errors

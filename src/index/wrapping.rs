@@ -1,7 +1,7 @@
 //! Puts a payload where decompressors don't see it, and takes it out again.
 //!
-//! * **gzip**: members without text (RFC 1952, 2.3). Their header has an extra field with one subfield of up to
-//!   65,531 bytes: a part of the payload, or in the last member the locator.
+//! * **gzip**: members without text (RFC 1952, 2.3). Their header has an extra field with one subfield: a
+//!   part of the payload, or in the last member the locator.
 //! * **zstd**: a skippable frame (RFC 8878, 3.1.2), and then the seek table, whose last entry is that frame.
 //! * **lz4**: a skippable frame, and then another one with the locator.
 
@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use super::locator::{StoredRange, locator};
 use super::members::{
-    GZIP_MEMBER_HEAD, INDEX_SUBFIELD, LOCATOR_SUBFIELD, SUBFIELD_BYTES, gzip_member, skippable_frame,
-    skippable_frame_header,
+    GZIP_MEMBER_HEAD, INDEX_SUBFIELD, LOCATOR_SUBFIELD, MAX_SUBFIELD_BYTES, SUBFIELD_BYTES, gzip_member,
+    skippable_frame, skippable_frame_header,
 };
 use super::payload::MAGIC;
 use super::{SeekTable, damaged};
@@ -31,7 +31,7 @@ pub fn wrap(
     stored_offset: u64,
     mut seek_table: SeekTable,
 ) -> Result<Bytes> {
-    let mut out = Vec::with_capacity(payload.len() + payload.len() / 1024 + 128);
+    let mut out = Vec::with_capacity(payload.len() + payload.len() / 512 + 128);
     match compression {
         Compression::None => {}
         Compression::Gzip(_) => {
@@ -84,7 +84,7 @@ fn payload_of_members(mut stored: &[u8]) -> Result<Vec<u8>> {
         let broken = || damaged("a gzip member of it is not as it was written");
         let length = stored.get(start - 2..start).ok_or_else(broken)?;
         let length = usize::from(u16::from_le_bytes([length[0], length[1]]));
-        let part = stored.get(start..start + length).filter(|part| part.len() <= SUBFIELD_BYTES);
+        let part = stored.get(start..start + length).filter(|part| part.len() <= MAX_SUBFIELD_BYTES);
         let part = part.ok_or_else(broken)?;
         stored = stored.strip_prefix(&*gzip_member(INDEX_SUBFIELD, part)).ok_or_else(broken)?;
         payload.extend_from_slice(part);

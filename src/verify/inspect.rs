@@ -7,10 +7,12 @@ use futures::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use super::against_index::IndexCheck;
 use super::names::{Names, parts};
+use super::restart::Restarts;
 use super::rows::{RowDigest, digest};
 use crate::backups::manifest::{RelationContents, hex};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 use crate::pg::text::decode;
 use crate::progress::Progress;
 use crate::restore::Script;
@@ -19,6 +21,7 @@ use crate::restore::script::{Piece, PieceKind};
 use crate::restore::statement::StatementKind;
 use crate::restore::statement::names;
 use crate::storage::input::Opened;
+use crate::storage::input::index::FoundIndex;
 use crate::storage::input::text::{self, Format};
 
 /// How much to find out.
@@ -76,6 +79,8 @@ pub struct BackupContents {
     pub is_cluster: bool,
     /// Whether rows of partitions are loaded through the root of the partition tree.
     pub loads_via_root: bool,
+    /// Whether it was compared with an index.
+    pub has_index: bool,
 }
 
 impl BackupContents {
@@ -124,18 +129,23 @@ struct Stored {
 }
 
 /// Reads a whole backup, and checks everything that can be checked without a server: the container's
-/// checksums, that the text can be parsed to its end, and that the end is present.
+/// checksums, that the text can be parsed to its end, that the end is present, and that the index, if there is
+/// one, says what is true.
 ///
 /// # Errors
 /// `Damaged` says what is wrong, and where; errors of reading; `Interrupted`.
 pub async fn read_back(
     mut opened: Opened,
     depth: Depth,
+    index: Option<FoundIndex>,
     progress: Arc<dyn Progress>,
     shutdown: &CancellationToken,
-) -> Result<BackupContents> {
+) -> Result<BackupContents, Error> {
+    let location = opened.location.clone();
+    let mut claims = Claims::of(index, &location).await?;
     let stored = Arc::new(Mutex::new(Stored::default()));
     let seen = Arc::clone(&stored);
+    let restarts = claims.restarts.as_ref().map(|restarts| restarts.chunks.clone());
     opened.bytes = opened
         .bytes
         .inspect_ok(move |bytes| {
@@ -143,10 +153,19 @@ pub async fn read_back(
             stored.sha256.update(bytes);
             stored.bytes += bytes.len() as u64;
         })
+        .and_then(move |bytes| {
+            let restarts = restarts.clone();
+            async move {
+                if let Some(restarts) = restarts {
+                    // It is gone once it found something wrong, which it says at the end.
+                    let _ = restarts.send(bytes.clone()).await;
+                }
+                Ok(bytes)
+            }
+        })
         .boxed();
-    let location = opened.location.clone();
     let script = Script::new(text::read(opened, progress));
-    let mut reader = Reader::new(script, depth, location.clone());
+    let mut reader = Reader::new(script, depth, location.clone(), claims.check.take());
     tokio::select! {
         biased;
         () = shutdown.cancelled() => {
@@ -154,11 +173,48 @@ pub async fn read_back(
         }
         outcome = Box::pin(reader.read()) => outcome?,
     }
+    reader.contents.has_index = claims.restarts.is_some();
+    let check = reader.index.map_or(Ok(()), |check| check.and_then(IndexCheck::finish));
+    claims.finish(check).await.map_err(|why| false_index(&location, why).hint(TEXT_IS_COMPLETE))?;
     let stored = std::mem::take(&mut *stored.lock().unwrap_or_else(PoisonError::into_inner));
     let mut contents = reader.contents;
     contents.stored_bytes = stored.bytes;
     contents.sha256 = stored.sha256.finalize().into();
     Ok(contents)
+}
+
+/// The hint of errors about an index, once nothing else is wrong.
+pub const TEXT_IS_COMPLETE: &str = "the SQL text is complete, and can be restored";
+
+/// What checks an index.
+#[derive(Default)]
+struct Claims {
+    check: Option<Result<IndexCheck, String>>,
+    restarts: Option<Restarts>,
+}
+
+impl Claims {
+    async fn of(index: Option<FoundIndex>, location: &str) -> Result<Self, Error> {
+        let Some(found) = index else { return Ok(Claims::default()) };
+        let in_location = |error: Error| error.context(format!("read {location}"));
+        let seek_table = found.seek_table().await.map_err(in_location)?;
+        let restarts = Restarts::start(&found.index, found.stored, seek_table.as_ref());
+        let restarts = restarts.map_err(|why| false_index(location, why))?;
+        Ok(Claims { check: Some(IndexCheck::new(found.index)), restarts: Some(restarts) })
+    }
+
+    async fn finish(self, check: Result<(), String>) -> Result<(), String> {
+        check?;
+        match self.restarts {
+            Some(restarts) => restarts.finish().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// The error for an index that can be read and is wrong.
+fn false_index(location: &str, why: String) -> Error {
+    Error::new(ErrorKind::Damaged, format!("compare {location} with its index")).because(why)
 }
 
 struct Reader {
@@ -171,11 +227,18 @@ struct Reader {
     digest: Option<RowDigest>,
     /// The large object being written, and the number of its bytes.
     large_object: Option<(Bytes, u64)>,
+    /// Compares the text with the index, until the first difference.
+    index: Option<Result<IndexCheck, String>>,
     contents: BackupContents,
 }
 
 impl Reader {
-    fn new(script: Script, depth: Depth, location: String) -> Self {
+    fn new(
+        script: Script,
+        depth: Depth,
+        location: String,
+        index: Option<Result<IndexCheck, String>>,
+    ) -> Self {
         Reader {
             script,
             depth,
@@ -184,14 +247,21 @@ impl Reader {
             crc32: crc32fast::Hasher::new(),
             digest: None,
             large_object: None,
+            index,
             contents: BackupContents { location, ..BackupContents::default() },
         }
     }
 
-    async fn read(&mut self) -> Result<()> {
+    async fn read(&mut self) -> Result<(), Error> {
         while let Some(piece) = self.script.next().await.map_err(as_damage)? {
             self.crc32.update(&piece.text);
             self.contents.text_bytes += piece.text.len() as u64;
+            if let Some(index) = &mut self.index
+                && let Ok(check) = index
+                && let Err(why) = check.piece(&piece)
+            {
+                *index = Err(why);
+            }
             match piece.kind {
                 PieceKind::Comment => self.comment(&piece),
                 PieceKind::Statement => self.statement(piece)?,
@@ -233,7 +303,7 @@ impl Reader {
         }
     }
 
-    fn statement(&mut self, piece: Piece) -> Result<()> {
+    fn statement(&mut self, piece: Piece) -> Result<(), Error> {
         if !self.marks.have_begun() {
             return Err(Error::new(ErrorKind::Damaged, format!("read {}", self.contents.location))
                 .because("it does not begin like a dump made by pg_dump or pgsiphon"));

@@ -139,7 +139,7 @@ impl Trial<'_> {
             sink: Box::new(sink),
         };
         let dumping = dump(request, Arc::new(Silent), &warnings, shutdown.clone());
-        let reading = read_back(opened, Depth::Comparable, Arc::new(Silent), shutdown);
+        let reading = read_back(opened, Depth::Comparable, None, Arc::new(Silent), shutdown);
         // If the dump fails, the other side only sees that it is cut off: report the dump's error.
         let (dumped, read) = tokio::join!(Box::pin(dumping), Box::pin(reading));
         let (dumped, read) = (dumped?, read?);

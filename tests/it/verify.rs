@@ -6,7 +6,9 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::database::{Database, Settings, ask};
+use crate::support::indexed_dump::{IndexedDump, METHODS};
 use crate::support::servers::{Postgres, Servers, clean_command};
+use pgsiphon::index::Index;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -385,6 +387,35 @@ fn an_interrupt_leaves_no_scratch_database() {
     assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
     let left = format!("SELECT count(*) FROM pg_database WHERE datname = '{scratch}'");
     assert_eq!(ask(&world.server, "postgres", &left).unwrap().trim(), "0");
+}
+
+#[test]
+fn a_dump_with_an_index_is_verified_and_restored_like_any() {
+    let world = World::new();
+    let from = world.database("vf_index", SHOP);
+    let text = std::fs::read(world.dump(&from, "plain.sql", &[])).unwrap();
+    let index =
+        Index { text_bytes: text.len() as u64, text_crc32: crc32fast::hash(&text), ..Index::default() };
+    let dump = IndexedDump { text, index };
+    let path = world.folder.path().join("indexed.sql.x");
+    for method in METHODS {
+        std::fs::write(&path, dump.file(method, 1000, |_| {}).bytes).unwrap();
+        let report = world.restores(&path);
+        assert_eq!(report["contents"]["index"], true, "{report:#}");
+        // The text is whole, and says so.
+        std::fs::write(&path, dump.file(method, 1000, |index| index.text_crc32 ^= 1).bytes).unwrap();
+        let output = world.verify(&path, &[]).output().unwrap();
+        bad(&output, 8, "but the index says");
+        bad(&output, 8, "the SQL text is complete");
+        let mut bytes = dump.file(method, 1000, |_| {}).bytes;
+        bytes.pop();
+        std::fs::write(&path, &bytes).unwrap();
+        bad(&world.verify(&path, &[]).output().unwrap(), 8, "");
+    }
+    let piped = std::fs::File::open(world.dump(&from, "piped.sql", &[])).unwrap();
+    let mut piping = world.verify(Path::new("-"), &[]);
+    let report = good(&piping.stdin(piped).output().unwrap());
+    assert!(report["remarks"].to_string().contains("no index was checked"), "{report:#}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 pub(crate) mod case;
 pub(crate) mod database;
 pub(crate) mod difference;
+pub(crate) mod indexed_dump;
 pub(crate) mod not_null_names;
 pub(crate) mod oracle;
 pub(crate) mod own_servers;

@@ -231,7 +231,7 @@ impl ScriptedS3 {
             Some(Fault::ErrorInSuccess(code)) => return Ok(Answer::error(200, code).into_response()),
             Some(Fault::Says(kind, body)) => {
                 let mut answer = Answer::new(200);
-                answer.body = body.to_owned();
+                answer.body = body.as_bytes().to_vec();
                 let mut response = answer.into_response();
                 response.headers_mut().insert("content-type", kind.parse().unwrap());
                 return Ok(response);
@@ -416,7 +416,7 @@ impl State {
         Ok(answer)
     }
 
-    /// An object of ASCII text, or the rest of it from the start of a range.
+    /// An object, or the bytes of a range.
     fn get(&self, call: &Call) -> Result<Answer, Answer> {
         let object = self.objects.get(&call.key).ok_or_else(|| Answer::error(404, "NoSuchKey"))?;
         let etag = format!("\"{:08x}\"", crc32fast::hash(&object.bytes));
@@ -424,13 +424,21 @@ impl State {
             return Err(Answer::error(412, "PreconditionFailed"));
         }
         let size = object.bytes.len();
-        let range = call.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
-        let from: usize = range.map_or(0, |from| from.parse().unwrap());
-        let body = String::from_utf8(object.bytes[from..].to_vec()).unwrap();
+        let range = call.header("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let (from, to) = match range {
+            None => (0, size),
+            Some(("", last)) => (size.saturating_sub(last.parse().unwrap()), size),
+            Some((from, "")) => (from.parse().unwrap(), size),
+            Some((from, to)) => (from.parse().unwrap(), size.min(to.parse::<usize>().unwrap() + 1)),
+        };
+        if range.is_some() && from >= to {
+            return Err(Answer::error(416, "InvalidRange"));
+        }
+        let body = object.bytes[from..to].to_vec();
         let answer = Answer { status: if range.is_some() { 206 } else { 200 }, headers: Vec::new(), body };
-        let answer = answer.header("etag", &etag).header("content-length", &(size - from).to_string());
+        let answer = answer.header("etag", &etag).header("content-length", &(to - from).to_string());
         Ok(match range {
-            Some(_) => answer.header("content-range", &format!("bytes {from}-{}/{size}", size - 1)),
+            Some(_) => answer.header("content-range", &format!("bytes {from}-{}/{size}", to - 1)),
             None => answer,
         })
     }
@@ -522,17 +530,17 @@ fn parts_in(xml: &str) -> Vec<(u32, String)> {
 struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
-    body: String,
+    body: Vec<u8>,
 }
 
 impl Answer {
     fn new(status: u16) -> Answer {
-        Answer { status, headers: Vec::new(), body: String::new() }
+        Answer { status, headers: Vec::new(), body: Vec::new() }
     }
 
     fn xml(body: String) -> Answer {
         let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{body}");
-        Answer { status: 200, headers: Vec::new(), body }
+        Answer { status: 200, headers: Vec::new(), body: body.into_bytes() }
     }
 
     fn error(status: u16, code: &str) -> Answer {
@@ -553,7 +561,7 @@ impl Answer {
     /// Announces the whole body, sends half of it, and closes the connection.
     fn into_truncated_response(mut self) -> Response<Body> {
         if self.body.is_empty() {
-            self.body = "x".repeat(8);
+            self.body = vec![b'x'; 8];
         }
         let half = Bytes::from(self.body[..self.body.len() / 2].to_owned());
         // Trailers are lost, too.

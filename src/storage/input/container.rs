@@ -139,6 +139,9 @@ impl<R: BufRead> Read for Decoder<R> {
                 if finished.is_err() {
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the last frame is cut off"));
                 }
+                while matches!(rest.fill_buf()?.first(), Some(0x50..=0x5f)) {
+                    skip_frame(&mut rest)?;
+                }
                 if rest.fill_buf()?.is_empty() {
                     return Ok(0);
                 }
@@ -161,6 +164,21 @@ fn skip_zeros(mut rest: impl BufRead) -> io::Result<usize> {
         let length = padding.len();
         rest.consume(length);
     }
+}
+
+/// Skips a frame that LZ4 decoders must skip: its magic number is 0x184D2A50 to 0x184D2A5F.
+fn skip_frame(mut reader: impl BufRead) -> io::Result<()> {
+    let mut header = [0; 8];
+    reader.read_exact(&mut header)?;
+    let [_, magic @ .., a, b, c, d] = header;
+    if magic != [0x2a, 0x4d, 0x18] {
+        return Err(trailing("frame"));
+    }
+    let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+    if io::copy(&mut reader.take(length), &mut io::sink())? < length {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the last frame is cut off"));
+    }
+    Ok(())
 }
 
 fn trailing(what: &str) -> io::Error {

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{StreamExt, try_unfold};
 
-use super::{ByteStream, Input, Opened};
+use super::{ByteStream, Ending, Input, Opened, Parts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::s3::{
     Attempts, Bucket, ConnectionOptions, RequestClass, S3Failure, S3Location, innermost,
@@ -60,9 +61,89 @@ impl Input for S3Input {
         }
         .boxed()
     }
+
+    fn ending(&self, length: u64) -> BoxFuture<'_, Result<Option<Ending>>> {
+        async move {
+            let range = self.source.range(&format!("bytes=-{length}"), None, length).await?;
+            let Some(range) = range else { return Ok(None) };
+            let parts = S3Parts { source: Arc::clone(&self.source), etag: range.etag };
+            Ok(Some(Ending { size: range.size, bytes: range.bytes, parts: Box::new(parts) }))
+        }
+        .boxed()
+    }
+}
+
+/// Parts of one object: without an ETag, nothing would tell that it was replaced.
+struct S3Parts {
+    source: Arc<Source>,
+    etag: Option<String>,
+}
+
+impl Parts for S3Parts {
+    fn read(&self, offset: u64, length: u64) -> BoxFuture<'_, Result<Bytes>> {
+        async move {
+            let Some(last) = offset.checked_add(length).and_then(|end| end.checked_sub(1)) else {
+                return Ok(Bytes::new());
+            };
+            let range = format!("bytes={offset}-{last}");
+            let found = self.source.range(&range, self.etag.as_deref(), length).await?;
+            let found = found.filter(|found| found.offset == offset && found.bytes.len() as u64 == length);
+            found.map(|found| found.bytes).ok_or_else(|| {
+                self.source.failed().because(format!("the storage returned other bytes than {range}"))
+            })
+        }
+        .boxed()
+    }
+}
+
+/// What a request for some bytes returned.
+struct FoundRange {
+    bytes: Bytes,
+    offset: u64,
+    /// The length of the object.
+    size: u64,
+    etag: Option<String>,
 }
 
 impl Source {
+    /// At most `length` bytes; requests them again if the connection is lost. `None` if the storage returns
+    /// something else than the range.
+    async fn range(&self, range: &str, etag: Option<&str>, length: u64) -> Result<Option<FoundRange>> {
+        let mut attempts = self.bucket.attempts(RequestClass::Ordinary);
+        loop {
+            let answer = match self.bucket.get_range(&self.location.key, range, etag).await {
+                Ok(answer) => answer,
+                // An empty object has no range.
+                Err(failure) if failure.status == Some(416) && etag.is_none() => {
+                    return Ok(Some(FoundRange { bytes: Bytes::new(), offset: 0, size: 0, etag: None }));
+                }
+                Err(failure) if failure.is_precondition_failed() => {
+                    return Err(self.failed().because("the object was replaced while it was read"));
+                }
+                Err(failure) => return Err(self.unreachable(failure)),
+            };
+            let found = match answer.content_range() {
+                Some(header) => offset_and_size(header),
+                // The whole object, which some storages return if the range has all of it.
+                None => answer.content_length().and_then(|size| Some((0, u64::try_from(size).ok()?))),
+            };
+            let Some((offset, size)) = found else { return Ok(None) };
+            let expected = length.min(size);
+            if answer.content_length() != i64::try_from(expected).ok() {
+                return Ok(None);
+            }
+            let etag = answer.e_tag().map(str::to_owned);
+            let reason = match whole(answer.body, expected).await {
+                Ok(bytes) => return Ok(Some(FoundRange { bytes, offset, size, etag })),
+                Err(reason) => reason,
+            };
+            let what = format!("reading {range} of {}", self.location);
+            if !attempts.again(&what, &reason).await {
+                return Err(self.failed().because(reason));
+            }
+        }
+    }
+
     fn unreachable(&self, failure: S3Failure) -> Error {
         let attempted = format!("read {}", self.location);
         if failure.status == Some(404) && !failure.is_code("NoSuchBucket") {
@@ -154,4 +235,29 @@ impl ObjectBody {
         self.body = Some(answer.body);
         Ok(())
     }
+}
+
+/// The first offset and the object's length in a `Content-Range` header: `bytes 100-199/5000`.
+fn offset_and_size(header: &str) -> Option<(u64, u64)> {
+    let (range, size) = header.strip_prefix("bytes ")?.split_once('/')?;
+    let (offset, size) = (range.split_once('-')?.0.parse().ok()?, size.parse().ok()?);
+    (offset <= size).then_some((offset, size))
+}
+
+/// A response's body of this length, or why it cannot be read.
+async fn whole(
+    mut body: aws_sdk_s3::primitives::ByteStream,
+    length: u64,
+) -> std::result::Result<Bytes, String> {
+    let mut all = BytesMut::new();
+    while let Some(chunk) = body.next().await {
+        all.extend_from_slice(&chunk.map_err(|error| innermost(&error))?);
+        if all.len() as u64 > length {
+            return Err("the response is longer than it says".to_owned());
+        }
+    }
+    if (all.len() as u64) < length {
+        return Err("the response ended too early".to_owned());
+    }
+    Ok(all.freeze())
 }

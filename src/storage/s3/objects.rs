@@ -47,6 +47,17 @@ impl Bucket {
         self.send(RequestClass::Ordinary, "GetObject", || request.clone().send()).await
     }
 
+    /// Reads the bytes of an object that a `Range` header names, if the object still has the ETag.
+    pub(crate) async fn get_range(
+        &self,
+        key: &str,
+        range: &str,
+        etag: Option<&str>,
+    ) -> Result<GetObjectOutput, S3Failure> {
+        let request = self.get_object().key(key).range(range).set_if_match(etag.map(str::to_owned));
+        self.send(RequestClass::Ordinary, "GetObject", || request.clone().send()).await
+    }
+
     /// Stores an object, with retries.
     pub(crate) async fn put(&self, object: &NewObject, body: Bytes) -> Result<PutObjectOutput, S3Failure> {
         let class = RequestClass::Body(body.len());
