@@ -10,7 +10,7 @@ use crate::index::Index;
 use crate::pg::backend_filter::BackendFilter;
 use crate::pg::conninfo::connstring;
 use crate::pg::copy_in::CopySlot;
-use crate::pg::copy_out::CopyOutSlot;
+use crate::pg::copy_out::{Copied, CopyOutSlot};
 use crate::restore::encoding::ClientOnly;
 use crate::restore::lexer::{Lexer, Stop};
 use crate::storage::input::container::{Decoder, peek};
@@ -127,4 +127,29 @@ pub fn filter_backend<'a>(chunks: impl Iterator<Item = &'a [u8]>, is_copying: bo
         seen.extend_from_slice(&bytes[..kept]);
     }
     (seen, filter.rows().is_some())
+}
+
+/// What the reader of a COPY gets of the server's messages that come in chunks: the text, how many rows it has, and how
+/// many COPY commands ended; or why it is refused.
+pub fn rows_of<'a>(
+    chunks: impl Iterator<Item = &'a [u8]>,
+    chunk_bytes: usize,
+) -> std::result::Result<(Vec<u8>, u64, usize), &'static str> {
+    let (slot, end) = CopyOutSlot::filled(chunk_bytes);
+    let mut filter = BackendFilter::new(CopySlot::default(), slot);
+    for chunk in chunks {
+        filter.filter(&mut chunk.to_vec());
+    }
+    let (mut text, mut rows, mut ends) = (Vec::new(), 0, 0);
+    for copied in end.take()? {
+        match copied {
+            Copied::Rows(chunk) => {
+                assert!(chunk.text.len() <= chunk_bytes);
+                text.extend_from_slice(&chunk.text);
+                rows += chunk.rows;
+            }
+            Copied::End => ends += 1,
+        }
+    }
+    Ok((text, rows, ends))
 }

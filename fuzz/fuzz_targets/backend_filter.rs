@@ -1,5 +1,5 @@
 //! What tokio-postgres sees of the server's messages is what a simple reading of the protocol says,
-//! however they are cut; and the login is watched the same way.
+//! however they are cut; the rows of a COPY are the same; and the login is watched the same way.
 
 #![no_main]
 
@@ -8,12 +8,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use libfuzzer_sys::fuzz_target;
-use pgsiphon::fuzzing::filter_backend;
+use pgsiphon::fuzzing::{filter_backend, rows_of};
 use pgsiphon::pg::frontend_stream::{FrontendStream, StartupEdits};
 use pgsiphon::pg::login::LoginWatch;
 use pgsiphon::pg::params::RequireAuth;
 use pgsiphon_fuzz::Input;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+const CHUNK_BYTES: usize = 64;
 
 fuzz_target!(|data: &[u8]| {
     let Some(input) = Input::of(data) else { return };
@@ -21,6 +23,13 @@ fuzz_target!(|data: &[u8]| {
     let expected = seen(input.text, is_copying);
     assert_eq!(filter_backend(input.whole(), is_copying), expected);
     assert_eq!(filter_backend(input.chunks(), is_copying), expected);
+
+    let whole = rows_of(input.whole(), CHUNK_BYTES);
+    assert_eq!(rows_of(input.chunks(), CHUNK_BYTES), whole);
+    if let Ok((text, rows, _)) = whole {
+        // Only the last row may still be without its end.
+        assert_eq!(text.iter().filter(|byte| **byte == b'\n').count() as u64, rows);
+    }
 
     let has_password = input.option(1);
     let whole = read(input.whole(), std::iter::repeat(input.text.len().max(1)), has_password);

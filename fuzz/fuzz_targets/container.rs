@@ -56,8 +56,9 @@ fn compress(compression: Compression, input: &Input<'_>) -> Vec<u8> {
     let mut compressor = BlockCompressor::new(compression).unwrap();
     let mut container = Container::new(compression);
     let mut out = container.header().to_vec();
-    for block in input.chunks() {
-        let block = compressor.compress(block).unwrap();
+    let mut blocks = input.chunks().peekable();
+    while let Some(block) = blocks.next() {
+        let block = compressor.compress(&mut block.to_vec(), blocks.peek().is_none()).unwrap();
         container.append(&block);
         out.extend_from_slice(&block.bytes);
     }
