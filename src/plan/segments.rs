@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(counts, [128, 128, 45]);
         let (catalog, sizes, parts) = tables(&[200; 4], true);
         let segments = divide(parts, &catalog, &sizes, &DIVISION);
-        assert_eq!(segments.list.iter().map(|segment| segment.steps.len()).collect::<Vec<_>>(), [4, 5]);
+        assert_eq!(segments.list.iter().map(|segment| segment.steps.len()).collect::<Vec<_>>(), [4, 4, 1]);
     }
 
     #[test]
