@@ -1,6 +1,7 @@
 //! `pg_am`: access methods.
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Catalog, CatalogId, Components, ObjectKind, class};
 use crate::error::Result;
 
@@ -11,10 +12,14 @@ pub(crate) struct AccessMethod {
     pub handler: String,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
     let sql =
         "SELECT oid, amname, amtype, amhandler::pg_catalog.regproc::text AS handler FROM pg_catalog.pg_am";
-    for row in r.query("pg_am", sql).await? {
+    r.start("pg_am", sql)
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let method = AccessMethod { amtype: row.char("amtype")?, handler: row.text("handler")? };
         let id = catalog.add(
             CatalogId { classoid: class::PG_AM, oid: row.oid("oid")? },

@@ -1,9 +1,14 @@
 //! `pg_attribute` and `pg_attrdef`: columns, their defaults and NOT NULLs, and which of these a table
 //! inherits from its parents.
 
+use std::sync::Arc;
+
+use postgres_types::Type;
+use rustc_hash::FxHashMap;
+
 use super::reader::{Reader, only_if};
 use super::row::CatalogRow;
-use super::started_query::StartedQuery;
+use super::started_query::{Param, Started, StartedQuery};
 use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, Oid, RelKind, Relation, TypeDetail, class};
 use crate::error::{Error, ErrorKind, Result};
 use crate::select::options::RowFormat;
@@ -13,9 +18,10 @@ pub(crate) struct Attribute {
     /// The column's number, from 1.
     pub attnum: i64,
     pub attname: String,
-    /// The type with its modifier.
-    pub type_name: String,
     pub atttypid: Oid,
+    pub atttypmod: i32,
+    /// The type with its modifier. Most columns share a few types.
+    pub type_name: Arc<str>,
     /// The type, or a domain's underlying base type. Only used for INSERT.
     pub base_type: Oid,
     /// Statistics target, if set.
@@ -99,84 +105,159 @@ pub(crate) fn attribute_name(relation: &Relation, attnum: i64) -> &str {
     }
 }
 
+/// Queries columns from `pg_attribute` alone: to join other catalogs would cost the server several times as much.
 fn columns_sql(r: &Reader<'_>) -> String {
-    let compression = if r.major >= 14 { "a.attcompression" } else { "''::\"char\"" };
+    let compression = if r.major >= 14 { "attcompression" } else { "''::\"char\"" };
     // Before 17, -1 meant that no target was set.
-    let target = if r.major >= 17 { "a.attstattarget" } else { "NULLIF(a.attstattarget, -1)" };
-    let not_null = if r.major >= 18 {
-        "co.conname AS notnull_name, co.conname IS NOT NULL AS has_notnull, co.connoinherit AS notnull_noinherit,
-         co.conislocal AS notnull_islocal, co.convalidated IS NOT FALSE AS notnull_valid,
-         CASE WHEN co.convalidated THEN d.description END AS notnull_comment"
-    } else {
-        "NULL::text AS notnull_name, a.attnotnull AS has_notnull, false AS notnull_noinherit,
-         true AS notnull_islocal, true AS notnull_valid, NULL::text AS notnull_comment"
-    };
-    // How INSERT writes a value depends on the domain's base type.
-    let base_type = if r.options.rows == RowFormat::Copy {
-        "a.atttypid"
-    } else {
-        "CASE WHEN t.typtype = 'd' THEN (
-            WITH RECURSIVE b AS (
-                SELECT t.typbasetype AS oid
-                UNION ALL
-                SELECT n.typbasetype FROM b JOIN pg_catalog.pg_type n ON n.oid = b.oid WHERE n.typtype = 'd')
-            SELECT b.oid FROM b JOIN pg_catalog.pg_type n ON n.oid = b.oid WHERE n.typtype <> 'd')
-         ELSE a.atttypid END"
-    };
-    let join = if r.major >= 18 {
-        "LEFT JOIN pg_catalog.pg_constraint co
-           ON co.conrelid = a.attrelid AND co.contype = 'n' AND co.conkey[1] = a.attnum
-         LEFT JOIN pg_catalog.pg_description d
-           ON d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objoid = co.oid AND d.objsubid = 0"
-    } else {
-        ""
-    };
+    let target = if r.major >= 17 { "attstattarget" } else { "NULLIF(attstattarget, -1)" };
+    // From 18 on, NOT NULLs are constraints.
+    let not_null = if r.major >= 18 { "false" } else { "attnotnull" };
     format!(
-        "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attcollation, {base_type} AS base_type, {target} AS attstattarget, a.attstorage, t.typstorage,
-                a.attisdropped, a.attislocal, a.attidentity, a.attgenerated,
-                {compression} AS attcompression,
-                pg_catalog.format_type(t.oid, a.atttypmod) AS type_name,
-                pg_catalog.array_to_string(a.attoptions, ', ') AS options,
-                CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation END AS collation,
-                {fdw_options} AS fdw_options, {not_null}
-           FROM pg_catalog.pg_attribute a
-           LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-           {join}
-          WHERE a.attrelid = ANY ($1) AND a.attnum > 0
-          ORDER BY a.attrelid, a.attnum",
-        fdw_options = super::reader::options_sql("a.attfdwoptions"),
+        "SELECT attrelid, attnum, attname, atttypid, atttypmod, attcollation, {target} AS attstattarget, attstorage,
+                attisdropped, attislocal, attidentity, attgenerated, {compression} AS attcompression,
+                pg_catalog.array_to_string(attoptions, ', ') AS options,
+                {fdw_options} AS fdw_options, {not_null} AS attnotnull
+           FROM pg_catalog.pg_attribute
+          WHERE attrelid = ANY ($1) AND attnum > 0
+          ORDER BY attrelid, attnum",
+        fdw_options = super::reader::options_sql("attfdwoptions"),
     )
 }
 
-fn attribute_from(row: &CatalogRow) -> Result<Attribute> {
-    let not_null = NotNull {
-        name: row.opt_text("notnull_name")?,
-        no_inherit: row.bool("notnull_noinherit")?,
-        is_local: row.bool("notnull_islocal")?,
-        comment: row.opt_text("notnull_comment")?,
-    };
-    Ok(Attribute {
+/// A column and its relation; what follows from its type is not known yet.
+fn column(row: CatalogRow) -> Result<(Oid, Attribute)> {
+    let attrelid = row.oid("attrelid")?;
+    let mut attribute = Attribute {
         attnum: row.int("attnum")?,
         attname: row.text("attname")?,
-        type_name: row.opt_text("type_name")?.unwrap_or_default(),
         atttypid: row.oid("atttypid")?,
+        atttypmod: row.int("atttypmod")? as i32,
+        type_name: Arc::default(),
+        base_type: 0,
         attcollation: row.oid("attcollation")?,
-        base_type: row.oid("base_type")?,
+        collation: 0,
         attstattarget: row.opt_int("attstattarget")?,
         attstorage: row.char("attstorage")?,
-        typstorage: row.char("typstorage")?,
+        typstorage: '\0',
         attisdropped: row.bool("attisdropped")?,
         attislocal: row.bool("attislocal")?,
-        collation: row.oid("collation")?,
-        attcompression: row.char("attcompression")?,
         attidentity: row.char("attidentity")?,
         attgenerated: row.char("attgenerated")?,
+        attcompression: row.char("attcompression")?,
         options: row.opt_text("options")?.unwrap_or_default(),
         fdw_options: row.opt_text("fdw_options")?.unwrap_or_default(),
         default: None,
-        not_null: (row.bool("has_notnull")? && row.bool("notnull_valid")?).then_some(not_null),
-        has_invalid_not_null: row.bool("has_notnull")? && !row.bool("notnull_valid")?,
+        not_null: None,
+        has_invalid_not_null: false,
+    };
+    if row.bool("attnotnull")? {
+        attribute.not_null = Some(NotNull { name: None, no_inherit: false, is_local: true, comment: None });
+    }
+    Ok((attrelid, attribute))
+}
+
+/// What follows from the type and modifier of a column.
+struct ColumnType {
+    name: Arc<str>,
+    typstorage: char,
+    typcollation: Oid,
+    base_type: Oid,
+}
+
+/// The types of columns, by OID and modifier.
+pub(super) struct ColumnTypes(StartedQuery);
+
+impl ColumnTypes {
+    /// Queries the types and modifiers that occur among `columns`.
+    fn of<'a>(r: &Reader<'_>, columns: impl Iterator<Item = &'a Attribute>) -> Self {
+        let mut wanted: Vec<(Oid, i32)> = columns.map(|it| (it.atttypid, it.atttypmod)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let (types, modifiers): (Vec<Oid>, Vec<i32>) = wanted.into_iter().unzip();
+        // How INSERT writes a value depends on the domain's base type.
+        let base_type = if r.options.rows == RowFormat::Copy {
+            "t.oid"
+        } else {
+            "CASE WHEN t.typtype = 'd' THEN (
+                WITH RECURSIVE b AS (
+                    SELECT t.typbasetype AS oid
+                    UNION ALL
+                    SELECT n.typbasetype FROM b JOIN pg_catalog.pg_type n ON n.oid = b.oid WHERE n.typtype = 'd')
+                SELECT b.oid FROM b JOIN pg_catalog.pg_type n ON n.oid = b.oid WHERE n.typtype <> 'd')
+             ELSE t.oid END"
+        };
+        let sql = format!(
+            "SELECT t.oid, c.typmod, pg_catalog.format_type(t.oid, c.typmod) AS name,
+                    t.typstorage, t.typcollation, {base_type} AS base_type
+               FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]),
+                               pg_catalog.unnest($2::pg_catalog.int4[])) AS c (oid, typmod)
+               JOIN pg_catalog.pg_type t ON t.oid = c.oid"
+        );
+        let params: [Param; 2] =
+            [(Box::new(types), Type::OID_ARRAY), (Box::new(modifiers), Type::INT4_ARRAY)];
+        ColumnTypes(r.start_with("pg_type", &sql, params.into()))
+    }
+
+    async fn read(self) -> Result<FxHashMap<(Oid, i32), ColumnType>> {
+        let mut types = FxHashMap::default();
+        for row in self.0.rows().await? {
+            let (oid, typmod) = (row.oid("oid")?, row.int("typmod")? as i32);
+            let it = ColumnType {
+                name: row.text("name")?.into(),
+                typstorage: row.char("typstorage")?,
+                typcollation: row.oid("typcollation")?,
+                base_type: row.oid("base_type")?,
+            };
+            types.insert((oid, typmod), it);
+        }
+        Ok(types)
+    }
+}
+
+impl Attribute {
+    fn set_type(&mut self, types: &FxHashMap<(Oid, i32), ColumnType>) {
+        let Some(it) = types.get(&(self.atttypid, self.atttypmod)) else { return };
+        self.type_name = Arc::clone(&it.name);
+        self.typstorage = it.typstorage;
+        self.base_type = it.base_type;
+        self.collation = if self.attcollation == it.typcollation { 0 } else { self.attcollation };
+    }
+}
+
+/// A NOT NULL constraint of a column, from version 18 on.
+struct FoundNotNull {
+    conrelid: Oid,
+    attnum: i64,
+    convalidated: bool,
+    not_null: NotNull,
+}
+
+const NOT_NULLS: &str =
+    "SELECT c.conrelid, c.conkey[1] AS attnum, c.conname, c.connoinherit, c.conislocal, c.convalidated,
+            CASE WHEN c.convalidated THEN d.description END AS comment
+       FROM pg_catalog.pg_constraint c
+       LEFT JOIN pg_catalog.pg_description d
+         ON d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objoid = c.oid AND d.objsubid = 0
+      WHERE c.conrelid = ANY ($1) AND c.contype = 'n'";
+
+fn found_not_null(row: CatalogRow) -> Result<FoundNotNull> {
+    Ok(FoundNotNull {
+        conrelid: row.oid("conrelid")?,
+        attnum: row.int("attnum")?,
+        convalidated: row.bool("convalidated")?,
+        not_null: NotNull {
+            name: Some(row.text("conname")?),
+            no_inherit: row.bool("connoinherit")?,
+            is_local: row.bool("conislocal")?,
+            comment: row.opt_text("comment")?,
+        },
     })
+}
+
+/// Whether the server would give a NOT NULL constraint this name.
+fn is_default_name(name: &str, table: &str, column: &str) -> bool {
+    let rest = name.strip_prefix(table).and_then(|rest| rest.strip_prefix('_'));
+    rest.and_then(|rest| rest.strip_prefix(column)) == Some("_not_null")
 }
 
 /// Reads defaults and generation expressions. Only the latter can refer to columns; passing the table makes
@@ -193,13 +274,14 @@ fn defaults_sql(r: &Reader<'_>) -> String {
 }
 
 /// The running queries about the columns of all interesting relations.
-pub(super) struct Started {
-    columns: StartedQuery,
+pub(super) struct Columns {
+    columns: Started<(Oid, Attribute)>,
+    not_nulls: Started<FoundNotNull>,
     /// Only definitions need the defaults.
-    defaults: Option<StartedQuery>,
+    defaults: Option<Started<FoundDefault>>,
 }
 
-pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Started {
+pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Columns {
     // The columns of views are only needed for definitions.
     let interesting = catalog.relation_oids(|_, rel| {
         rel.interesting
@@ -213,54 +295,98 @@ pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Started {
                 | RelKind::CompositeType => true,
             }
     });
-    Started {
-        columns: r.start_oids("pg_attribute", &columns_sql(r), interesting.clone()),
-        defaults: r.options.schema.then(|| r.start_oids("pg_attrdef", &defaults_sql(r), interesting)),
+    let with_not_nulls = if r.major >= 18 { interesting.clone() } else { Vec::new() };
+    Columns {
+        columns: r.start_decoding("pg_attribute", &columns_sql(r), interesting.clone(), column),
+        not_nulls: r.start_decoding("pg_constraint", NOT_NULLS, with_not_nulls, found_not_null),
+        defaults: r
+            .options
+            .schema
+            .then(|| r.start_decoding("pg_attrdef", &defaults_sql(r), interesting, found_default)),
     }
 }
 
-/// Reads the columns, then their defaults.
-pub(super) async fn read(catalog: &mut Catalog, started: Started) -> Result<()> {
-    for row in started.columns.rows().await? {
-        let oid = row.oid("attrelid")?;
-        let mut attribute = attribute_from(&row)?;
+/// Reads the columns, then their NOT NULLs and defaults, and queries their types.
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, started: Columns) -> Result<ColumnTypes> {
+    let columns = started.columns.rows().await?;
+    let types = ColumnTypes::of(r, columns.iter().map(|(_, attribute)| attribute));
+    for (oid, attribute) in columns {
         let Some(id) = catalog.find(class::PG_CLASS, oid) else { continue };
-        let table_name = catalog.object(id).name.clone();
         let Some(relation) = catalog.relation_mut(id) else { continue };
         if relation.attributes.len() as i64 + 1 != attribute.attnum {
             return Err(Error::new(
                 ErrorKind::SourceFailed,
-                format!("read the columns of table {table_name}"),
+                format!("read the columns of table {}", catalog.object(id).name),
             )
             .because("their numbers have gaps: the system catalogs may be damaged"));
         }
-        if let Some(not_null) = &mut attribute.not_null
-            && not_null.comment.is_none()
-            && not_null.name.as_ref() == Some(&format!("{table_name}_{}_not_null", attribute.attname))
-        {
-            not_null.name = None;
-        }
         relation.needs_override |= attribute.attidentity == 'a';
+        if relation.attributes.is_empty() {
+            relation.attributes.reserve_exact(relation.relnatts);
+        }
         relation.attributes.push(attribute);
+    }
+    for found in started.not_nulls.rows().await? {
+        set_not_null(catalog, found);
     }
     if let Some(defaults) = started.defaults {
         read_defaults(catalog, defaults).await?;
     }
+    Ok(types)
+}
+
+fn set_not_null(catalog: &mut Catalog, found: FoundNotNull) {
+    let FoundNotNull { conrelid, attnum, convalidated, mut not_null } = found;
+    let Some(id) = catalog.find(class::PG_CLASS, conrelid) else { return };
+    let attribute = catalog.relation(id).and_then(|relation| relation.attribute(attnum));
+    let Some(attribute) = attribute else { return };
+    let name = not_null.name.as_deref().unwrap_or_default();
+    if not_null.comment.is_none() && is_default_name(name, &catalog.object(id).name, &attribute.attname) {
+        not_null.name = None;
+    }
+    let Some(attribute) = catalog.relation_mut(id).and_then(|relation| relation.attribute_mut(attnum)) else {
+        return;
+    };
+    attribute.has_invalid_not_null = !convalidated;
+    attribute.not_null = convalidated.then_some(not_null);
+}
+
+/// Reads the types of the columns.
+pub(super) async fn read_types(catalog: &mut Catalog, types: ColumnTypes) -> Result<()> {
+    let types = types.read().await?;
+    for id in catalog.relations.clone() {
+        let Some(relation) = catalog.relation_mut(id) else { continue };
+        relation.attributes.iter_mut().for_each(|attribute| attribute.set_type(&types));
+    }
     Ok(())
 }
 
-async fn read_defaults(catalog: &mut Catalog, defaults: StartedQuery) -> Result<()> {
-    for row in defaults.rows().await? {
-        let Some(table) = catalog.find(class::PG_CLASS, row.oid("adrelid")?) else { continue };
+/// A row of `pg_attrdef`.
+struct FoundDefault {
+    oid: Oid,
+    adrelid: Oid,
+    adnum: i64,
+    expression: String,
+}
+
+fn found_default(row: CatalogRow) -> Result<FoundDefault> {
+    Ok(FoundDefault {
+        oid: row.oid("oid")?,
+        adrelid: row.oid("adrelid")?,
+        adnum: row.int("adnum")?,
+        expression: row.opt_text("expression")?.unwrap_or_default(),
+    })
+}
+
+async fn read_defaults(catalog: &mut Catalog, defaults: Started<FoundDefault>) -> Result<()> {
+    for FoundDefault { oid, adrelid, adnum, expression } in defaults.rows().await? {
+        let Some(table) = catalog.find(class::PG_CLASS, adrelid) else { continue };
         let Some(relation) = catalog.relation(table) else { continue };
-        let adnum = row.int("adnum")?;
         let Some(attribute) = relation.attribute(adnum).filter(|a| !a.attisdropped) else { continue };
         let separate = attribute.attgenerated == '\0'
             && (relation.relkind == RelKind::View || !relation.prints(attribute));
-        let expression = row.opt_text("expression")?.unwrap_or_default();
         let attr_def = AttrDef { table, adnum, expression, separate };
-        let id =
-            add_default(catalog, CatalogId { classoid: class::PG_ATTRDEF, oid: row.oid("oid")? }, attr_def);
+        let id = add_default(catalog, CatalogId { classoid: class::PG_ATTRDEF, oid }, attr_def);
         if !separate {
             // This includes generated columns, although `separate` has little meaning for them: the table
             // needs everything that the expression needs.
@@ -386,9 +512,14 @@ pub(super) async fn read_composites(r: &Reader<'_>, catalog: &mut Catalog, types
         }
     }
     let relations = type_of.keys().copied().collect();
-    for row in r.query_oids("pg_attribute", &columns_sql(r), relations).await? {
-        let attribute = attribute_from(&row)?;
-        let Some(&oid) = type_of.get(&row.oid("attrelid")?) else { continue };
+    let columns = r.start_decoding("pg_attribute", &columns_sql(r), relations, column).rows().await?;
+    if columns.is_empty() {
+        return Ok(());
+    }
+    let types = ColumnTypes::of(r, columns.iter().map(|(_, attribute)| attribute)).read().await?;
+    for (attrelid, mut attribute) in columns {
+        attribute.set_type(&types);
+        let Some(&oid) = type_of.get(&attrelid) else { continue };
         let typ = catalog.find(class::PG_TYPE, oid).and_then(|id| catalog.typ_mut(id));
         if let Some(super::Type { detail: TypeDetail::Composite(attributes), .. }) = typ {
             attributes.push(attribute);
@@ -398,7 +529,7 @@ pub(super) async fn read_composites(r: &Reader<'_>, catalog: &mut Catalog, types
 }
 
 pub(super) fn start_acls(r: &Reader<'_>) -> StartedQuery {
-    r.start(
+    r.start_aside(
         "pg_attribute",
         "SELECT a.attrelid, a.attname, a.attacl::text[] AS acl, '{}'::text[] AS acldefault,
                 pip.initprivs::text[] AS initprivs, a.attnum
@@ -414,6 +545,7 @@ pub(super) fn start_acls(r: &Reader<'_>) -> StartedQuery {
           WHERE pip.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND pip.objsubid <> 0
             AND a.attacl IS NULL AND NOT a.attisdropped
           ORDER BY attrelid, attnum",
+        Ok,
     )
 }
 

@@ -1,6 +1,7 @@
 //! `pg_collation`: collations.
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Catalog, CatalogId, ObjectKind, class};
 use crate::error::Result;
 
@@ -18,7 +19,7 @@ pub(crate) struct Collation {
     pub collicurules: Option<String>,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
     let locale = match r.major {
         ..15 => "CASE WHEN collprovider = 'i' THEN collcollate END",
         15..17 => "colliculocale",
@@ -30,7 +31,11 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
                 collcollate::text, collctype::text, {locale}::text AS colllocale, {rules} AS collicurules
            FROM pg_catalog.pg_collation"
     );
-    for row in r.query("pg_collation", &sql).await? {
+    r.start("pg_collation", &sql)
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let collation = Collation {
             owner: catalog.role(row.oid("collowner")?),
             collencoding: row.int("collencoding")?,

@@ -18,7 +18,7 @@ pub(crate) struct Label {
 pub(super) fn start_comments(r: &Reader<'_>) -> StartedQuery {
     let sql = "SELECT classoid, objoid, objsubid, '' AS provider, description AS label
                  FROM pg_catalog.pg_description ORDER BY classoid, objoid, objsubid";
-    r.start("pg_description", sql)
+    r.start_aside("pg_description", sql, Ok)
 }
 
 pub(super) async fn read_comments(catalog: &mut Catalog, comments: StartedQuery) -> Result<()> {
@@ -30,10 +30,14 @@ pub(super) async fn read_comments(catalog: &mut Catalog, comments: StartedQuery)
     Ok(())
 }
 
-pub(super) async fn read_security_labels(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) fn start_security_labels(r: &Reader<'_>) -> StartedQuery {
     let sql = "SELECT classoid, objoid, objsubid, provider, label
                  FROM pg_catalog.pg_seclabels ORDER BY classoid, objoid, objsubid";
-    for row in r.query("pg_seclabels", sql).await? {
+    r.start("pg_seclabels", sql)
+}
+
+pub(super) async fn read_security_labels(catalog: &mut Catalog, labels: StartedQuery) -> Result<()> {
+    for row in labels.rows().await? {
         if let Some((id, label)) = labelled(catalog, &row, Components::SECURITY_LABEL)? {
             catalog.security_labels.entry(id).or_default().push(label);
         }
@@ -63,11 +67,19 @@ fn labelled(
     Ok(Some((catalog_id, label)))
 }
 
-/// Reads the privileges that `initdb` and extensions granted, which dumps need not repeat.
-pub(super) async fn read_initial_privileges(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) fn start_initial_privileges(r: &Reader<'_>) -> StartedQuery {
     let sql = "SELECT classoid, objoid, initprivs::text[] AS initprivs
                  FROM pg_catalog.pg_init_privs WHERE objsubid = 0";
-    for row in r.query("pg_init_privs", sql).await? {
+    r.start("pg_init_privs", sql)
+}
+
+/// Reads the privileges that `initdb` and extensions granted, which dumps need not repeat.
+pub(super) async fn read_initial_privileges(
+    r: &Reader<'_>,
+    catalog: &mut Catalog,
+    privileges: StartedQuery,
+) -> Result<()> {
+    for row in privileges.rows().await? {
         let Some(id) = catalog.find(row.oid("classoid")?, row.oid("objoid")?) else { continue };
         let initial = row.opt_texts("initprivs")?;
         set_initial_privileges(catalog, id, initial, r.dialect < 15);

@@ -5,9 +5,10 @@ use rustc_hash::FxHashMap;
 use super::attribute::attribute_name;
 use super::reader::{Reader, only_if};
 use super::row::CatalogRow;
-use super::started_query::StartedQuery;
-use super::{Catalog, CatalogId, DumpId, ObjectKind, Oid, RelKind, TypeDetail, class};
+use super::started_query::{Started, StartedQuery};
+use super::{Catalog, CatalogId, DumpId, ObjectKind, Oid, RelKind, Relation, TypeDetail, class};
 use crate::error::{Error, ErrorKind, Result};
+use crate::pg::text;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConstraintOwner {
@@ -24,6 +25,8 @@ pub(crate) struct Constraint {
     pub definition: Option<String>,
     /// For a foreign key: the referenced table.
     pub confrelid: Oid,
+    /// For a foreign key without a definition: what it consists of.
+    pub foreign_key: Option<Box<ForeignKey>>,
     /// For p, u and x: the index.
     pub index: Option<DumpId>,
     pub condeferrable: bool,
@@ -33,6 +36,20 @@ pub(crate) struct Constraint {
     pub conislocal: bool,
     /// Whether it is printed by a separate command, not within CREATE TABLE or CREATE DOMAIN.
     pub separate: bool,
+}
+
+/// The parts of a foreign key that is so simple that the server need not deparse it, which would be a sixth of its
+/// work for a large catalog.
+#[derive(Debug)]
+pub(crate) struct ForeignKey {
+    /// The columns' numbers.
+    pub conkey: Vec<i64>,
+    /// The referenced columns' numbers.
+    pub confkey: Vec<i64>,
+    /// The actions: a, r, c, n or d.
+    pub confupdtype: char,
+    pub confdeltype: char,
+    pub convalidated: bool,
 }
 
 impl Constraint {
@@ -50,6 +67,7 @@ impl Constraint {
             contype: row.char("contype")?,
             definition: row.opt_text("definition")?,
             confrelid: 0,
+            foreign_key: None,
             index: None,
             condeferrable: false,
             condeferred: false,
@@ -60,7 +78,7 @@ impl Constraint {
     }
 }
 
-fn add(catalog: &mut Catalog, row: &CatalogRow, constraint: Constraint) -> Result<DumpId> {
+fn add(catalog: &mut Catalog, oid: Oid, conname: String, constraint: Constraint) -> DumpId {
     let (ConstraintOwner::Table(owner) | ConstraintOwner::Domain(owner)) = constraint.owner;
     let (namespace, dump) = (catalog.object(owner).namespace, catalog.object(owner).dump);
     let on_table = constraint.table().is_some();
@@ -69,13 +87,15 @@ fn add(catalog: &mut Catalog, row: &CatalogRow, constraint: Constraint) -> Resul
     } else {
         ObjectKind::Constraint(constraint)
     };
-    let catalog_id = CatalogId { classoid: class::PG_CONSTRAINT, oid: row.oid("oid")? };
-    let id = catalog.add(catalog_id, row.text("conname")?, namespace, kind);
+    let id = catalog.add(CatalogId { classoid: class::PG_CONSTRAINT, oid }, conname, namespace, kind);
     if on_table {
         catalog.object_mut(id).dump = dump;
     }
-    Ok(id)
+    id
 }
+
+const DEPARSE: &str = "SELECT oid, pg_catalog.pg_get_constraintdef(oid) AS definition
+                         FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS oid";
 
 /// The running query for the definitions of check constraints.
 pub(super) struct Definitions {
@@ -135,7 +155,7 @@ pub(super) async fn read_of_tables(
         let Some(table) = catalog.find(class::PG_CLASS, row.oid("conrelid")?) else { continue };
         let constraint = Constraint::check(ConstraintOwner::Table(table), &row)?;
         let (separate, contype) = (constraint.separate, constraint.contype);
-        let id = add(catalog, &row, constraint)?;
+        let id = add(catalog, row.oid("oid")?, row.text("conname")?, constraint);
         if !separate {
             catalog.add_dependency(table, id);
         }
@@ -149,10 +169,8 @@ pub(super) async fn read_of_tables(
         alike.push((id, *first.entry(ingredients).or_insert(row.oid("oid")?)));
     }
     expect_all_checks(catalog)?;
-    let sql = "SELECT oid, pg_catalog.pg_get_constraintdef(oid) AS definition
-                 FROM pg_catalog.pg_constraint WHERE oid = ANY ($1)";
     let wanted = if r.prints_definitions() { first.into_values().collect() } else { Vec::new() };
-    Ok(Definitions { pending: r.start_oids("pg_constraint", sql, wanted), alike })
+    Ok(Definitions { pending: r.start_oids("pg_constraint", DEPARSE, wanted), alike })
 }
 
 pub(super) async fn read_definitions(catalog: &mut Catalog, checks: Option<Definitions>) -> Result<()> {
@@ -198,7 +216,7 @@ pub(super) async fn read_of_domains(r: &Reader<'_>, catalog: &mut Catalog, domai
         let constraint = Constraint::check(ConstraintOwner::Domain(domain), &row)?;
         let (separate, contype) = (constraint.separate, constraint.contype);
         let definition = constraint.definition.clone();
-        let id = add(catalog, &row, constraint)?;
+        let id = add(catalog, row.oid("oid")?, row.text("conname")?, constraint);
         if !separate {
             catalog.add_dependency(domain, id);
         }
@@ -217,9 +235,43 @@ pub(super) async fn read_of_domains(r: &Reader<'_>, catalog: &mut Catalog, domai
     Ok(())
 }
 
-/// Reads foreign keys. This comes after the indexes: a key that references a partitioned table needs the
-/// attachments of the partitions' indexes.
-pub(super) async fn read_foreign_keys(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+/// A row of `pg_constraint` for a foreign key.
+pub(super) struct FoundKey {
+    oid: Oid,
+    conrelid: Oid,
+    conname: String,
+    confrelid: Oid,
+    conindid: Oid,
+    condeferrable: bool,
+    condeferred: bool,
+    /// If the server need not deparse it, supposed that the columns are known.
+    simple: Option<Box<ForeignKey>>,
+}
+
+fn found_key(row: CatalogRow) -> Result<FoundKey> {
+    let simple = row.bool("simple")?.then(|| -> Result<_> {
+        Ok(Box::new(ForeignKey {
+            conkey: row.ints("conkey")?,
+            confkey: row.ints("confkey")?,
+            confupdtype: row.char("confupdtype")?,
+            confdeltype: row.char("confdeltype")?,
+            convalidated: row.bool("convalidated")?,
+        }))
+    });
+    Ok(FoundKey {
+        oid: row.oid("oid")?,
+        conrelid: row.oid("conrelid")?,
+        conname: row.text("conname")?,
+        confrelid: row.oid("confrelid")?,
+        conindid: row.oid("conindid")?,
+        condeferrable: row.bool("condeferrable")?,
+        condeferred: row.bool("condeferred")?,
+        simple: simple.transpose()?,
+    })
+}
+
+/// Queries foreign keys.
+pub(super) fn start_foreign_keys(r: &Reader<'_>, catalog: &Catalog) -> Started<FoundKey> {
     let tables = catalog.relation_oids(|object, rel| {
         object.dump.contains(super::Components::DEFINITION)
             && match rel.relkind {
@@ -233,25 +285,68 @@ pub(super) async fn read_foreign_keys(r: &Reader<'_>, catalog: &mut Catalog) -> 
                 | RelKind::CompositeType => rel.relhastriggers,
             }
     });
-    let definition = only_if(r.prints_post_data(), "pg_catalog.pg_get_constraintdef(oid)");
+    let all_columns = if r.major >= 15 { "confdelsetcols IS NULL" } else { "true" };
+    let enforced = if r.major >= 18 { "conenforced AND NOT conperiod" } else { "true" };
+    // The server quotes according to its own setting, which need not match our options.
     let sql = format!(
-        "SELECT oid, conrelid, conname, contype, confrelid, conindid,
-                {definition} AS definition, true AS conislocal, false AS convalidated
+        "SELECT oid, conrelid, conname, confrelid, conindid, condeferrable, condeferred,
+                confmatchtype = 's' AND {all_columns} AND {enforced}
+                AND pg_catalog.current_setting('quote_all_identifiers') = 'off' AS simple,
+                conkey, confkey, confupdtype, confdeltype, convalidated
            FROM pg_catalog.pg_constraint
-          WHERE contype = 'f' AND conparentid = 0 AND conrelid = ANY ($1)
-          ORDER BY conrelid, conname"
+          WHERE contype = 'f' AND conparentid = 0 AND conrelid = ANY ($1)"
     );
-    for row in r.query_oids("pg_constraint", &sql, tables).await? {
-        let Some(table) = catalog.find(class::PG_CLASS, row.oid("conrelid")?) else { continue };
-        let confrelid = row.oid("confrelid")?;
-        let constraint = Constraint { confrelid, ..Constraint::check(ConstraintOwner::Table(table), &row)? };
-        let id = add(catalog, &row, constraint)?;
-        let referenced = catalog.find(class::PG_CLASS, confrelid);
-        let partitioned = referenced
-            .and_then(|t| catalog.relation(t))
-            .is_some_and(|rel| rel.relkind == RelKind::PartitionedTable);
-        if let (true, Some(index)) = (partitioned, catalog.find(class::PG_CLASS, row.oid("conindid")?)) {
+    r.start_decoding("pg_constraint", &sql, tables, found_key)
+}
+
+/// Reads foreign keys. This comes after the indexes: a key that references a partitioned table needs the
+/// attachments of the partitions' indexes.
+pub(super) async fn read_foreign_keys(
+    r: &Reader<'_>,
+    catalog: &mut Catalog,
+    keys: Started<FoundKey>,
+) -> Result<()> {
+    let mut keys = keys.rows().await?;
+    keys.sort_by(|a, b| a.conrelid.cmp(&b.conrelid).then_with(|| text::compare(&a.conname, &b.conname)));
+    let mut to_deparse = Vec::new();
+    for found in keys {
+        let Some(table) = catalog.find(class::PG_CLASS, found.conrelid) else { continue };
+        let referenced = catalog.find(class::PG_CLASS, found.confrelid);
+        let referenced = referenced.and_then(|id| catalog.relation(id));
+        let foreign_key = found.simple.filter(|key| {
+            let known = |relation: Option<&Relation>, columns: &[i64]| {
+                relation.is_some_and(|it| columns.iter().all(|&column| it.attribute(column).is_some()))
+            };
+            known(catalog.relation(table), &key.conkey) && known(referenced, &key.confkey)
+        });
+        if foreign_key.is_none() {
+            to_deparse.push(found.oid);
+        }
+        let partitioned = referenced.is_some_and(|it| it.relkind == RelKind::PartitionedTable);
+        let constraint = Constraint {
+            owner: ConstraintOwner::Table(table),
+            contype: 'f',
+            definition: None,
+            confrelid: found.confrelid,
+            foreign_key,
+            index: None,
+            condeferrable: found.condeferrable,
+            condeferred: found.condeferred,
+            conperiod: false,
+            conislocal: true,
+            separate: true,
+        };
+        let id = add(catalog, found.oid, found.conname, constraint);
+        if let (true, Some(index)) = (partitioned, catalog.find(class::PG_CLASS, found.conindid)) {
             depend_on_attachments(catalog, id, index);
+        }
+    }
+    if r.prints_post_data() {
+        for row in r.query_oids("pg_constraint", DEPARSE, to_deparse).await? {
+            let id = catalog.find(class::PG_CONSTRAINT, row.oid("oid")?);
+            if let Some(constraint) = id.and_then(|id| catalog.constraint_mut(id)) {
+                constraint.definition = Some(row.text("definition")?);
+            }
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! `pg_conversion`: encoding conversions.
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Catalog, CatalogId, ObjectKind, class};
 use crate::error::Result;
 
@@ -14,12 +15,16 @@ pub(crate) struct Conversion {
     pub condefault: bool,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
     let sql = "SELECT oid, conname, connamespace, conowner, condefault, conproc::text,
                       pg_catalog.pg_encoding_to_char(conforencoding)::text AS for_encoding,
                       pg_catalog.pg_encoding_to_char(contoencoding)::text AS to_encoding
                  FROM pg_catalog.pg_conversion";
-    for row in r.query("pg_conversion", sql).await? {
+    r.start("pg_conversion", sql)
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let conversion = Conversion {
             owner: catalog.role(row.oid("conowner")?),
             for_encoding: row.text("for_encoding")?,

@@ -1,6 +1,7 @@
 //! `pg_default_acl`: what ALTER DEFAULT PRIVILEGES set.
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Acl, Catalog, CatalogId, Components, ObjectKind, class};
 use crate::error::Result;
 
@@ -14,18 +15,19 @@ pub(crate) struct DefaultAcl {
     pub acl: Acl,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let rows = r
-        .query(
-            "pg_default_acl",
-            "SELECT oid, defaclrole, defaclnamespace, defaclobjtype, defaclacl::text[] AS acl,
-                    CASE WHEN defaclnamespace = 0 THEN pg_catalog.acldefault(
-                        CASE defaclobjtype WHEN 'S' THEN 's'::\"char\" ELSE defaclobjtype END,
-                        defaclrole)::text[] ELSE '{}' END AS acldefault
-               FROM pg_catalog.pg_default_acl",
-        )
-        .await?;
-    for row in rows {
+pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
+    r.start(
+        "pg_default_acl",
+        "SELECT oid, defaclrole, defaclnamespace, defaclobjtype, defaclacl::text[] AS acl,
+                CASE WHEN defaclnamespace = 0 THEN pg_catalog.acldefault(
+                    CASE defaclobjtype WHEN 'S' THEN 's'::\"char\" ELSE defaclobjtype END,
+                    defaclrole)::text[] ELSE '{}' END AS acldefault
+           FROM pg_catalog.pg_default_acl",
+    )
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let defaclobjtype = row.char("defaclobjtype")?;
         let default_acl = DefaultAcl {
             role: catalog.role(row.oid("defaclrole")?),

@@ -1,6 +1,7 @@
 //! `pg_event_trigger`: event triggers.
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Catalog, CatalogId, ObjectKind, class};
 use crate::error::Result;
 
@@ -15,17 +16,18 @@ pub(crate) struct EventTrigger {
     pub evtenabled: char,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let rows = r
-        .query(
-            "pg_event_trigger",
-            "SELECT oid, evtname, evtowner, evtevent, evtenabled, evtfoid::pg_catalog.regproc::text AS function,
-                    pg_catalog.array_to_string(ARRAY(
-                        SELECT pg_catalog.quote_literal(tag) FROM pg_catalog.unnest(evttags) AS tag), ', ') AS tags
-               FROM pg_catalog.pg_event_trigger ORDER BY oid",
-        )
-        .await?;
-    for row in rows {
+pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
+    r.start(
+        "pg_event_trigger",
+        "SELECT oid, evtname, evtowner, evtevent, evtenabled, evtfoid::pg_catalog.regproc::text AS function,
+                pg_catalog.array_to_string(ARRAY(
+                    SELECT pg_catalog.quote_literal(tag) FROM pg_catalog.unnest(evttags) AS tag), ', ') AS tags
+           FROM pg_catalog.pg_event_trigger ORDER BY oid",
+    )
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let trigger = EventTrigger {
             owner: catalog.role(row.oid("evtowner")?),
             evtevent: row.text("evtevent")?,

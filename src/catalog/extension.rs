@@ -1,6 +1,7 @@
 //! `pg_extension`: extensions, their members, and those of their tables that hold users' rows.
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Catalog, CatalogId, Components, ObjectKind, Oid, class};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -14,16 +15,42 @@ pub(crate) struct Extension {
     pub dump_contents: Components,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let rows = r
-        .query(
+/// The running queries about extensions.
+pub(super) struct Extensions {
+    extensions: StartedQuery,
+    members: StartedQuery,
+}
+
+/// Queries which foreign keys refer to tables of extensions.
+pub(super) fn start_keys(r: &Reader<'_>) -> StartedQuery {
+    r.start(
+        "pg_constraint",
+        "SELECT c.conrelid, c.confrelid FROM pg_catalog.pg_constraint c
+           JOIN pg_catalog.pg_depend d ON d.objid = c.confrelid
+          WHERE c.contype = 'f'
+            AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+            AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass",
+    )
+}
+
+pub(super) fn start(r: &Reader<'_>) -> Extensions {
+    Extensions {
+        extensions: r.start(
             "pg_extension",
             "SELECT x.oid, x.extname, n.nspname, x.extconfig, x.extcondition
                FROM pg_catalog.pg_extension x
                JOIN pg_catalog.pg_namespace n ON n.oid = x.extnamespace",
-        )
-        .await?;
-    for row in rows {
+        ),
+        members: r.start(
+            "pg_depend",
+            "SELECT classid, objid, refobjid FROM pg_catalog.pg_depend
+              WHERE refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND deptype = 'e'",
+        ),
+    }
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, started: Extensions) -> Result<()> {
+    for row in started.extensions.rows().await? {
         let oid = row.oid("oid")?;
         let (tables, conditions) = (row.oids("extconfig")?, row.texts("extcondition")?);
         if tables.len() != conditions.len() {
@@ -47,18 +74,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         );
         catalog.object_mut(id).dump = dump;
     }
-    read_members(r, catalog).await
-}
-
-async fn read_members(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let rows = r
-        .query(
-            "pg_depend",
-            "SELECT classid, objid, refobjid FROM pg_catalog.pg_depend
-              WHERE refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND deptype = 'e'",
-        )
-        .await?;
-    for row in rows {
+    for row in started.members.rows().await? {
         if let Some(extension) = catalog.find(class::PG_EXTENSION, row.oid("refobjid")?) {
             let member = CatalogId { classoid: row.oid("classid")?, oid: row.oid("objid")? };
             catalog.members.insert(member, extension);
@@ -68,7 +84,7 @@ async fn read_members(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
 }
 
 /// Adds data objects for the extensions' configuration tables, after all relations are known.
-pub(super) async fn add_config_data(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) async fn add_config_data(r: &Reader<'_>, catalog: &mut Catalog, keys: StartedQuery) -> Result<()> {
     let mut wanted = Vec::new();
     for id in catalog.ids() {
         let Some(extension) = catalog.extension(id) else { continue };
@@ -96,23 +112,13 @@ pub(super) async fn add_config_data(r: &Reader<'_>, catalog: &mut Catalog) -> Re
             data.condition = Some(condition);
         }
     }
-    order_config_data(r, catalog).await
+    order_config_data(catalog, keys).await
 }
 
 /// Rows of configuration tables are loaded into tables that already have their foreign keys, so referenced
 /// tables come first.
-async fn order_config_data(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let rows = r
-        .query(
-            "pg_constraint",
-            "SELECT c.conrelid, c.confrelid FROM pg_catalog.pg_constraint c
-               JOIN pg_catalog.pg_depend d ON d.objid = c.confrelid
-              WHERE c.contype = 'f'
-                AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
-                AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass",
-        )
-        .await?;
-    for row in rows {
+async fn order_config_data(catalog: &mut Catalog, keys: StartedQuery) -> Result<()> {
+    for row in keys.rows().await? {
         let data_of = |column: &str| -> Result<_> {
             let table = catalog.find(class::PG_CLASS, row.oid(column)?);
             Ok(table.and_then(|t| catalog.relation(t)).and_then(|t| t.data))

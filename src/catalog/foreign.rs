@@ -1,6 +1,7 @@
 //! `pg_foreign_data_wrapper`, `pg_foreign_server`, `pg_user_mapping`.
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Acl, Catalog, CatalogId, Components, ObjectKind, class};
 use crate::error::Result;
 
@@ -37,16 +38,43 @@ pub(crate) struct UserMapping {
     pub options: String,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+/// The running queries about foreign data.
+pub(super) struct ForeignData {
+    wrappers: StartedQuery,
+    servers: StartedQuery,
+    user_mappings: StartedQuery,
+}
+
+pub(super) fn start(r: &Reader<'_>) -> ForeignData {
     let connection = if r.major >= 19 { "fdwconnection::pg_catalog.regproc::text" } else { "'-'" };
-    let sql = format!(
+    let wrappers = format!(
         "SELECT oid, fdwname, fdwowner, fdwhandler::pg_catalog.regproc::text AS fdwhandler,
                 fdwvalidator::pg_catalog.regproc::text AS fdwvalidator, {connection} AS fdwconnection, fdwacl::text[] AS acl,
                 pg_catalog.acldefault('F', fdwowner)::text[] AS acldefault, {} AS options
            FROM pg_catalog.pg_foreign_data_wrapper",
         super::reader::options_sql("fdwoptions")
     );
-    for row in r.query("pg_foreign_data_wrapper", &sql).await? {
+    let servers = format!(
+        "SELECT s.oid, s.srvname, s.srvowner, w.fdwname, s.srvtype, s.srvversion, s.srvacl::text[] AS acl,
+                pg_catalog.acldefault('S', s.srvowner)::text[] AS acldefault, {} AS options
+           FROM pg_catalog.pg_foreign_server s
+           JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw",
+        super::reader::options_sql("s.srvoptions")
+    );
+    // The view hides options that the user may not see, whereas reading the table fails.
+    let user_mappings = format!(
+        "SELECT srvid, usename, {} AS options FROM pg_catalog.pg_user_mappings ORDER BY srvid, usename",
+        super::reader::options_sql("umoptions")
+    );
+    ForeignData {
+        wrappers: r.start("pg_foreign_data_wrapper", &wrappers),
+        servers: r.start("pg_foreign_server", &servers),
+        user_mappings: r.start("pg_user_mappings", &user_mappings),
+    }
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, started: ForeignData) -> Result<()> {
+    for row in started.wrappers.rows().await? {
         let acl = Acl::from_row(&row)?;
         let has_acl = acl.acl.is_some();
         let wrapper = ForeignDataWrapper {
@@ -66,18 +94,7 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         r.selection.object(catalog, id);
         catalog.object_mut(id).components.set(Components::ACL, has_acl);
     }
-    read_servers(r, catalog).await
-}
-
-async fn read_servers(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let sql = format!(
-        "SELECT s.oid, s.srvname, s.srvowner, w.fdwname, s.srvtype, s.srvversion, s.srvacl::text[] AS acl,
-                pg_catalog.acldefault('S', s.srvowner)::text[] AS acldefault, {} AS options
-           FROM pg_catalog.pg_foreign_server s
-           JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw",
-        super::reader::options_sql("s.srvoptions")
-    );
-    for row in r.query("pg_foreign_server", &sql).await? {
+    for row in started.servers.rows().await? {
         let acl = Acl::from_row(&row)?;
         let has_acl = acl.acl.is_some();
         let server = ForeignServer {
@@ -100,12 +117,7 @@ async fn read_servers(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         object.components |= Components::USER_MAPPING;
         object.components.set(Components::ACL, has_acl);
     }
-    // The view hides options that the user may not see, whereas reading the table fails.
-    let sql = format!(
-        "SELECT srvid, usename, {} AS options FROM pg_catalog.pg_user_mappings ORDER BY srvid, usename",
-        super::reader::options_sql("umoptions")
-    );
-    for row in r.query("pg_user_mappings", &sql).await? {
+    for row in started.user_mappings.rows().await? {
         let mapping = UserMapping { user: row.text("usename")?, options: row.text("options")? };
         let id = catalog.find(class::PG_FOREIGN_SERVER, row.oid("srvid")?);
         if let Some(ObjectKind::ForeignServer(server)) = id.map(|id| &mut catalog.object_mut(id).kind) {

@@ -2,11 +2,12 @@
 
 use super::reader::{Reader, only_if};
 use super::row::CatalogRow;
-use super::started_query::StartedQuery;
+use super::started_query::Started;
 use super::{
     Catalog, CatalogId, Components, Constraint, ConstraintOwner, DumpId, ObjectKind, Oid, class, typoid,
 };
 use crate::error::Result;
+use crate::pg::text;
 
 #[derive(Debug)]
 pub(crate) struct Index {
@@ -42,7 +43,20 @@ pub(crate) struct Index {
     pub depends_on_extensions: Vec<String>,
 }
 
-pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> StartedQuery {
+/// A row of `pg_index`, with the constraint that the index backs.
+pub(super) struct Found {
+    oid: Oid,
+    indrelid: Oid,
+    relname: String,
+    /// Whether it might have only defaults, so that the server need not deparse it.
+    plain: bool,
+    indclass: Vec<Oid>,
+    indcollation: Vec<Oid>,
+    index: Box<Index>,
+    constraint: Option<(Oid, String, Constraint)>,
+}
+
+pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> Started<Found> {
     let tables = catalog.relation_oids(|_, rel| rel.interesting && rel.relhasindex);
     let nulls = if r.major >= 15 { "i.indnullsnotdistinct" } else { "false" };
     let period = if r.major >= 18 { "c.conperiod" } else { "false" };
@@ -72,74 +86,89 @@ pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> StartedQuery {
            LEFT JOIN pg_catalog.pg_constraint c
              ON c.conrelid = i.indrelid AND c.conindid = i.indexrelid AND c.contype IN ('p', 'u', 'x')
            LEFT JOIN pg_catalog.pg_inherits inh ON inh.inhrelid = i.indexrelid
-          WHERE i.indrelid = ANY ($1) AND (i.indisvalid OR t.relkind = 'I') AND i.indisready
-          ORDER BY i.indrelid, t.relname"
+          WHERE i.indrelid = ANY ($1) AND (i.indisvalid OR t.relkind = 'I') AND i.indisready"
     );
-    r.start_oids("pg_index", &sql, tables)
+    r.start_decoding("pg_index", &sql, tables, found)
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, indexes: StartedQuery) -> Result<()> {
-    let mut to_deparse = Vec::new();
-    for row in indexes.rows().await? {
-        let Some(table) = catalog.find(class::PG_CLASS, row.oid("indrelid")?) else { continue };
-        let index = Index {
-            table,
-            amname: row.text("amname")?,
-            indisunique: row.bool("indisunique")?,
-            definition: None,
-            indoption: row.ints("indoption")?,
-            tablespace: row.opt_text("spcname")?.unwrap_or_default(),
-            reloptions: row.texts("reloptions")?,
-            indnkeyatts: row.int("indnkeyatts")?,
-            indkey: row.ints("indkey")?,
-            indisclustered: row.bool("indisclustered")?,
-            indisreplident: row.bool("indisreplident")?,
-            indnullsnotdistinct: row.bool("indnullsnotdistinct")?,
-            parent_oid: row.oid("inhparent")?,
-            attachments: Vec::new(),
-            constraint: None,
-            statistics: row
-                .ints("statistics_columns")?
-                .into_iter()
-                .zip(row.ints("statistics_targets")?)
-                .collect(),
-            depends_on_extensions: Vec::new(),
-        };
-        let conoid = row.oid("conoid")?;
-        let oid = row.oid("oid")?;
-        let (namespace, dump) = (catalog.object(table).namespace, catalog.object(table).dump);
-        let printed = r.prints_post_data() && dump.contains(Components::DEFINITION);
-        if printed && conoid == 0 && !(row.bool("plain")? && has_defaults_only(catalog, &index, &row)?) {
-            to_deparse.push(oid);
-        }
-        let id = catalog.add(
-            CatalogId { classoid: class::PG_CLASS, oid },
-            row.text("relname")?,
-            namespace,
-            ObjectKind::Index(Box::new(index)),
-        );
-        catalog.object_mut(id).dump = dump;
-        if let Some(relation) = catalog.relation_mut(table) {
-            relation.indexes.push(id);
-        }
-        if conoid == 0 {
-            continue;
-        }
+/// The objects to which the index and the constraint belong are filled in later.
+fn found(row: CatalogRow) -> Result<Found> {
+    let conoid = row.oid("conoid")?;
+    let constraint = (conoid != 0).then(|| -> Result<_> {
         let constraint = Constraint {
-            owner: ConstraintOwner::Table(table),
+            owner: ConstraintOwner::Table(DumpId::default()),
             contype: row.char("contype")?,
             definition: row.opt_text("constraint_definition")?,
             confrelid: 0,
-            index: Some(id),
+            foreign_key: None,
+            index: None,
             condeferrable: row.bool("condeferrable")?,
             condeferred: row.bool("condeferred")?,
             conperiod: row.bool("conperiod")?,
             conislocal: true,
             separate: true,
         };
+        Ok((conoid, row.text("conname")?, constraint))
+    });
+    let targets = row.ints("statistics_columns")?.into_iter().zip(row.ints("statistics_targets")?);
+    let index = Index {
+        table: DumpId::default(),
+        amname: row.text("amname")?,
+        indisunique: row.bool("indisunique")?,
+        definition: None,
+        indoption: row.ints("indoption")?,
+        tablespace: row.opt_text("spcname")?.unwrap_or_default(),
+        reloptions: row.texts("reloptions")?,
+        indnkeyatts: row.int("indnkeyatts")?,
+        indkey: row.ints("indkey")?,
+        indisclustered: row.bool("indisclustered")?,
+        indisreplident: row.bool("indisreplident")?,
+        indnullsnotdistinct: row.bool("indnullsnotdistinct")?,
+        parent_oid: row.oid("inhparent")?,
+        attachments: Vec::new(),
+        constraint: None,
+        statistics: targets.collect(),
+        depends_on_extensions: Vec::new(),
+    };
+    Ok(Found {
+        oid: row.oid("oid")?,
+        indrelid: row.oid("indrelid")?,
+        relname: row.text("relname")?,
+        plain: row.bool("plain")?,
+        indclass: row.oids("indclass")?,
+        indcollation: row.oids("indcollation")?,
+        index: Box::new(index),
+        constraint: constraint.transpose()?,
+    })
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, indexes: Started<Found>) -> Result<()> {
+    let mut indexes = indexes.rows().await?;
+    indexes.sort_by(|a, b| a.indrelid.cmp(&b.indrelid).then_with(|| text::compare(&a.relname, &b.relname)));
+    let mut to_deparse = Vec::new();
+    for mut found in indexes {
+        let Some(table) = catalog.find(class::PG_CLASS, found.indrelid) else { continue };
+        found.index.table = table;
+        let (namespace, dump) = (catalog.object(table).namespace, catalog.object(table).dump);
+        let printed = r.prints_post_data() && dump.contains(Components::DEFINITION);
+        if printed && found.constraint.is_none() && !(found.plain && has_defaults_only(catalog, &found)) {
+            to_deparse.push(found.oid);
+        }
+        let id = catalog.add(
+            CatalogId { classoid: class::PG_CLASS, oid: found.oid },
+            found.relname,
+            namespace,
+            ObjectKind::Index(found.index),
+        );
+        catalog.object_mut(id).dump = dump;
+        if let Some(relation) = catalog.relation_mut(table) {
+            relation.indexes.push(id);
+        }
+        let Some((oid, conname, constraint)) = found.constraint else { continue };
+        let constraint = Constraint { owner: ConstraintOwner::Table(table), index: Some(id), ..constraint };
         let constraint = catalog.add(
-            CatalogId { classoid: class::PG_CONSTRAINT, oid: conoid },
-            row.text("conname")?,
+            CatalogId { classoid: class::PG_CONSTRAINT, oid },
+            conname,
             namespace,
             ObjectKind::Constraint(constraint),
         );
@@ -153,14 +182,14 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, indexes: Started
 
 /// Whether each key column has the default operator class and collation. `false` is always safe: then the
 /// server deparses the index.
-fn has_defaults_only(catalog: &Catalog, index: &Index, row: &CatalogRow) -> Result<bool> {
-    let Some(table) = catalog.relation(index.table) else { return Ok(false) };
-    let classes = row.oids("indclass")?.into_iter().zip(row.oids("indcollation")?);
-    Ok(index.indkey.iter().zip(classes).all(|(&attnum, (opclass, collation))| {
+fn has_defaults_only(catalog: &Catalog, found: &Found) -> bool {
+    let Some(table) = catalog.relation(found.index.table) else { return false };
+    let classes = found.indclass.iter().zip(&found.indcollation);
+    found.index.indkey.iter().zip(classes).all(|(&attnum, (&opclass, &collation))| {
         table.attribute(attnum).is_some_and(|attribute| {
             is_default_opclass(catalog, opclass, attribute.atttypid) && collation == attribute.attcollation
         })
-    }))
+    })
 }
 
 /// Whether this is the default operator class for the type. Only true for the server's built-in classes for

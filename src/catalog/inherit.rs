@@ -1,6 +1,7 @@
 //! `pg_inherits`: the parents of tables and partitions, and what follows from them.
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Catalog, CatalogId, DumpId, ObjectKind, RelKind, class};
 use crate::error::Result;
 
@@ -18,15 +19,16 @@ pub(crate) struct IndexAttach {
     pub partition: DumpId,
 }
 
+pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
+    r.start(
+        "pg_inherits",
+        "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno",
+    )
+}
+
 /// Reads parents, and creates attachment objects for partitions.
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let rows = r
-        .query(
-            "pg_inherits",
-            "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno",
-        )
-        .await?;
-    for row in rows {
+pub(super) async fn read(catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let child = catalog.find(class::PG_CLASS, row.oid("inhrelid")?);
         let parent = catalog.find(class::PG_CLASS, row.oid("inhparent")?);
         let (Some(child), Some(parent)) = (child, parent) else { continue };

@@ -2,6 +2,7 @@
 //! languages.
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Acl, Catalog, CatalogId, Components, ObjectKind, Oid, class};
 use crate::error::Result;
 
@@ -36,11 +37,15 @@ pub(crate) struct Transform {
     pub trftosql: Oid,
 }
 
-pub(super) async fn read_languages(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) fn start_languages(r: &Reader<'_>) -> StartedQuery {
     let sql = "SELECT oid, lanname, lanpltrusted, lanplcallfoid, laninline, lanvalidator, lanowner,
                       lanacl::text[] AS acl, pg_catalog.acldefault('l', lanowner)::text[] AS acldefault
                  FROM pg_catalog.pg_language WHERE lanispl ORDER BY oid";
-    for row in r.query("pg_language", sql).await? {
+    r.start("pg_language", sql)
+}
+
+pub(super) async fn read_languages(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let acl = Acl::from_row(&row)?;
         let has_acl = acl.acl.is_some();
         let language = Language {
@@ -61,7 +66,7 @@ pub(super) async fn read_languages(r: &Reader<'_>, catalog: &mut Catalog) -> Res
     Ok(())
 }
 
-pub(super) async fn read_casts(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) fn start_casts(r: &Reader<'_>) -> StartedQuery {
     // Creating a range type also creates the cast to its multirange type.
     let own = if r.major >= 14 {
         "WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_range r
@@ -73,7 +78,11 @@ pub(super) async fn read_casts(r: &Reader<'_>, catalog: &mut Catalog) -> Result<
         "SELECT oid, castsource, casttarget, castfunc, castcontext, castmethod
            FROM pg_catalog.pg_cast c {own} ORDER BY castsource, casttarget"
     );
-    for row in r.query("pg_cast", &sql).await? {
+    r.start("pg_cast", &sql)
+}
+
+pub(super) async fn read_casts(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let cast = Cast {
             castsource: row.oid("castsource")?,
             casttarget: row.oid("casttarget")?,
@@ -97,11 +106,15 @@ pub(super) async fn read_casts(r: &Reader<'_>, catalog: &mut Catalog) -> Result<
     Ok(())
 }
 
-pub(super) async fn read_transforms(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) fn start_transforms(r: &Reader<'_>) -> StartedQuery {
     let sql = "SELECT t.oid, t.trftype, l.lanname, t.trffromsql::pg_catalog.oid, t.trftosql::pg_catalog.oid
                  FROM pg_catalog.pg_transform t JOIN pg_catalog.pg_language l ON l.oid = t.trflang
                 ORDER BY t.trftype, t.trflang";
-    for row in r.query("pg_transform", sql).await? {
+    r.start("pg_transform", sql)
+}
+
+pub(super) async fn read_transforms(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let transform = Transform {
             trftype: row.oid("trftype")?,
             lanname: row.text("lanname")?,

@@ -1,6 +1,7 @@
 //! `pg_largeobject_metadata`: large objects, individually or in groups.
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Acl, Catalog, CatalogId, Components, ObjectKind, Oid, class};
 use crate::error::Result;
 
@@ -17,17 +18,27 @@ pub(crate) struct LargeObjects {
     pub oids: Vec<Oid>,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let grouped = r.dialect >= 17;
+/// Whether one object stands for many.
+fn is_grouped(r: &Reader<'_>) -> bool {
+    r.dialect >= 17
+}
+
+pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
     // In this order, consecutive rows with the same owner and privileges form a group.
-    let order = if grouped { "ORDER BY lomowner, lomacl::pg_catalog.text, oid" } else { "ORDER BY oid" };
+    let order =
+        if is_grouped(r) { "ORDER BY lomowner, lomacl::pg_catalog.text, oid" } else { "ORDER BY oid" };
     let sql = format!(
         "SELECT oid, lomowner, lomacl::text[] AS acl,
                 pg_catalog.acldefault('L', lomowner)::text[] AS acldefault
            FROM pg_catalog.pg_largeobject_metadata {order}"
     );
+    r.start("pg_largeobject_metadata", &sql)
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    let grouped = is_grouped(r);
     let mut groups: Vec<LargeObjects> = Vec::new();
-    for row in r.query("pg_largeobject_metadata", &sql).await? {
+    for row in rows.rows().await? {
         let oid = row.oid("oid")?;
         let owner = catalog.role(row.oid("lomowner")?);
         let acl = Acl::from_row(&row)?;

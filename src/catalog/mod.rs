@@ -68,7 +68,7 @@ pub(crate) use acl::Acl;
 pub(crate) use attribute::{AttrDef, Attribute, attribute_name};
 pub(crate) use collation::Collation;
 pub(crate) use comment::Label;
-pub(crate) use constraint::{Constraint, ConstraintOwner};
+pub(crate) use constraint::{Constraint, ConstraintOwner, ForeignKey};
 pub(crate) use conversion::Conversion;
 pub(crate) use database::{ClusterDatabase, Database, databases_matching, list_databases};
 pub(crate) use default_acl::DefaultAcl;
@@ -182,7 +182,7 @@ pub(crate) struct CatalogId {
 }
 
 /// The index of an object in its [`Catalog`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(crate) struct DumpId(u32);
 
 impl DumpId {

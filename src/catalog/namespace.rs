@@ -1,6 +1,7 @@
 //! `pg_namespace`: schemas.
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Acl, Catalog, CatalogId, Components, ObjectKind, class};
 use crate::error::Result;
 
@@ -14,16 +15,17 @@ pub(crate) struct Namespace {
     pub dump_contents: Components,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let rows = r
-        .query(
-            "pg_namespace",
-            "SELECT oid, nspname, nspowner, nspacl::text[] AS acl,
-                    pg_catalog.acldefault('n', nspowner)::text[] AS acldefault
-               FROM pg_catalog.pg_namespace",
-        )
-        .await?;
-    for row in rows {
+pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
+    r.start(
+        "pg_namespace",
+        "SELECT oid, nspname, nspowner, nspacl::text[] AS acl,
+                pg_catalog.acldefault('n', nspowner)::text[] AS acldefault
+           FROM pg_catalog.pg_namespace",
+    )
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let oid = row.oid("oid")?;
         let name = row.text("nspname")?;
         let nspowner = row.oid("nspowner")?;

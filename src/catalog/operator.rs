@@ -3,6 +3,7 @@
 use postgres_types::Type;
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Catalog, CatalogId, Components, ObjectKind, Oid, class};
 use crate::error::Result;
 
@@ -76,20 +77,51 @@ pub(crate) struct Opfamily {
     pub functions: Vec<ProcMember>,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    read_operators(r, catalog).await?;
-    read_opclasses(r, catalog).await?;
-    read_opfamilies(r, catalog).await?;
+/// The running queries for operators, classes and families.
+pub(super) struct Operators {
+    operators: StartedQuery,
+    opclasses: StartedQuery,
+    opfamilies: StartedQuery,
+}
+
+pub(super) fn start(r: &Reader<'_>) -> Operators {
+    Operators {
+        operators: r.start(
+            "pg_operator",
+            "SELECT oid, oprname, oprnamespace, oprowner, oprkind, oprleft, oprright,
+                    oprcode::pg_catalog.oid AS oprcode
+               FROM pg_catalog.pg_operator",
+        ),
+        opclasses: r.start(
+            "pg_opclass",
+            "SELECT c.oid, c.opcname, c.opcnamespace, c.opcowner, am.amname, c.opcdefault, c.opcintype,
+                    c.opcintype::pg_catalog.regtype::text AS input_type,
+                    c.opckeytype::pg_catalog.regtype::text AS key_type,
+                    f.opfname, n.nspname AS opfnsp
+               FROM pg_catalog.pg_opclass c
+               JOIN pg_catalog.pg_am am ON am.oid = c.opcmethod
+               LEFT JOIN pg_catalog.pg_opfamily f ON f.oid = c.opcfamily
+               LEFT JOIN pg_catalog.pg_namespace n ON n.oid = f.opfnamespace",
+        ),
+        opfamilies: r.start(
+            "pg_opfamily",
+            "SELECT f.oid, f.opfname, f.opfnamespace, f.opfowner, am.amname
+               FROM pg_catalog.pg_opfamily f JOIN pg_catalog.pg_am am ON am.oid = f.opfmethod",
+        ),
+    }
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, started: Operators) -> Result<()> {
+    read_operators(r, catalog, started.operators).await?;
+    read_opclasses(r, catalog, started.opclasses).await?;
+    read_opfamilies(r, catalog, started.opfamilies).await?;
     read_member_operators(r, catalog).await?;
     read_member_functions(r, catalog).await
 }
 
-async fn read_operators(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let sql = "SELECT oid, oprname, oprnamespace, oprowner, oprkind, oprleft, oprright,
-                      oprcode::pg_catalog.oid AS oprcode
-                 FROM pg_catalog.pg_operator";
+async fn read_operators(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
     let mut dumped = Vec::new();
-    for row in r.query("pg_operator", sql).await? {
+    for row in rows.rows().await? {
         let oid = row.oid("oid")?;
         let operator = Operator {
             owner: catalog.role(row.oid("oprowner")?),
@@ -135,16 +167,8 @@ async fn read_operators(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     Ok(())
 }
 
-async fn read_opclasses(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let sql = "SELECT c.oid, c.opcname, c.opcnamespace, c.opcowner, am.amname, c.opcdefault, c.opcintype,
-                      c.opcintype::pg_catalog.regtype::text AS input_type,
-                      c.opckeytype::pg_catalog.regtype::text AS key_type,
-                      f.opfname, n.nspname AS opfnsp
-                 FROM pg_catalog.pg_opclass c
-                 JOIN pg_catalog.pg_am am ON am.oid = c.opcmethod
-                 LEFT JOIN pg_catalog.pg_opfamily f ON f.oid = c.opcfamily
-                 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = f.opfnamespace";
-    for row in r.query("pg_opclass", sql).await? {
+async fn read_opclasses(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let opclass = Opclass {
             owner: catalog.role(row.oid("opcowner")?),
             amname: row.text("amname")?,
@@ -167,10 +191,8 @@ async fn read_opclasses(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     Ok(())
 }
 
-async fn read_opfamilies(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let sql = "SELECT f.oid, f.opfname, f.opfnamespace, f.opfowner, am.amname
-                 FROM pg_catalog.pg_opfamily f JOIN pg_catalog.pg_am am ON am.oid = f.opfmethod";
-    for row in r.query("pg_opfamily", sql).await? {
+async fn read_opfamilies(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let opfamily = Opfamily {
             owner: catalog.role(row.oid("opfowner")?),
             amname: row.text("amname")?,

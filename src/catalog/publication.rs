@@ -1,6 +1,7 @@
 //! `pg_publication`, `pg_publication_rel`, `pg_publication_namespace`.
 
 use super::reader::{Reader, only_if};
+use super::started_query::StartedQuery;
 use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, class};
 use crate::error::Result;
 
@@ -34,19 +35,48 @@ pub(crate) struct PublicationNamespace {
     pub schema: DumpId,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    if r.options.no_publications {
-        return Ok(());
+/// The running queries about publications.
+pub(super) struct Publications {
+    publications: StartedQuery,
+    exceptions: StartedQuery,
+    relations: StartedQuery,
+    namespaces: StartedQuery,
+}
+
+pub(super) fn start(r: &Reader<'_>) -> Publications {
+    let query_if = |wanted: bool, what: &str, sql: &str| {
+        if wanted { r.start(what, sql) } else { StartedQuery::none(what) }
+    };
+    let wanted = !r.options.no_publications;
+    Publications {
+        publications: query_if(wanted, "pg_publication", &publications_sql(r)),
+        exceptions: query_if(
+            wanted && r.major >= 19,
+            "pg_publication_rel",
+            "SELECT prpubid, prrelid FROM pg_catalog.pg_publication_rel WHERE prexcept ORDER BY ctid",
+        ),
+        relations: query_if(wanted, "pg_publication_rel", &relations_sql(r)),
+        namespaces: query_if(
+            wanted && r.major >= 15,
+            "pg_publication_namespace",
+            "SELECT oid, pnpubid, pnnspid FROM pg_catalog.pg_publication_namespace",
+        ),
     }
+}
+
+fn publications_sql(r: &Reader<'_>) -> String {
     let viaroot = if r.major >= 13 { "pubviaroot" } else { "false AS pubviaroot" };
     let gencols = if r.major >= 18 { "pubgencols" } else { "'n'::\"char\" AS pubgencols" };
     let sequences = if r.major >= 19 { "puballsequences" } else { "false AS puballsequences" };
-    let sql = format!(
+    format!(
         "SELECT oid, pubname, pubowner, puballtables, {sequences}, pubinsert, pubupdate, pubdelete, pubtruncate,
                 {viaroot}, {gencols}
            FROM pg_catalog.pg_publication"
-    );
-    for row in r.query("pg_publication", &sql).await? {
+    )
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, started: Publications) -> Result<()> {
+    for row in started.publications.rows().await? {
         let mut publish = Vec::new();
         for (column, action) in [
             ("pubinsert", "insert"),
@@ -75,19 +105,15 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         );
         r.selection.object(catalog, id);
     }
-    read_exceptions(r, catalog).await?;
-    read_relations(r, catalog).await?;
-    read_namespaces(r, catalog).await
+    read_exceptions(catalog, started.exceptions).await?;
+    read_relations(r, catalog, started.relations).await?;
+    read_namespaces(r, catalog, started.namespaces).await
 }
 
 /// Reads the tables that FOR ALL TABLES excludes, in the order in which they are stored. They are named even
 /// if the dump leaves them out: otherwise more would be published.
-async fn read_exceptions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    if r.major < 19 {
-        return Ok(());
-    }
-    let sql = "SELECT prpubid, prrelid FROM pg_catalog.pg_publication_rel WHERE prexcept ORDER BY ctid";
-    for row in r.query("pg_publication_rel", sql).await? {
+async fn read_exceptions(catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let table = catalog.find(class::PG_CLASS, row.oid("prrelid")?);
         let publication = catalog.find(class::PG_PUBLICATION, row.oid("prpubid")?);
         if let (Some(table), Some(ObjectKind::Publication(publication))) =
@@ -99,7 +125,7 @@ async fn read_exceptions(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     Ok(())
 }
 
-async fn read_relations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+fn relations_sql(r: &Reader<'_>) -> String {
     let details = if r.major >= 15 {
         "CASE WHEN prattrs IS NOT NULL THEN ARRAY(
             SELECT a.attname::text FROM pg_catalog.unnest(prattrs::pg_catalog.int2[]) WITH ORDINALITY AS k(attnum, i)
@@ -112,11 +138,14 @@ async fn read_relations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     // Publications belong to no schema, so they are only dumped with the whole database.
     let printed = r.major >= 15 && r.prints_post_data() && r.options.include_everything();
     let filter = only_if(printed, "pg_catalog.pg_get_expr(prqual, prrelid)");
-    let sql = format!(
+    format!(
         "SELECT oid, prpubid, prrelid, {filter} AS filter, {details}
            FROM pg_catalog.pg_publication_rel {published}"
-    );
-    for row in r.query("pg_publication_rel", &sql).await? {
+    )
+}
+
+async fn read_relations(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let publication = catalog.find(class::PG_PUBLICATION, row.oid("prpubid")?);
         let table = catalog.find(class::PG_CLASS, row.oid("prrelid")?);
         let (Some(publication), Some(table)) = (publication, table) else { continue };
@@ -143,12 +172,8 @@ async fn read_relations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
     Ok(())
 }
 
-async fn read_namespaces(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    if r.major < 15 {
-        return Ok(());
-    }
-    let sql = "SELECT oid, pnpubid, pnnspid FROM pg_catalog.pg_publication_namespace";
-    for row in r.query("pg_publication_namespace", sql).await? {
+async fn read_namespaces(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let publication = catalog.find(class::PG_PUBLICATION, row.oid("pnpubid")?);
         let schema = catalog.namespace_by_oid(row.oid("pnnspid")?);
         let (Some(publication), Some(schema)) = (publication, schema) else { continue };

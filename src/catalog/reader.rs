@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 use super::Oid;
 use super::row::{self, CatalogRow};
 use super::selection::Selection;
-use super::started_query::StartedQuery;
+use super::started_query::{Decode, FirstFailure, Param, Started, StartedQuery};
 use crate::error::Result;
 use crate::pg::connect::Session;
 use crate::pg::quote::Quoter;
@@ -20,6 +20,7 @@ pub(super) struct Reader<'a> {
     client: &'a Arc<Client>,
     /// More sessions in the same snapshot.
     helpers: &'a [Session],
+    first_failure: FirstFailure,
     pub(super) options: &'a DumpOptions,
     pub(super) selection: &'a Selection,
     pub(super) quoter: &'a Quoter,
@@ -29,8 +30,6 @@ pub(super) struct Reader<'a> {
     /// The major version of pg_dump whose output we reproduce.
     pub(super) dialect: u32,
     pub(super) superuser: bool,
-    /// Whether this only finds out what has to be locked.
-    pub(super) listing: bool,
     /// Whether it was requested, or the server is a standby, where unlogged tables can't be read.
     pub(super) no_unlogged_table_data: bool,
 }
@@ -48,7 +47,7 @@ impl<'a> Reader<'a> {
         Reader {
             client,
             helpers,
-            listing: false,
+            first_failure: FirstFailure::default(),
             options,
             selection,
             quoter,
@@ -58,11 +57,6 @@ impl<'a> Reader<'a> {
             superuser: server.superuser,
             no_unlogged_table_data: options.no_unlogged_table_data || server.standby,
         }
-    }
-
-    /// Limits reading to what has to be locked.
-    pub(super) fn only_to_list(self) -> Self {
-        Reader { listing: true, ..self }
     }
 
     /// Whether any definitions are printed. If not, their text is not queried: deparsing costs the server
@@ -87,13 +81,32 @@ impl<'a> Reader<'a> {
         sql: &str,
         params: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<CatalogRow>> {
-        row::query(self.client, what, sql, params).await
+        match row::query(self.client, what, sql, params).await {
+            Ok(rows) => Ok(rows),
+            Err(error) => Err(self.first_failure.behind(error).await),
+        }
     }
 
-    /// Starts a query in parallel with others: in a helper's session, if there is one.
-    pub(super) fn start(&self, what: &str, sql: &str) -> StartedQuery {
+    /// Starts a query that takes long in large catalogs, in parallel with others: in a helper's session, if
+    /// there is one.
+    pub(super) fn start_aside<T: Send + 'static>(
+        &self,
+        what: &str,
+        sql: &str,
+        decode: Decode<T>,
+    ) -> Started<T> {
         let client = self.helpers.first().map_or(self.client, |helper| &helper.client);
-        StartedQuery::none(what).and_ask(client, sql, None)
+        Started::decoding(what, decode, &self.first_failure).and_ask(client, sql, Vec::new())
+    }
+
+    /// Starts a query, to be awaited later. The server works on such queries one after the other.
+    pub(super) fn start(&self, what: &str, sql: &str) -> StartedQuery {
+        self.start_with(what, sql, Vec::new())
+    }
+
+    /// The same, with parameters.
+    pub(super) fn start_with(&self, what: &str, sql: &str, params: Vec<Param>) -> StartedQuery {
+        Started::decoding(what, Ok, &self.first_failure).and_ask(self.client, sql, params)
     }
 
     /// Runs a query about the objects `oids`, its only parameter; does nothing if there are none.
@@ -105,13 +118,25 @@ impl<'a> Reader<'a> {
     }
 
     /// Starts the query of [`Reader::query_oids`], to be awaited later.
-    pub(super) fn start_oids(&self, what: &str, sql: &str, mut oids: Vec<Oid>) -> StartedQuery {
+    pub(super) fn start_oids(&self, what: &str, sql: &str, oids: Vec<Oid>) -> StartedQuery {
+        self.start_decoding(what, sql, oids, Ok)
+    }
+
+    /// The same, with rows that are converted as they arrive.
+    pub(super) fn start_decoding<T: Send + 'static>(
+        &self,
+        what: &str,
+        sql: &str,
+        mut oids: Vec<Oid>,
+        decode: Decode<T>,
+    ) -> Started<T> {
         oids.sort_unstable();
         let sessions = if oids.len() < WORTH_SHARING { 1 } else { 1 + self.helpers.len() };
         let clients = std::iter::once(self.client).chain(self.helpers.iter().map(|helper| &helper.client));
         let shares = oids.chunks(oids.len().div_ceil(sessions).max(1));
-        shares.zip(clients).fold(StartedQuery::none(what), |pending, (share, client)| {
-            pending.and_ask(client, sql, Some(share))
+        let started = Started::decoding(what, decode, &self.first_failure);
+        shares.zip(clients).fold(started, |pending, (share, client)| {
+            pending.and_ask(client, sql, vec![(Box::new(share.to_vec()), Type::OID_ARRAY)])
         })
     }
 }

@@ -2,8 +2,12 @@
 
 use std::collections::HashSet;
 
+use rustc_hash::FxHashMap;
+
 use super::attribute::Attribute;
 use super::reader::Reader;
+use super::row::CatalogRow;
+use super::started_query::Started;
 use super::{Acl, Catalog, CatalogId, Components, DumpId, ObjectKind, Oid, class};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -85,6 +89,8 @@ pub(crate) struct Relation {
     /// Whether row security also applies to the owner.
     pub relforcerowsecurity: bool,
     pub relispartition: bool,
+    /// Number of columns.
+    pub relnatts: usize,
     pub relchecks: i64,
     /// Whether it has, or had, indexes.
     pub relhasindex: bool,
@@ -135,102 +141,33 @@ pub(crate) struct Relation {
     pub needs_override: bool,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    // Left joins whose columns are not used cost nothing.
-    let detail = |of_type: &str, sql: &str| {
-        if r.listing { format!("NULL::pg_catalog.{of_type}") } else { sql.to_owned() }
-    };
-    let relkinds = if r.listing { "'r', 'p'" } else { "'r', 'S', 'v', 'c', 'm', 'f', 'p'" };
-    let (owner_columns, owner_join) = if r.listing {
-        (
-            "NULL::pg_catalog.oid AS owning_table, NULL::pg_catalog.int4 AS owning_column, false AS is_identity_sequence",
-            "",
-        )
-    } else {
-        (
-            "d.refobjid AS owning_table, d.refobjsubid AS owning_column,
-             (d.deptype = 'i') IS TRUE AS is_identity_sequence",
-            // OFFSET keeps the planner from turning these look-ups, one per sequence, into a join of two
-            // large tables.
-            "LEFT JOIN LATERAL (
-                SELECT refobjid, refobjsubid, deptype FROM pg_catalog.pg_depend
-                 WHERE c.relkind = 'S' AND classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                   AND objid = c.oid AND objsubid = 0
-                   AND refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND deptype IN ('a', 'i')
-                OFFSET 0) d ON true",
-        )
-    };
-    let rows = r
-        .query(
-            "pg_class",
-            &format!(
-                "SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.reltype, c.reloftype, c.relowner,
-                    c.relchecks, c.relhasindex, c.relhastriggers, c.relpersistence,
-                    c.relispopulated, c.relreplident, c.relrowsecurity, c.relforcerowsecurity,
-                    c.relispartition,
-                    {acl} AS acl, {acldefault} AS acldefault,
-                    {reloptions} AS reloptions, {check_option} AS check_option,
-                    {toast_reloptions} AS toast_reloptions,
-                    {owner_columns},
-                    ts.spcname, am.amname
-               FROM pg_catalog.pg_class c
-               {owner_join}
-               LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace
-               LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
-               LEFT JOIN pg_catalog.pg_class tc
-                 ON tc.oid = c.reltoastrelid AND tc.relkind = 't' AND c.relkind <> 'p'
-              WHERE c.relkind IN ({relkinds})
-              ORDER BY c.oid",
-                acl = detail("text[]", "c.relacl::text[]"),
-                acldefault = detail(
-                    "text[]",
-                    "CASE WHEN c.relacl IS NOT NULL THEN pg_catalog.acldefault(
-                        CASE c.relkind WHEN 'S' THEN 's'::\"char\" ELSE 'r'::\"char\" END, c.relowner)::text[] END"
-                ),
-                reloptions = detail(
-                    "text[]",
-                    "pg_catalog.array_remove(pg_catalog.array_remove(
-                        c.reloptions, 'check_option=local'), 'check_option=cascaded')"
-                ),
-                check_option = detail(
-                    "text",
-                    "CASE WHEN 'check_option=local' = ANY (c.reloptions) THEN 'LOCAL'
-                          WHEN 'check_option=cascaded' = ANY (c.reloptions) THEN 'CASCADED' END"
-                ),
-                toast_reloptions = detail("text[]", "tc.reloptions"),
-            ),
-        )
-        .await?;
-    // Until 14, unchanged privileges do not count in the selection.
-    let changed = if r.dialect < 15 && !r.listing { Some(with_changed_privileges(r).await?) } else { None };
-    for row in rows {
-        let relkind = RelKind::from_char(row.char("relkind")?)?;
-        let acl = Acl::from_row(&row)?;
-        let has_acl = acl.acl.is_some();
-        let owning_table = row.oid("owning_table")?;
-        let relation = Relation {
+impl Relation {
+    /// A relation about which nothing else is known.
+    fn of_kind(relkind: RelKind) -> Self {
+        Relation {
             relkind,
-            owner: catalog.role(row.oid("relowner")?),
-            acl,
+            owner: String::new(),
+            acl: Acl::default(),
             column_acls: Vec::new(),
-            reltype: row.oid("reltype")?,
-            reloftype: row.oid("reloftype")?,
-            unlogged: row.char("relpersistence")? == 'u',
-            relispopulated: row.bool("relispopulated")?,
-            relreplident: row.char("relreplident")?,
-            relrowsecurity: row.bool("relrowsecurity")?,
-            relforcerowsecurity: row.bool("relforcerowsecurity")?,
-            relispartition: row.bool("relispartition")?,
-            relchecks: row.int("relchecks")?,
-            relhasindex: row.bool("relhasindex")?,
-            relhastriggers: row.bool("relhastriggers")?,
-            tablespace: row.opt_text("spcname")?.unwrap_or_default(),
-            amname: row.opt_text("amname")?,
-            reloptions: row.texts("reloptions")?,
-            toast_reloptions: row.texts("toast_reloptions")?,
-            check_option: row.opt_text("check_option")?,
-            owned_by: (owning_table != 0).then_some((owning_table, row.int("owning_column")?)),
-            is_identity_sequence: row.bool("is_identity_sequence")?,
+            reltype: 0,
+            reloftype: 0,
+            unlogged: false,
+            relispopulated: true,
+            relreplident: 'd',
+            relrowsecurity: false,
+            relforcerowsecurity: false,
+            relispartition: false,
+            relnatts: 0,
+            relchecks: 0,
+            relhasindex: false,
+            relhastriggers: false,
+            tablespace: String::new(),
+            amname: None,
+            reloptions: Vec::new(),
+            toast_reloptions: Vec::new(),
+            check_option: None,
+            owned_by: None,
+            is_identity_sequence: false,
             foreign: None,
             partition_key: None,
             partition_bound: None,
@@ -247,14 +184,151 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             dummy_view: false,
             postponed: false,
             needs_override: false,
+        }
+    }
+}
+
+/// A row of `pg_class`.
+pub(super) enum Found {
+    Relation { oid: Oid, name: String, namespace: Oid, owner: Oid, toast: Oid, relation: Box<Relation> },
+    Toast { oid: Oid, reloptions: Vec<String> },
+}
+
+/// Queries the names of the tables that may have to be locked.
+pub(super) fn start_listing(r: &Reader<'_>) -> Started<Found> {
+    let sql =
+        "SELECT oid, relname, relnamespace, relkind FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p')";
+    r.start_aside("pg_class", sql, |row| {
+        Ok(Found::Relation {
+            oid: row.oid("oid")?,
+            name: row.text("relname")?,
+            namespace: row.oid("relnamespace")?,
+            owner: 0,
+            toast: 0,
+            relation: Box::new(Relation::of_kind(RelKind::from_char(row.char("relkind")?)?)),
+        })
+    })
+}
+
+/// Queries all relations except indexes, and those TOAST tables that have storage parameters.
+pub(super) fn start(r: &Reader<'_>) -> Started<Found> {
+    let sql = "SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.reltype, c.reloftype, c.relowner,
+                    c.relnatts, c.relchecks, c.relhasindex, c.relhastriggers, c.relpersistence,
+                    c.relispopulated, c.relreplident, c.relrowsecurity, c.relforcerowsecurity,
+                    c.relispartition, c.relacl::text[] AS acl,
+                    CASE WHEN c.relacl IS NOT NULL THEN pg_catalog.acldefault(
+                        CASE c.relkind WHEN 'S' THEN 's'::\"char\" ELSE 'r'::\"char\" END, c.relowner)::text[]
+                     END AS acldefault,
+                    pg_catalog.array_remove(pg_catalog.array_remove(
+                        c.reloptions, 'check_option=local'), 'check_option=cascaded') AS reloptions,
+                    CASE WHEN 'check_option=local' = ANY (c.reloptions) THEN 'LOCAL'
+                         WHEN 'check_option=cascaded' = ANY (c.reloptions) THEN 'CASCADED' END AS check_option,
+                    CASE WHEN c.relkind <> 'p' THEN c.reltoastrelid END AS reltoastrelid,
+                    ts.spcname, am.amname
+               FROM pg_catalog.pg_class c
+               LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace
+               LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
+              WHERE c.relkind IN ('r', 'S', 'v', 'c', 'm', 'f', 'p')
+                 OR c.relkind = 't' AND c.reloptions IS NOT NULL";
+    r.start_aside("pg_class", sql, found)
+}
+
+fn found(row: CatalogRow) -> Result<Found> {
+    let (oid, relkind) = (row.oid("oid")?, row.char("relkind")?);
+    if relkind == 't' {
+        return Ok(Found::Toast { oid, reloptions: row.texts("reloptions")? });
+    }
+    let relation = Relation {
+        reltype: row.oid("reltype")?,
+        reloftype: row.oid("reloftype")?,
+        relnatts: usize::try_from(row.int("relnatts")?).unwrap_or(0),
+        relchecks: row.int("relchecks")?,
+        relhasindex: row.bool("relhasindex")?,
+        relhastriggers: row.bool("relhastriggers")?,
+        unlogged: row.char("relpersistence")? == 'u',
+        relispopulated: row.bool("relispopulated")?,
+        relreplident: row.char("relreplident")?,
+        relrowsecurity: row.bool("relrowsecurity")?,
+        relforcerowsecurity: row.bool("relforcerowsecurity")?,
+        relispartition: row.bool("relispartition")?,
+        acl: Acl::from_row(&row)?,
+        reloptions: row.texts("reloptions")?,
+        check_option: row.opt_text("check_option")?,
+        tablespace: row.opt_text("spcname")?.unwrap_or_default(),
+        amname: row.opt_text("amname")?,
+        ..Relation::of_kind(RelKind::from_char(relkind)?)
+    };
+    Ok(Found::Relation {
+        oid,
+        name: row.text("relname")?,
+        namespace: row.oid("relnamespace")?,
+        owner: row.oid("relowner")?,
+        toast: row.oid("reltoastrelid")?,
+        relation: Box::new(relation),
+    })
+}
+
+/// A sequence that belongs to a column.
+pub(super) struct OwnedSequence {
+    sequence: Oid,
+    table: Oid,
+    column: i64,
+    is_identity: bool,
+}
+
+/// Queries to which columns sequences belong.
+pub(super) fn start_owners_of_sequences(r: &Reader<'_>) -> Started<OwnedSequence> {
+    let sql = "SELECT objid, refobjid, refobjsubid, deptype = 'i' AS is_identity
+                 FROM pg_catalog.pg_depend
+                WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND objsubid = 0
+                  AND refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND deptype IN ('a', 'i')
+                  AND objid IN (SELECT seqrelid FROM pg_catalog.pg_sequence)";
+    r.start_aside("pg_depend", sql, |row| {
+        Ok(OwnedSequence {
+            sequence: row.oid("objid")?,
+            table: row.oid("refobjid")?,
+            column: row.int("refobjsubid")?,
+            is_identity: row.bool("is_identity")?,
+        })
+    })
+}
+
+/// Reads the relations of [`start`], or only those of [`start_listing`].
+pub(super) async fn read(
+    r: &Reader<'_>,
+    catalog: &mut Catalog,
+    relations: Started<Found>,
+    owners: Option<Started<OwnedSequence>>,
+) -> Result<()> {
+    let mut rows = relations.rows().await?;
+    // In the order of their OIDs, which the server does not sort as fast.
+    rows.sort_unstable_by_key(|row| match row {
+        Found::Relation { oid, .. } | Found::Toast { oid, .. } => *oid,
+    });
+    // Until 14, unchanged privileges do not count in the selection.
+    let changed =
+        if r.dialect < 15 && owners.is_some() { Some(with_changed_privileges(r).await?) } else { None };
+    let mut toasted: FxHashMap<Oid, DumpId> = FxHashMap::default();
+    let mut toasts = Vec::new();
+    for row in rows {
+        let (oid, name, namespace, owner, toast, mut relation) = match row {
+            Found::Relation { oid, name, namespace, owner, toast, relation } => {
+                (oid, name, namespace, owner, toast, relation)
+            }
+            Found::Toast { oid, reloptions } => {
+                toasts.push((oid, reloptions));
+                continue;
+            }
         };
-        let oid = row.oid("oid")?;
+        relation.owner = catalog.role(owner);
+        let (relkind, has_acl) = (relation.relkind, relation.acl.acl.is_some());
         let id = catalog.add(
             CatalogId { classoid: class::PG_CLASS, oid },
-            row.text("relname")?,
-            catalog.namespace_by_oid(row.oid("relnamespace")?),
-            ObjectKind::Relation(Box::new(relation)),
+            name,
+            catalog.namespace_by_oid(namespace),
+            ObjectKind::Relation(relation),
         );
+        toasted.insert(toast, id);
         select(r, catalog, id, relkind);
         let object = catalog.object_mut(id);
         object.components |= Components::DATA;
@@ -273,6 +347,24 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             relation.interesting = interesting;
         }
         catalog.relations.push(id);
+    }
+    for (oid, reloptions) in toasts {
+        if let Some(relation) = toasted.get(&oid).and_then(|&id| catalog.relation_mut(id)) {
+            relation.toast_reloptions = reloptions;
+        }
+    }
+    if let Some(owners) = owners {
+        read_owners_of_sequences(catalog, owners).await?;
+    }
+    Ok(())
+}
+
+async fn read_owners_of_sequences(catalog: &mut Catalog, owners: Started<OwnedSequence>) -> Result<()> {
+    for OwnedSequence { sequence, table, column, is_identity } in owners.rows().await? {
+        if let Some(relation) = catalog.relation_by_oid_mut(sequence) {
+            relation.owned_by = Some((table, column));
+            relation.is_identity_sequence = is_identity;
+        }
     }
     follow_owners_of_sequences(catalog);
     Ok(())

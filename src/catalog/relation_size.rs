@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use tokio_postgres::Client;
 
-use super::row::{CatalogRow, rows};
+use super::row::{CatalogRow, query};
 use super::{Catalog, Oid};
 use crate::error::Result;
-use crate::pg::error::source_failed;
 
 /// A table's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,10 +77,9 @@ pub(crate) async fn read_sizes(
     );
     let what = "the sizes of the tables";
     let types = [(&tables as &(dyn postgres_types::ToSql + Sync), postgres_types::Type::OID_ARRAY)];
-    let found =
-        client.query_typed(&sql, &types).await.map_err(|e| source_failed(format!("read {what}"), e))?;
+    let found = query(&client, what, &sql, &types).await?;
     let mut sizes = HashMap::with_capacity(found.len());
-    for row in rows(what, found) {
+    for row in found {
         let (bytes, toast_bytes) = (unsigned(&row, "bytes")?, unsigned(&row, "toast_bytes")?);
         let blocks = bytes / unsigned(&row, "block_size")?.max(1);
         let size = RelationSize {

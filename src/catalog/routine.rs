@@ -1,6 +1,7 @@
 //! `pg_proc` and `pg_aggregate`: functions, procedures, aggregates.
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Acl, Catalog, CatalogId, Components, ObjectKind, Oid, class};
 use crate::error::Result;
 
@@ -94,32 +95,33 @@ pub(crate) struct AggregateDetail {
     pub proparallel: char,
 }
 
+pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
+    r.start(
+        "pg_proc",
+        "SELECT p.oid, p.proname, p.pronamespace, p.proowner, p.prokind, p.proargtypes::pg_catalog.oid[],
+                p.proacl::text[] AS acl,
+                pg_catalog.acldefault('f', p.proowner)::text[] AS acldefault
+           FROM pg_catalog.pg_proc p
+           LEFT JOIN pg_catalog.pg_init_privs pip
+             ON pip.objoid = p.oid AND pip.objsubid = 0
+            AND pip.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+          WHERE (p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace
+                 OR p.proacl IS DISTINCT FROM pip.initprivs
+                 OR p.prokind <> 'a' AND (
+                    EXISTS (SELECT FROM pg_catalog.pg_cast c WHERE c.oid >= 16384 AND c.castfunc = p.oid)
+                    OR EXISTS (SELECT FROM pg_catalog.pg_transform t
+                                WHERE t.oid >= 16384 AND p.oid IN (t.trffromsql, t.trftosql))))
+            AND (p.prokind = 'a'
+                 OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                                 WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+                                   AND d.objid = p.oid AND d.deptype = 'i'))",
+    )
+}
+
 /// Reads which routines exist. Built-in ones are left out, unless their privileges were changed or a user's
 /// cast or transform uses them.
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let rows = r
-        .query(
-            "pg_proc",
-            "SELECT p.oid, p.proname, p.pronamespace, p.proowner, p.prokind, p.proargtypes::pg_catalog.oid[],
-                    p.proacl::text[] AS acl,
-                    pg_catalog.acldefault('f', p.proowner)::text[] AS acldefault
-               FROM pg_catalog.pg_proc p
-               LEFT JOIN pg_catalog.pg_init_privs pip
-                 ON pip.objoid = p.oid AND pip.objsubid = 0
-                AND pip.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-              WHERE (p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace
-                     OR p.proacl IS DISTINCT FROM pip.initprivs
-                     OR p.prokind <> 'a' AND (
-                        EXISTS (SELECT FROM pg_catalog.pg_cast c WHERE c.oid >= 16384 AND c.castfunc = p.oid)
-                        OR EXISTS (SELECT FROM pg_catalog.pg_transform t
-                                    WHERE t.oid >= 16384 AND p.oid IN (t.trffromsql, t.trftosql))))
-                AND (p.prokind = 'a'
-                     OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                                     WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-                                       AND d.objid = p.oid AND d.deptype = 'i'))",
-        )
-        .await?;
-    for row in rows {
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let acl = Acl::from_row(&row)?;
         let has_acl = acl.acl.is_some();
         let owner = catalog.role(row.oid("proowner")?);

@@ -1,13 +1,13 @@
 //! Rows of a catalog query, read by column name, without assuming an encoding.
 
+use std::cell::Cell;
 use std::error::Error as StdError;
 use std::sync::Arc;
 
 use postgres_types::{FromSql, ToSql, Type};
-use rustc_hash::FxHashMap;
 use tokio_postgres::{Client, Row};
 
-use super::Oid;
+use super::{CatalogId, Oid};
 use crate::error::Result;
 use crate::pg::error::source_failed;
 use crate::pg::text::EncodedText;
@@ -25,29 +25,52 @@ pub(super) async fn query(
 }
 
 /// Makes the rows of a result accessible by column name.
-pub(super) fn rows(what: &str, rows: Vec<Row>) -> Vec<CatalogRow> {
+fn rows(what: &str, rows: Vec<Row>) -> Vec<CatalogRow> {
     let Some(first) = rows.first() else { return Vec::new() };
-    let columns = first.columns().iter().enumerate().map(|(i, c)| (c.name().to_owned(), i)).collect();
-    let shared = Arc::new(Columns { what: what.to_owned(), columns });
-    rows.into_iter().map(|row| CatalogRow { row, shared: Arc::clone(&shared) }).collect()
+    let columns = Columns::of(what, first);
+    rows.into_iter().map(|row| CatalogRow::new(row, Arc::clone(&columns))).collect()
 }
 
-struct Columns {
+/// What the rows of a result share.
+pub(super) struct Columns {
     what: String,
-    columns: FxHashMap<String, usize>,
+    names: Vec<String>,
+}
+
+impl Columns {
+    /// The columns of a result, from one of its rows; `what` names the query in errors.
+    pub(super) fn of(what: &str, row: &Row) -> Arc<Columns> {
+        let names = row.columns().iter().map(|column| column.name().to_owned()).collect();
+        Arc::new(Columns { what: what.to_owned(), names })
+    }
+
+    /// The position of a column, looked for from `start` on: columns are read in almost the same order as they
+    /// were queried, for thousands of rows.
+    fn position(&self, column: &str, start: usize) -> Option<usize> {
+        let (before, after) = self.names.split_at(start.min(self.names.len()));
+        let after = after.iter().position(|name| name == column).map(|i| before.len() + i);
+        after.or_else(|| before.iter().position(|name| name == column))
+    }
 }
 
 pub(super) struct CatalogRow {
     row: Row,
-    shared: Arc<Columns>,
+    columns: Arc<Columns>,
+    /// The position after the column that was read last.
+    next: Cell<usize>,
 }
 
 impl CatalogRow {
+    pub(super) fn new(row: Row, columns: Arc<Columns>) -> Self {
+        CatalogRow { row, columns, next: Cell::new(0) }
+    }
+
     fn get<'a, T: FromSql<'a>>(&'a self, column: &str) -> Result<T> {
-        let index = self.shared.columns.get(column).copied().unwrap_or(usize::MAX);
+        let index = self.columns.position(column, self.next.get()).unwrap_or(usize::MAX);
+        self.next.set(index.saturating_add(1));
         self.row
             .try_get(index)
-            .map_err(|e| source_failed(format!("read {} column {column}", self.shared.what), e))
+            .map_err(|e| source_failed(format!("read {} column {column}", self.columns.what), e))
     }
 
     pub(super) fn text(&self, column: &str) -> Result<String> {
@@ -77,6 +100,13 @@ impl CatalogRow {
 
     pub(super) fn oids(&self, column: &str) -> Result<Vec<Oid>> {
         Ok(self.get::<Option<Vec<Oid>>>(column)?.unwrap_or_default())
+    }
+
+    /// An array of objects, each as `classoid << 32 | oid`.
+    pub(super) fn packed_ids(&self, column: &str) -> Result<Vec<CatalogId>> {
+        let packed = self.get::<Option<Vec<i64>>>(column)?.unwrap_or_default();
+        let unpack = |it: i64| CatalogId { classoid: (it >> 32) as Oid, oid: it as Oid };
+        Ok(packed.into_iter().map(unpack).collect())
     }
 
     pub(super) fn bool(&self, column: &str) -> Result<bool> {

@@ -1,6 +1,7 @@
 //! `pg_rewrite`: rules, including those of views.
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, RelKind, class};
 use crate::error::Result;
 
@@ -17,16 +18,17 @@ pub(crate) struct RewriteRule {
     pub separate: bool,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let rows = r
-        .query(
-            "pg_rewrite",
-            "SELECT oid, rulename, ev_class, ev_type, is_instead, ev_enabled
-               FROM pg_catalog.pg_rewrite ORDER BY oid",
-        )
-        .await?;
+pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
+    r.start(
+        "pg_rewrite",
+        "SELECT oid, rulename, ev_class, ev_type, is_instead, ev_enabled
+           FROM pg_catalog.pg_rewrite ORDER BY oid",
+    )
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
     let mut to_deparse = Vec::new();
-    for row in rows {
+    for row in rows.rows().await? {
         let Some(relation) = catalog.find(class::PG_CLASS, row.oid("ev_class")?) else { continue };
         let is_view_rule = row.char("ev_type")? == '1' && row.bool("is_instead")?;
         let of_view = catalog

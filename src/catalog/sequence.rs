@@ -3,6 +3,7 @@
 use postgres_types::Type;
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Catalog, RelKind};
 use crate::error::Result;
 
@@ -38,7 +39,7 @@ impl Sequence {
     }
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> StartedQuery {
     // For an extension's configuration sequence, possibly only the value is dumped.
     let sequences = catalog.relation_oids(|object, rel| {
         rel.relkind == RelKind::Sequence && (!object.dump.is_empty() || rel.data.is_some())
@@ -47,7 +48,11 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
                       seqstart, seqincrement, seqmax, seqmin, seqcache, seqcycle
                  FROM pg_catalog.pg_sequence WHERE seqrelid = ANY ($1)";
     // Not shared: it would be finished here before a helper could start.
-    for row in r.query_params("pg_sequence", sql, &[(&sequences, Type::OID_ARRAY)]).await? {
+    r.start_with("pg_sequence", sql, vec![(Box::new(sequences), Type::OID_ARRAY)])
+}
+
+pub(super) async fn read(catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let sequence = Sequence {
             data_type: row.text("data_type")?,
             seqstart: row.int("seqstart")?,

@@ -5,6 +5,7 @@ use postgres_types::Type;
 
 use super::reader::{Reader, only_if};
 use super::relation_statistics::StatisticsArgument;
+use super::started_query::StartedQuery;
 use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, Oid, class};
 use crate::error::Result;
 
@@ -56,7 +57,7 @@ const EXPRESSION_COLUMNS: [&str; 13] = [
     "range_bounds_histogram",
 ];
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> StartedQuery {
     let target = match r.major {
         ..13 => "NULL::int4",
         13..17 => "NULLIF(stxstattarget, -1)",
@@ -72,8 +73,12 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
             "CASE WHEN stxrelid = ANY ($1) THEN pg_catalog.pg_get_statisticsobjdef(oid) END"
         )
     );
+    r.start_with("pg_statistic_ext", &sql, vec![(Box::new(tables), Type::OID_ARRAY)])
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
     let mut with_data = Vec::new();
-    for row in r.query_params("pg_statistic_ext", &sql, &[(&tables, Type::OID_ARRAY)]).await? {
+    for row in rows.rows().await? {
         let table = catalog.find(class::PG_CLASS, row.oid("stxrelid")?);
         let statistics = ExtendedStatistics {
             owner: catalog.role(row.oid("stxowner")?),

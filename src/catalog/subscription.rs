@@ -1,6 +1,7 @@
 //! `pg_subscription`: subscriptions of this database. Only superusers may read them.
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Catalog, CatalogId, ObjectKind, class};
 use crate::error::Result;
 
@@ -30,19 +31,15 @@ pub(crate) struct Subscription {
     pub suborigin: String,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
     if r.options.no_subscriptions {
-        return Ok(());
+        return StartedQuery::none("pg_subscription");
     }
     if !r.superuser {
         let sql = "SELECT pg_catalog.count(*) AS count FROM pg_catalog.pg_subscription
                     WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database
                                       WHERE datname = pg_catalog.current_database())";
-        let rows = r.query("pg_subscription", sql).await?;
-        if rows.first().map(|row| row.int("count")).transpose()?.unwrap_or(0) > 0 {
-            r.warnings.warn("subscriptions not dumped because current user is not a superuser");
-        }
-        return Ok(());
+        return r.start("pg_subscription", sql);
     }
     let since = |major: u32, column: &str, before: &str| {
         if r.major >= major { format!("s.{column}") } else { format!("{before} AS {column}") }
@@ -75,7 +72,18 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         since(19, "submaxretention", "0"),
         since(19, "subwalrcvtimeout", "'-1'::text"),
     );
-    for row in r.query("pg_subscription", &sql).await? {
+    r.start("pg_subscription", &sql)
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    let rows = rows.rows().await?;
+    if !r.superuser {
+        if rows.first().map(|row| row.int("count")).transpose()?.unwrap_or(0) > 0 {
+            r.warnings.warn("subscriptions not dumped because current user is not a superuser");
+        }
+        return Ok(());
+    }
+    for row in rows {
         let subscription = Subscription {
             owner: catalog.role(row.oid("subowner")?),
             subconninfo: row.opt_text("subconninfo")?,

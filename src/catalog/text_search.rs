@@ -1,6 +1,7 @@
 //! `pg_ts_parser`, `pg_ts_template`, `pg_ts_dict`, `pg_ts_config`: text search.
 
 use super::reader::Reader;
+use super::started_query::StartedQuery;
 use super::{Catalog, CatalogId, ObjectKind, Oid, class};
 use crate::error::Result;
 
@@ -41,11 +42,45 @@ pub(crate) struct TsConfig {
     pub mappings: Vec<(String, Vec<String>)>,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let sql = "SELECT oid, prsname, prsnamespace, prsstart::text, prstoken::text, prsend::text,
-                      prsheadline::text, prslextype::text
-                 FROM pg_catalog.pg_ts_parser";
-    for row in r.query("pg_ts_parser", sql).await? {
+/// The running queries about text search.
+pub(super) struct TextSearch {
+    parsers: StartedQuery,
+    templates: StartedQuery,
+    dictionaries: StartedQuery,
+    configurations: StartedQuery,
+}
+
+pub(super) fn start(r: &Reader<'_>) -> TextSearch {
+    TextSearch {
+        parsers: r.start(
+            "pg_ts_parser",
+            "SELECT oid, prsname, prsnamespace, prsstart::text, prstoken::text, prsend::text,
+                    prsheadline::text, prslextype::text
+               FROM pg_catalog.pg_ts_parser",
+        ),
+        templates: r.start(
+            "pg_ts_template",
+            "SELECT oid, tmplname, tmplnamespace, tmplinit::text, tmpllexize::text FROM pg_catalog.pg_ts_template",
+        ),
+        dictionaries: r.start(
+            "pg_ts_dict",
+            "SELECT d.oid, d.dictname, d.dictnamespace, d.dictowner, d.dictinitoption, n.nspname, t.tmplname
+               FROM pg_catalog.pg_ts_dict d
+               JOIN pg_catalog.pg_ts_template t ON t.oid = d.dicttemplate
+               JOIN pg_catalog.pg_namespace n ON n.oid = t.tmplnamespace",
+        ),
+        configurations: r.start(
+            "pg_ts_config",
+            "SELECT c.oid, c.cfgname, c.cfgnamespace, c.cfgowner, n.nspname, p.prsname
+               FROM pg_catalog.pg_ts_config c
+               JOIN pg_catalog.pg_ts_parser p ON p.oid = c.cfgparser
+               JOIN pg_catalog.pg_namespace n ON n.oid = p.prsnamespace",
+        ),
+    }
+}
+
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, started: TextSearch) -> Result<()> {
+    for row in started.parsers.rows().await? {
         let parser = TsParser {
             prsstart: row.text("prsstart")?,
             prstoken: row.text("prstoken")?,
@@ -55,17 +90,11 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         };
         add(r, catalog, class::PG_TS_PARSER, &row, "prs", ObjectKind::TsParser(Box::new(parser)))?;
     }
-    let sql = "SELECT oid, tmplname, tmplnamespace, tmplinit::text, tmpllexize::text FROM pg_catalog.pg_ts_template";
-    for row in r.query("pg_ts_template", sql).await? {
+    for row in started.templates.rows().await? {
         let template = TsTemplate { tmplinit: row.text("tmplinit")?, tmpllexize: row.text("tmpllexize")? };
         add(r, catalog, class::PG_TS_TEMPLATE, &row, "tmpl", ObjectKind::TsTemplate(template))?;
     }
-    let sql =
-        "SELECT d.oid, d.dictname, d.dictnamespace, d.dictowner, d.dictinitoption, n.nspname, t.tmplname
-                 FROM pg_catalog.pg_ts_dict d
-                 JOIN pg_catalog.pg_ts_template t ON t.oid = d.dicttemplate
-                 JOIN pg_catalog.pg_namespace n ON n.oid = t.tmplnamespace";
-    for row in r.query("pg_ts_dict", sql).await? {
+    for row in started.dictionaries.rows().await? {
         let dict = TsDict {
             owner: catalog.role(row.oid("dictowner")?),
             template: (row.text("nspname")?, row.text("tmplname")?),
@@ -73,16 +102,12 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
         };
         add(r, catalog, class::PG_TS_DICT, &row, "dict", ObjectKind::TsDict(Box::new(dict)))?;
     }
-    read_configurations(r, catalog).await
+    read_configurations(r, catalog, started.configurations).await
 }
 
-async fn read_configurations(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let sql = "SELECT c.oid, c.cfgname, c.cfgnamespace, c.cfgowner, n.nspname, p.prsname
-                 FROM pg_catalog.pg_ts_config c
-                 JOIN pg_catalog.pg_ts_parser p ON p.oid = c.cfgparser
-                 JOIN pg_catalog.pg_namespace n ON n.oid = p.prsnamespace";
+async fn read_configurations(r: &Reader<'_>, catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
     let mut dumped: Vec<Oid> = Vec::new();
-    for row in r.query("pg_ts_config", sql).await? {
+    for row in rows.rows().await? {
         let config = TsConfig {
             owner: catalog.role(row.oid("cfgowner")?),
             parser: (row.text("nspname")?, row.text("prsname")?),

@@ -1,6 +1,7 @@
 //! `pg_trigger`: triggers that users created.
 
 use super::reader::{Reader, only_if};
+use super::started_query::StartedQuery;
 use super::{Catalog, CatalogId, Components, DumpId, ObjectKind, class};
 use crate::error::Result;
 
@@ -18,7 +19,7 @@ pub(crate) struct Trigger {
     pub depends_on_extensions: Vec<String>,
 }
 
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) fn start(r: &Reader<'_>, catalog: &Catalog) -> StartedQuery {
     let tables = catalog
         .relation_oids(|object, rel| rel.relhastriggers && object.dump.contains(Components::DEFINITION));
     // The column that identifies a clone depends on the version.
@@ -50,7 +51,11 @@ pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
           WHERE t.tgrelid = ANY ($1) AND ({wanted})
           ORDER BY t.tgrelid, t.tgname"
     );
-    for row in r.query_oids("pg_trigger", &sql, tables).await? {
+    r.start_oids("pg_trigger", &sql, tables)
+}
+
+pub(super) async fn read(catalog: &mut Catalog, rows: StartedQuery) -> Result<()> {
+    for row in rows.rows().await? {
         let Some(table) = catalog.find(class::PG_CLASS, row.oid("tgrelid")?) else { continue };
         let trigger = Trigger {
             table,

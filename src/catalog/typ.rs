@@ -1,10 +1,12 @@
 //! `pg_type`, `pg_enum`, `pg_range`: types of all kinds.
 
+use rustc_hash::FxHashMap;
+
 use super::attribute::Attribute;
 use super::reader::{Reader, only_if};
 use super::row::CatalogRow;
-use super::started_query::StartedQuery;
-use super::{Acl, Catalog, CatalogId, Components, DumpId, ObjectKind, Oid, class};
+use super::started_query::Started;
+use super::{Acl, Catalog, CatalogId, Components, DumpId, ObjectKind, Oid, RelKind, class};
 use crate::error::Result;
 
 #[derive(Debug)]
@@ -66,43 +68,61 @@ pub(crate) struct Range {
     pub rngsubdiff: String,
 }
 
-/// Queries which types exist.
-pub(super) fn start(r: &Reader<'_>) -> StartedQuery {
-    r.start(
-        "pg_type",
-        "SELECT t.oid, t.typname, t.typnamespace, t.typowner, t.typtype, t.typisdefined,
-                t.typrelid, c.relkind AS typrelkind,
-                t.typacl::text[] AS acl,
-                CASE WHEN t.typacl IS NOT NULL THEN pg_catalog.acldefault('T', t.typowner)::text[] END AS acldefault,
-                t.typelem <> 0 AND e.typarray = t.oid AND t.typname LIKE '\\_%' AS is_array
-           FROM pg_catalog.pg_type t
-           LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
-           LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem",
-    )
+/// A row of `pg_type`.
+pub(super) struct Found {
+    oid: Oid,
+    typname: String,
+    typnamespace: Oid,
+    typowner: Oid,
+    typelem: Oid,
+    typarray: Oid,
+    typ: Box<Type>,
 }
 
-/// Reads which types exist.
-pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, types: StartedQuery) -> Result<()> {
-    for row in types.rows().await? {
-        let acl = Acl::from_row(&row)?;
-        let has_acl = acl.acl.is_some();
+/// Queries which types exist.
+pub(super) fn start(r: &Reader<'_>) -> Started<Found> {
+    let sql = "SELECT oid, typname, typnamespace, typowner, typtype, typisdefined, typrelid, typelem, typarray,
+                      typacl::text[] AS acl,
+                      CASE WHEN typacl IS NOT NULL THEN pg_catalog.acldefault('T', typowner)::text[] END AS acldefault
+                 FROM pg_catalog.pg_type";
+    r.start_aside("pg_type", sql, |row| {
         let typ = Type {
-            owner: catalog.role(row.oid("typowner")?),
-            acl,
+            owner: String::new(),
             typtype: row.char("typtype")?,
             typisdefined: row.bool("typisdefined")?,
             typrelid: row.oid("typrelid")?,
             shell: None,
             detail: TypeDetail::None,
+            acl: Acl::from_row(&row)?,
         };
-        let typtype = typ.typtype;
-        let row_type_of = (typ.typrelid != 0 && row.char("typrelkind")? != 'c').then_some(typ.typrelid);
-        let dummy = row_type_of.is_some() || row.bool("is_array")? || typtype == 'm';
-        let typ = Box::new(typ);
+        Ok(Found {
+            oid: row.oid("oid")?,
+            typname: row.text("typname")?,
+            typnamespace: row.oid("typnamespace")?,
+            typowner: row.oid("typowner")?,
+            typelem: row.oid("typelem")?,
+            typarray: row.oid("typarray")?,
+            typ: Box::new(typ),
+        })
+    })
+}
+
+/// Reads which types exist. The relations must be known.
+pub(super) async fn read(r: &Reader<'_>, catalog: &mut Catalog, types: Started<Found>) -> Result<()> {
+    let types = types.rows().await?;
+    let array_of: FxHashMap<Oid, Oid> = types.iter().map(|row| (row.oid, row.typarray)).collect();
+    for Found { oid, typname, typnamespace, typowner, typelem, mut typ, .. } in types {
+        typ.owner = catalog.role(typowner);
+        let (typtype, has_acl) = (typ.typtype, typ.acl.acl.is_some());
+        let is_array = typelem != 0 && array_of.get(&typelem) == Some(&oid) && typname.starts_with('_');
+        let relation = catalog.find(class::PG_CLASS, typ.typrelid).and_then(|id| catalog.relation(id));
+        let is_composite = relation.is_some_and(|it| it.relkind == RelKind::CompositeType);
+        let row_type_of = (typ.typrelid != 0 && !is_composite).then_some(typ.typrelid);
+        let dummy = row_type_of.is_some() || is_array || typtype == 'm';
         let id = catalog.add(
-            CatalogId { classoid: class::PG_TYPE, oid: row.oid("oid")? },
-            row.text("typname")?,
-            catalog.namespace_by_oid(row.oid("typnamespace")?),
+            CatalogId { classoid: class::PG_TYPE, oid },
+            typname,
+            catalog.namespace_by_oid(typnamespace),
             if dummy { ObjectKind::DummyType(typ) } else { ObjectKind::Type(typ) },
         );
         if let Some(relation) = row_type_of {

@@ -2,7 +2,9 @@
 
 use super::comment::Annotated;
 use super::{DropCommand, Emitter, Entry, EntryKind, Section};
-use crate::catalog::{Constraint, ConstraintOwner, DumpId, Index, RelKind, Relation, attribute_name};
+use crate::catalog::{
+    Constraint, ConstraintOwner, DumpId, ForeignKey, Index, RelKind, Relation, attribute_name, class,
+};
 
 /// The kind of a CHECK or NOT NULL constraint, by `contype`.
 fn check_kind(contype: char) -> EntryKind {
@@ -54,7 +56,11 @@ impl Emitter<'_> {
             }
             'f' => {
                 let only = relation.relkind != RelKind::PartitionedTable;
-                (EntryKind::ForeignKey, only, format!("{definition};\n"))
+                let body = match &it.foreign_key {
+                    Some(key) => self.foreign_key_definition(it, key, relation),
+                    None => definition.to_owned(),
+                };
+                (EntryKind::ForeignKey, only, body + ";\n")
             }
             // Without ONLY: checks and NOT NULLs apply to children too.
             contype if it.separate && it.conislocal => {
@@ -100,6 +106,41 @@ impl Emitter<'_> {
             if it.condeferred {
                 sql.push_str(" INITIALLY DEFERRED");
             }
+        }
+        sql
+    }
+
+    /// Formats a foreign key, as `pg_get_constraintdef` does.
+    fn foreign_key_definition(&self, it: &Constraint, key: &ForeignKey, relation: &Relation) -> String {
+        let columns = |relation: &Relation, numbers: &[i64]| {
+            self.q.ids(numbers.iter().map(|&n| attribute_name(relation, n)))
+        };
+        let mut sql = format!("FOREIGN KEY ({}) REFERENCES ", columns(relation, &key.conkey));
+        if let Some(id) = self.catalog.find(class::PG_CLASS, it.confrelid)
+            && let Some(referenced) = self.catalog.relation(id)
+        {
+            sql.push_str(&format!("{}({})", self.qualified(id), columns(referenced, &key.confkey)));
+        }
+        for (event, action) in [(" ON UPDATE ", key.confupdtype), (" ON DELETE ", key.confdeltype)] {
+            let action = match action {
+                'r' => "RESTRICT",
+                'c' => "CASCADE",
+                'n' => "SET NULL",
+                'd' => "SET DEFAULT",
+                // NO ACTION, which is the default.
+                _ => continue,
+            };
+            sql.push_str(event);
+            sql.push_str(action);
+        }
+        if it.condeferrable {
+            sql.push_str(" DEFERRABLE");
+        }
+        if it.condeferred {
+            sql.push_str(" INITIALLY DEFERRED");
+        }
+        if !key.convalidated {
+            sql.push_str(" NOT VALID");
         }
         sql
     }

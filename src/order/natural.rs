@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::catalog::{Catalog, ConstraintOwner, DumpId, ObjectKind, Oid, class};
-use crate::pg::text;
+use crate::pg::text::compare as by_bytes;
 
 /// Sorts by kind, then namespace, name, and the rest of the natural key. OIDs only break remaining ties.
 pub(super) fn sort(catalog: &Catalog, ids: &mut [DumpId], dialect: u32) {
@@ -115,17 +115,6 @@ fn priority(kind: &ObjectKind, dialect: u32) -> (u8, u8) {
         ObjectKind::DefaultAcl(_) => (44, 0),
         ObjectKind::EventTrigger(_) => (45, 0),
         ObjectKind::RefreshMatView(_) => (46, 0),
-    }
-}
-
-/// Compares names by their bytes in the database's encoding.
-fn by_bytes(a: &str, b: &str) -> Ordering {
-    let (x, y) = (a.as_bytes(), b.as_bytes());
-    match x.iter().zip(y).position(|(x, y)| x != y) {
-        None => x.len().cmp(&y.len()),
-        // The equal prefix ends at a character boundary, so the encoded bytes would compare the same way.
-        Some(i) if x[i].is_ascii() && y[i].is_ascii() => x[i].cmp(&y[i]),
-        Some(_) => text::encode(a).cmp(&text::encode(b)),
     }
 }
 

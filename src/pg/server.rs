@@ -68,7 +68,7 @@ impl Server {
                           ARRAY(SELECT catcode::text || word FROM pg_catalog.pg_get_keywords()
                                 WHERE catcode <> 'U') AS keywords";
         let failed = |e| source_failed("read the server's version and settings", e);
-        let row = client.query_one(sql, &[]).await.map_err(failed)?;
+        let row = client.query_typed_one(sql, &[]).await.map_err(failed)?;
         let num: i32 = row.try_get("num").map_err(failed)?;
         let major = u32::try_from(num / 10_000).unwrap_or(0);
         if major < OLDEST_MAJOR {

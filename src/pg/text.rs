@@ -8,6 +8,7 @@
 //! bytewise too, so the mapping is one to one.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::error::Error;
 
 use postgres_types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
@@ -72,6 +73,17 @@ pub fn encoded_len(text: &str) -> usize {
     match memchr::memchr(LEAD[0], text.as_bytes()) {
         Some(_) => encode(text).len(),
         None => text.len(),
+    }
+}
+
+/// Compares strings by the bytes that they stand for, as the server sorts names.
+pub(crate) fn compare(a: &str, b: &str) -> Ordering {
+    let (x, y) = (a.as_bytes(), b.as_bytes());
+    match x.iter().zip(y).position(|(x, y)| x != y) {
+        None => x.len().cmp(&y.len()),
+        // The equal prefix ends at a character boundary, so the encoded bytes would compare the same way.
+        Some(i) if x[i].is_ascii() && y[i].is_ascii() => x[i].cmp(&y[i]),
+        Some(_) => encode(a).cmp(&encode(b)),
     }
 }
 

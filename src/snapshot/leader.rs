@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use futures::future::join_all;
+use futures::future::{join, join_all, join4};
 use tokio_postgres::error::SqlState;
 
 use super::locks::lock;
@@ -89,16 +89,30 @@ async fn try_lead(
         return try_lead_from(session, setup, dump, snapshot).await;
     }
     let (server, quoter, tables) = list_tables(session, setup, dump).await?;
-    begin(session, setup, None).await?;
-    lock(session, setup, &tables).await?;
-    let snapshot = export_snapshot(session).await?;
-    let wanted = if tables.len() < TABLES_WORTH_HELP { 0 } else { jobs.saturating_sub(1).min(MOST_HELPERS) };
+    // All four are sent at once: each would take a round trip. The server works on them in this order.
+    let (ended, begun, locked, snapshot) = join4(
+        run(session, "end the listing of tables", "COMMIT"),
+        begin(session, setup, None),
+        lock(session, setup, &tables),
+        export_snapshot(session),
+    )
+    .await;
+    ended?;
+    begun?;
+    locked?;
+    let snapshot = snapshot?;
+    let is_large = tables.len() >= TABLES_WORTH_HELP;
+    let wanted = if is_large { jobs.saturating_sub(1).min(MOST_HELPERS) } else { 0 };
     let helpers = helpers(params, setup, &snapshot, wanted).await;
-    for reader in std::iter::once(session).chain(&helpers) {
-        run(reader, "set the sessions up for catalogs", PARALLEL_BY_US).await?;
+    if is_large {
+        for reader in std::iter::once(session).chain(&helpers) {
+            run(reader, "set the sessions up for catalogs", PARALLEL_BY_US).await?;
+        }
     }
     let catalog = read_catalog(&session.client, &helpers, &server, dump, &quoter, session.warnings()).await?;
-    run(session, "set the session up for rows", PARALLEL_BY_ITSELF).await?;
+    if is_large {
+        run(session, "set the session up for rows", PARALLEL_BY_ITSELF).await?;
+    }
     join_all(helpers.into_iter().map(Session::close)).await;
     let locked: HashSet<&TableToLock> = tables.iter().collect();
     let missed = catalog::to_lock(&catalog, &quoter).into_iter().find(|table| !locked.contains(table));
@@ -150,18 +164,19 @@ async fn try_lead_from(
     Ok(Box::new((snapshot.to_owned(), server, quoter, catalog)))
 }
 
+/// Lists what must be locked, in a transaction that the caller ends.
 async fn list_tables(
     session: &Session,
     setup: &SessionSetup,
     dump: &DumpOptions,
 ) -> Result<(Server, Quoter, Vec<TableToLock>)> {
-    begin(session, setup, None).await?;
-    let server = Server::read(&session.client).await?;
+    let (begun, server) = join(begin(session, setup, None), Server::read(&session.client)).await;
+    begun?;
+    let server = server?;
     let quoter = quoter_for(&server, dump);
     refuse_unknown(&session.client, &server, CatalogScope::Database, dump.allow_unknown, session.warnings())
         .await?;
     let tables = tables_to_lock(&session.client, &server, dump, &quoter).await?;
-    run(session, "end the listing of tables", "COMMIT").await?;
     Ok((server, quoter, tables))
 }
 
@@ -187,8 +202,11 @@ fn quoter_for(server: &Server, dump: &DumpOptions) -> Quoter {
 
 async fn export_snapshot(session: &Session) -> Result<String> {
     let failed = |e| session.source_failed("export the snapshot", e);
-    let row =
-        session.client.query_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await.map_err(failed)?;
+    let row = session
+        .client
+        .query_typed_one("SELECT pg_catalog.pg_export_snapshot()", &[])
+        .await
+        .map_err(failed)?;
     row.try_get(0).map_err(failed)
 }
 

@@ -12,15 +12,21 @@ use crate::pg::error::sqlstate;
 /// only limits the command's length.
 const TABLES_PER_LOCK: usize = 2000;
 
+/// Locks the tables. All commands are sent at once, before anything that the caller sends after this was first
+/// polled.
 pub(super) async fn lock(session: &Session, setup: &SessionSetup, tables: &[TableToLock]) -> Result<()> {
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let mut sql = String::new();
     for batch in tables.chunks(TABLES_PER_LOCK) {
         let names: Vec<&str> = batch.iter().map(|table| table.name.as_str()).collect();
-        let sql = format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "));
-        if let Err(error) = run(session, &format!("lock {} tables", tables.len()), &sql).await {
-            return Err(explain_lock(session, setup, tables, error).await);
-        }
+        sql.push_str(&format!("LOCK TABLE {} IN ACCESS SHARE MODE;\n", names.join(", ")));
     }
-    Ok(())
+    match run(session, &format!("lock {} tables", tables.len()), &sql).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(explain_lock(session, setup, tables, error).await),
+    }
 }
 
 /// Finds out, in a new transaction, which tables could not be locked and which sessions block them.

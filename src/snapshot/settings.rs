@@ -1,5 +1,6 @@
 //! How each session of a dump is set up.
 
+use futures::future::join3;
 use tokio_postgres::error::SqlState;
 
 use crate::error::{ErrorKind, Result};
@@ -114,13 +115,20 @@ pub(super) async fn find_out(session: &Session, options: &SessionOptions) -> Res
     let attempted = "read the server's settings";
     let failed = |e| session.source_failed(attempted, e);
     let transaction_timeout = session.version().at_least(17);
-    if transaction_timeout {
-        run(session, attempted, &format!("BEGIN;\n{NO_TRANSACTION_TIMEOUT}")).await?;
-    }
-    let row = session.client.query_one(sql, &[]).await.map_err(failed)?;
-    if transaction_timeout {
-        run(session, attempted, "COMMIT").await?;
-    }
+    let begin = match transaction_timeout {
+        true => format!("BEGIN;\n{NO_TRANSACTION_TIMEOUT}"),
+        false => "BEGIN".to_owned(),
+    };
+    // All three are sent at once: each would take a round trip.
+    let (begun, row, ended) = join3(
+        run(session, attempted, &begin),
+        session.client.query_typed_one(sql, &[]),
+        run(session, attempted, "COMMIT"),
+    )
+    .await;
+    begun?;
+    let row = row.map_err(failed)?;
+    ended?;
     let encoding: String = row.try_get("encoding").map_err(failed)?;
     Ok(Found {
         encoding: options.encoding.clone().unwrap_or(encoding),
