@@ -15,8 +15,9 @@ const FOOTER_BYTES: usize = 9;
 
 /// In the descriptor: each entry also has a checksum.
 const CHECKSUM_FLAG: u8 = 0x80;
-/// In the descriptor: bits that must be zero.
-const RESERVED_BITS: u8 = 0x7c;
+/// In the descriptor: bits that must be zero, and two that the format leaves unused. Nobody sets those, so one that is
+/// set was damaged.
+const RESERVED_BITS: u8 = 0x7f;
 
 /// The most frames, and the longest in bytes of text, that the reference implementation reads
 /// (`zstd_seekable.h`).

@@ -196,7 +196,7 @@ async fn a_false_seek_table_is_damage() {
         }
         let error = verify(&folder.input(&bytes)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Damaged);
-        assert!(error.report().contains("decoding from byte 0"), "{error:?}");
+        assert!(error.report().contains("no frame in the seek table begins at byte"), "{error:?}");
     }
 }
 
@@ -206,7 +206,7 @@ async fn a_changed_byte_anywhere_in_an_index_is_found() {
     let dump = IndexedDump::of_shop(500);
     for compression in METHODS {
         let File { bytes, compressed, .. } = dump.file(compression, 2000, |_| {});
-        for at in (compressed..bytes.len()).step_by(3) {
+        for at in (compressed..bytes.len()).filter(|at| at % 3 == 0 || *at > bytes.len() - 16) {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
             let outcome = verify(&folder.input(&changed)).await;
