@@ -51,6 +51,8 @@ pub struct BlockCompressor {
     /// Holds a block's output until its size is known, so that the block that is passed on is no larger than
     /// needed: the byte budget counts lengths, which should match the memory used.
     scratch: Vec<u8>,
+    /// The buffer of an earlier block.
+    spare: Vec<u8>,
     run: Run,
 }
 
@@ -87,7 +89,7 @@ impl BlockCompressor {
             Compression::Zstd { level, long } => Method::Zstd(zstd_context(level, long).map_err(failed)?),
             Compression::None => Method::None,
         };
-        Ok(BlockCompressor { method, scratch: Vec::new(), run: Run::default() })
+        Ok(BlockCompressor { method, scratch: Vec::new(), spare: Vec::new(), run: Run::default() })
     }
 
     /// Whether the next block begins a run.
@@ -95,9 +97,26 @@ impl BlockCompressor {
         self.run.text_bytes == 0
     }
 
+    /// Gives the buffer of an earlier block, for the next one: new memory takes longer to touch than to fill.
+    pub fn reuse(&mut self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        self.spare = buffer;
+    }
+
+    /// The scratch's contents, in the spare buffer if that is not much larger.
+    fn output(&mut self) -> Bytes {
+        let length = self.scratch.len();
+        let mut out = std::mem::take(&mut self.spare);
+        if !(length..=length + length / 4).contains(&out.capacity()) {
+            out = Vec::with_capacity(length);
+        }
+        out.extend_from_slice(&self.scratch);
+        out.into()
+    }
+
     /// Compresses the next block of the run. It is the run's last if `is_last`, or if the run is long enough. The
-    /// result depends only on the run's blocks and the level. `raw` may be left empty: its buffer then became the
-    /// block.
+    /// result depends only on the run's blocks and the level. `raw` may be left with another buffer: its own then became
+    /// the block.
     ///
     /// # Errors
     /// If memory cannot be allocated.
@@ -106,18 +125,18 @@ impl BlockCompressor {
         let is_restart_point = self.is_at_restart_point();
         let ends = is_last || self.run.ends_with(raw_len);
         let (bytes, is_alone) = match &mut self.method {
-            Method::None => (Bytes::from(std::mem::take(raw)), true),
+            Method::None => (Bytes::from(std::mem::replace(raw, std::mem::take(&mut self.spare))), true),
             Method::Gzip(state) => {
                 if is_restart_point {
                     state.reset();
                 }
                 deflate_block(state, raw, &mut self.scratch)?;
-                (Bytes::copy_from_slice(&self.scratch), false)
+                (self.output(), false)
             }
             Method::Lz4(level) => (lz4_frame(raw, *level).map_err(failed)?, true),
             Method::Zstd(state) => {
                 zstd_block(state, raw, ends, &mut self.scratch).map_err(failed)?;
-                (Bytes::copy_from_slice(&self.scratch), false)
+                (self.output(), false)
             }
         };
         self.run.text_bytes += raw_len;
@@ -138,7 +157,7 @@ impl BlockCompressor {
         }
         let Method::Zstd(state) = &mut self.method else { return Ok(None) };
         zstd_block(state, &[], true, &mut self.scratch).map_err(failed)?;
-        let bytes = Bytes::copy_from_slice(&self.scratch);
+        let bytes = self.output();
         Ok(Some(CompressedBlock { bytes, crc32: 0, raw_len: 0, is_restart_point: false }))
     }
 

@@ -13,8 +13,8 @@ use std::task::{Context, Poll, Waker};
 use futures::future::{BoxFuture, FutureExt};
 use tokio_postgres::Client;
 
-/// How many buffers are kept for further chunks.
-const SPARE_BUFFERS: usize = 2;
+/// How many buffers a connection keeps for further chunks: as many as are in use at a time.
+const SPARE_BUFFERS: usize = 3;
 
 /// Some of the text that a COPY sends. It consists of whole rows, unless a single row is longer than a chunk:
 /// that row then has chunks of its own. Where chunks end depends only on the rows.
@@ -50,7 +50,6 @@ struct Shared {
     copied: VecDeque<Copied>,
     /// The length of the text in `copied`.
     ready_bytes: usize,
-    spare: Vec<Vec<u8>>,
     malformed: Option<&'static str>,
     /// The reader is gone, so rows are discarded.
     is_abandoned: bool,
@@ -67,29 +66,54 @@ fn lock(shared: &Handle) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where the stream finds the sink for the rows of the next COPY.
+/// The buffers of chunks that were written, for further chunks: new memory takes longer to touch than to fill.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CopyOutSlot(Arc<Mutex<Option<CopySink>>>);
+struct SpareBuffers(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl SpareBuffers {
+    fn take(&self) -> Option<Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn put(&self, mut buffer: Vec<u8>) {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if buffer.capacity() > 0 && spare.len() < SPARE_BUFFERS {
+            buffer.clear();
+            spare.push(buffer);
+        }
+    }
+}
+
+/// Where the stream of a connection finds the sink for the rows of the next COPY.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CopyOutSlot {
+    sink: Arc<Mutex<Option<CopySink>>>,
+    spare: SpareBuffers,
+}
 
 impl CopyOutSlot {
     /// Takes the sink, if a COPY is expected.
     pub(crate) fn take(&self) -> Option<CopySink> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock().take()
     }
 
     pub(crate) fn is_filled(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.lock().is_some()
     }
 
     fn fill(&self, sink: CopySink) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink);
+        *self.lock() = Some(sink);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<CopySink>> {
+        self.sink.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A slot that expects a COPY, whose rows nobody waits for.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn filled(chunk_bytes: usize) -> (Self, CopyOutEnd) {
-        let (sink, shared) = CopySink::new(chunk_bytes);
         let slot = CopyOutSlot::default();
+        let (sink, shared) = CopySink::new(chunk_bytes, slot.spare.clone());
         slot.fill(sink);
         (slot, CopyOutEnd(shared))
     }
@@ -116,6 +140,7 @@ pub(crate) struct CopySink {
     shared: Handle,
     chunk_bytes: usize,
     filling: Vec<u8>,
+    spare: SpareBuffers,
     /// How many rows end in `filling`.
     rows: u64,
     /// The length of the current row.
@@ -126,12 +151,13 @@ pub(crate) struct CopySink {
 }
 
 impl CopySink {
-    fn new(chunk_bytes: usize) -> (Self, Handle) {
+    fn new(chunk_bytes: usize, spare: SpareBuffers) -> (Self, Handle) {
         let shared = Handle::default();
         let sink = CopySink {
             shared: Arc::clone(&shared),
             chunk_bytes,
-            filling: Vec::new(),
+            filling: spare.take().unwrap_or_default(),
+            spare,
             rows: 0,
             row_bytes: 0,
             part_bytes: None,
@@ -230,7 +256,7 @@ impl CopySink {
     fn send(&mut self, copied: Copied) {
         let mut shared = lock(&self.shared);
         if let Copied::Rows(chunk) = &copied {
-            self.filling = shared.spare.pop().unwrap_or_else(|| self.new_buffer(chunk));
+            self.filling = self.spare.take().unwrap_or_else(|| self.new_buffer(chunk));
         }
         if shared.is_abandoned || shared.malformed.is_some() {
             return;
@@ -262,6 +288,12 @@ impl CopySink {
     }
 }
 
+impl Drop for CopySink {
+    fn drop(&mut self) {
+        self.spare.put(std::mem::take(&mut self.filling));
+    }
+}
+
 /// A query with one or more COPY commands in progress. Dropping it discards the rows that still arrive; cancel
 /// the query first, unless it is complete.
 pub struct CopyOut {
@@ -278,7 +310,7 @@ impl CopyOut {
         statements: String,
         chunk_bytes: usize,
     ) -> Self {
-        let (sink, shared) = CopySink::new(chunk_bytes);
+        let (sink, shared) = CopySink::new(chunk_bytes, slot.spare.clone());
         slot.fill(sink);
         let outcome = async move { client.batch_execute(&statements).await }.boxed();
         CopyOut { outcome, is_over: false, shared, slot: slot.clone() }
@@ -328,12 +360,8 @@ impl CopyOut {
     }
 
     /// Returns the buffer of a chunk, to be used for a later one.
-    pub fn recycle(&self, mut text: Vec<u8>) {
-        let mut shared = lock(&self.shared);
-        if shared.spare.len() < SPARE_BUFFERS {
-            text.clear();
-            shared.spare.push(text);
-        }
+    pub fn recycle(&self, text: Vec<u8>) {
+        self.slot.spare.put(text);
     }
 }
 
@@ -360,7 +388,7 @@ mod tests {
     }
 
     fn chunks(chunk_bytes: usize, rows: &[&[u8]]) -> Result<Vec<Copied>, &'static str> {
-        let (mut sink, shared) = CopySink::new(chunk_bytes);
+        let (mut sink, shared) = CopySink::new(chunk_bytes, SpareBuffers::default());
         for row in rows {
             let message = message(row);
             assert_eq!(sink.take_messages(&message), message.len());

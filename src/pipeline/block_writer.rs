@@ -179,13 +179,10 @@ impl BlockWriter {
         }
         self.queue.admit(self.buffer.len())?;
         let started = Instant::now();
+        self.compressor.reuse(self.queue.spare_buffer());
         let block = self.compressor.compress(&mut self.buffer, is_last)?;
         self.queue.waits.add_encoder(started.elapsed());
         self.buffer.clear();
-        if self.buffer.capacity() == 0 {
-            // It became the block.
-            self.buffer = self.queue.spare_buffer();
-        }
         if block.is_restart_point
             && let Some(start) = self.buffer_start
             && start.raw_bytes > 0

@@ -124,9 +124,7 @@ impl OrderedQueue {
 
     /// A buffer for a block; without any capacity if there is none to reuse.
     pub(super) fn spare_buffer(&self) -> Vec<u8> {
-        let mut buffer = self.lock().spare.pop().unwrap_or_default();
-        buffer.clear();
-        buffer
+        self.lock().spare.pop().unwrap_or_default()
     }
 
     /// Gives the next segment to a worker, or `None` if no segment is left or the run is over.
