@@ -11,6 +11,7 @@ docs/file-format.md, and shares nothing with pgsiphon.
 import subprocess
 import sys
 import zlib
+from itertools import accumulate
 from struct import unpack_from
 
 READS = []
@@ -20,16 +21,13 @@ def read(file, offset, length):
     """Stands for one ranged GET."""
     READS.append(length)
     file.seek(offset)
-    data = file.read(length)
-    assert len(data) == length, "the file is too short"
-    return data
+    return file.read(length)
 
 
 def find(file):
     """The format, where the index is, and its payload."""
     size = file.seek(0, 2)
     tail = read(file, max(0, size - 65536), min(size, 65536))
-    locator = None
     if tail[-4:] == b"\xb1\xea\x92\x8f":
         kind, (frames, descriptor) = "zstd", unpack_from("<IB", tail, len(tail) - 9)
         entry = 12 if descriptor & 0x80 else 8
@@ -39,8 +37,7 @@ def find(file):
         kind, locator = ("gzip", tail[-42:-10]) if tail[-58:-56] == b"\x1f\x8b" else ("lz4", tail[-32:])
         if locator[:8] != b"\x9bpgs\0loc":
             sys.exit("there is no index")
-        assert locator[8] == 1, "a later version"
-        assert unpack_from("<I", locator, 28)[0] == zlib.crc32(locator[:28])
+        assert locator[8] == 1 and unpack_from("<I", locator, 28)[0] == zlib.crc32(locator[:28])
         begin, length = unpack_from("<QQ", locator, 12)
     start = begin - (size - len(tail))
     data = tail[start : start + length] if start >= 0 else read(file, begin, length)
@@ -65,6 +62,9 @@ class Cursor:
             if byte < 128:
                 return result
 
+    def numbers(self, count):
+        return [self.number() for _ in range(count)]
+
     def signed(self):
         number = self.number()
         return number >> 1 ^ -(number & 1)
@@ -84,18 +84,14 @@ def decode(payload):
         sections[section] = Cursor(cursor.bytes(cursor.number()))
     text_bytes = sections[1].number()
     cursor = sections[2]
-    columns = [[], []]
     count = cursor.number()
-    for column in columns:
-        for _ in range(count):
-            column.append(cursor.number() + (column[-1] if column else 0))
+    points = list(zip(accumulate(cursor.numbers(count)), accumulate(cursor.numbers(count))))
     cursor = sections[3]
     strings = [cursor.bytes(cursor.number()).decode(errors="backslashreplace") for _ in range(cursor.number())]
     cursor, entries, dump_id, end = sections[4], [], 0, 0
     for _ in range(cursor.number()):
         dump_id += cursor.signed()
-        kind, classoid, oid, namespace, tag, owner = (cursor.number() for _ in range(6))
-        section = cursor.number()
+        kind, classoid, oid, namespace, tag, owner, section = cursor.numbers(7)
         needs = [dump_id - cursor.signed() for _ in range(cursor.number())]
         ranges = []
         for _ in range(cursor.number()):
@@ -108,10 +104,10 @@ def decode(payload):
         for _ in range(cursor.number()):
             entry += cursor.number()
             if number == 5:
-                cursor.number(), cursor.number(), [cursor.number() for _ in range(cursor.number())]
+                cursor.numbers(2), cursor.numbers(cursor.number())
             counts = [(cursor.signed(), cursor.number(), cursor.number())[2] for _ in range(cursor.number())]
             entries[entry][-1] = sum(counts)
-    return text_bytes, list(zip(*columns)), entries
+    return text_bytes, points, entries
 
 
 def text_of(file, kind, points, offset, length):
@@ -119,10 +115,8 @@ def text_of(file, kind, points, offset, length):
     first = max(i for i, point in enumerate(points) if point[1] <= offset)
     last = min(i for i, point in enumerate(points) if point[1] >= offset + length and i > first)
     stored = read(file, points[first][0], points[last][0] - points[first][0])
-    if kind == "gzip":
-        text = zlib.decompressobj(-15).decompress(stored)
-    else:
-        text = subprocess.run([kind, "-dc"], input=stored, stdout=subprocess.PIPE, check=True).stdout
+    unpack = lambda: subprocess.run([kind, "-dc"], input=stored, stdout=subprocess.PIPE, check=True).stdout
+    text = zlib.decompressobj(-15).decompress(stored) if kind == "gzip" else unpack()
     return text[offset - points[first][1] :][:length]
 
 
@@ -133,8 +127,7 @@ def main(path, dump_id=None):
         points.append((begin, text_bytes))
         for entry in entries:
             if dump_id is None:
-                count = "" if entry[-1] is None else f" {entry[-1]}"
-                print(*entry[:7], *entry[8], sep="\t", end=f"\t{count}\n")
+                print(*entry[:7], *entry[8], sep="\t", end="\t\n" if entry[-1] is None else f"\t {entry[-1]}\n")
             elif entry[0] == int(dump_id):
                 for offset, length in entry[9]:
                     sys.stdout.buffer.write(text_of(file, kind, points, offset, length))

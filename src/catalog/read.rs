@@ -173,7 +173,7 @@ pub(crate) async fn read_catalog(
         table_data::add_all(&r, c, Some(RelKind::Sequence));
     }
     privileges::check(&r, c).await?;
-    sequence::read_values(&r, c).await?;
+    let values = sequence::start_values(&r, c);
     if let Some(large_objects) = large_objects {
         large_object::read(&r, c, large_objects).await?;
     }
@@ -190,6 +190,7 @@ pub(crate) async fn read_catalog(
     if let Some(labels) = labels {
         comment::read_security_labels(c, labels).await?;
     }
+    sequence::read_values(c, values).await?;
     read_type_names(&r, c).await?;
     depend::add_boundaries(c, r.dialect);
     Ok(catalog)

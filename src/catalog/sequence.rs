@@ -4,8 +4,8 @@ use postgres_types::Type;
 
 use super::reader::Reader;
 use super::started_query::StartedQuery;
-use super::{Catalog, RelKind};
-use crate::error::Result;
+use super::{Catalog, Oid, RelKind, class};
+use crate::error::{Error, ErrorKind, Result};
 
 #[derive(Debug)]
 #[allow(missing_docs)] // named as the columns of pg_sequence
@@ -74,40 +74,54 @@ pub(super) async fn read(catalog: &mut Catalog, rows: StartedQuery) -> Result<()
 /// the size of a query must be limited.
 const SEQUENCES_PER_QUERY: usize = 500;
 
-/// Reads the values of the sequences that have a data object.
-pub(super) async fn read_values(r: &Reader<'_>, catalog: &mut Catalog) -> Result<()> {
-    let with_value: Vec<_> = catalog
-        .relations
-        .iter()
-        .copied()
-        .filter(|&id| {
+/// Starts to read the values of the sequences that have a data object.
+pub(super) fn start_values(r: &Reader<'_>, catalog: &Catalog) -> Vec<StartedQuery> {
+    let with_value = || {
+        catalog.relations.iter().copied().filter(|&id| {
             let relation = catalog.relation(id);
             relation.is_some_and(|rel| rel.relkind == RelKind::Sequence && rel.data.is_some())
         })
+    };
+    let what = "sequence values";
+    if r.major >= 18 {
+        let oids = with_value().map(|id| catalog.object(id).catalog_id.oid).collect();
+        let sql = "SELECT s.oid, v.last_value, v.is_called
+                     FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS s (oid), pg_catalog.pg_get_sequence_data(s.oid) AS v";
+        return vec![r.start_oids(what, sql, oids)];
+    }
+    // Sequences can't be locked; `restrict_nonsystem_relation_kind` prevents a view that replaced a sequence of
+    // that name from running code here.
+    let selects: Vec<String> = with_value()
+        .map(|id| {
+            let object = catalog.object(id);
+            let name = r.quoter.qualified(catalog.namespace_name(id), &object.name);
+            format!(
+                "SELECT {}::pg_catalog.oid AS oid, last_value, is_called FROM {name}",
+                object.catalog_id.oid
+            )
+        })
         .collect();
-    for chunk in with_value.chunks(SEQUENCES_PER_QUERY) {
-        // Sequences can't be locked; `restrict_nonsystem_relation_kind` prevents a view that replaced a
-        // sequence of that name from running code here.
-        let selects: Vec<String> = chunk
-            .iter()
-            .map(|&id| {
-                let object = catalog.object(id);
-                let name = r.quoter.qualified(catalog.namespace_name(id), &object.name);
-                format!(
-                    "SELECT {}::pg_catalog.oid AS oid, last_value, is_called FROM {name}",
-                    object.catalog_id.oid
-                )
-            })
-            .collect();
-        for row in r.query("sequence values", &selects.join(" UNION ALL ")).await? {
-            let value =
-                SequenceValue { last_value: row.int("last_value")?, is_called: row.bool("is_called")? };
-            if let Some(sequence) =
-                catalog.relation_by_oid_mut(row.oid("oid")?).and_then(|rel| rel.sequence.as_mut())
-            {
+    selects.chunks(SEQUENCES_PER_QUERY).map(|chunk| r.start(what, &chunk.join(" UNION ALL "))).collect()
+}
+
+pub(super) async fn read_values(catalog: &mut Catalog, queries: Vec<StartedQuery>) -> Result<()> {
+    for query in queries {
+        for row in query.rows().await? {
+            let (oid, last_value) = (row.oid("oid")?, row.opt_int("last_value")?);
+            let Some(last_value) = last_value else { return Err(no_value(catalog, oid)) };
+            let value = SequenceValue { last_value, is_called: row.bool("is_called")? };
+            let relation = catalog.relation_by_oid_mut(oid);
+            if let Some(sequence) = relation.and_then(|relation| relation.sequence.as_mut()) {
                 sequence.value = Some(value);
             }
         }
     }
     Ok(())
+}
+
+/// The function that reads values says nothing about sequences that it cannot read.
+fn no_value(catalog: &Catalog, oid: Oid) -> Error {
+    let name = catalog.find(class::PG_CLASS, oid).map_or("", |id| catalog.object(id).name.as_str());
+    Error::new(ErrorKind::SourceFailed, format!("read the value of sequence {name}"))
+        .because("it was dropped, or is unlogged on a standby, or the role lacks the privilege SELECT")
 }

@@ -261,15 +261,16 @@ async fn prepare(
     let started = timestamp();
     let warnings = &params.warnings;
     let leader = lead(leader, &params, session, &options, output.jobs).await?;
+    let splits_tables = matches!(options.rows, RowFormat::Copy | RowFormat::Insert { rows: 1 });
+    let division = Division::new(range_bytes(output.compression), splits_tables);
     // The server looks at the tables while we plan.
     let client = Arc::clone(&leader.session.client);
-    let sizes = read_sizes(client, leader.server.version_num, tables_with_data(&leader.catalog));
+    let exact = division.needs_exact_sizes();
+    let sizes = read_sizes(client, leader.server.version_num, tables_with_data(&leader.catalog), exact);
     let planned = plan_aside(leader, options, started, output.has_index(), warnings.clone());
     // A failure to plan also ends the session.
     let (planned, sizes) = tokio::join!(planned, sizes);
     let ((leader, options, parts, mut outline), sizes) = (planned?, sizes?);
-    let splits_tables = matches!(options.rows, RowFormat::Copy | RowFormat::Insert { rows: 1 });
-    let division = Division::new(range_bytes(output.compression), splits_tables);
     let segments = divide(parts, &leader.catalog, &sizes, &division);
     if let Some(outline) = &mut outline {
         outline.first_steps = segments.first_steps;

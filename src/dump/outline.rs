@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::catalog::{Catalog, DumpId};
+use crate::catalog::{Catalog, DumpId, ObjectKind};
 use crate::codec::Compression;
 use crate::emit::{self, Entry};
 use crate::error::Result;
@@ -189,7 +189,10 @@ impl<'a> Lister<'a> {
         let mut seen = HashSet::new();
         let mut open = self.catalog.object(object).dependencies.clone();
         while let Some(needed) = open.pop() {
-            if needed == object || !seen.insert(needed) {
+            // The boundaries between sections need all objects of a section.
+            let kind = &self.catalog.object(needed).kind;
+            let is_boundary = matches!(kind, ObjectKind::PreDataBoundary | ObjectKind::PostDataBoundary);
+            if is_boundary || needed == object || !seen.insert(needed) {
                 continue;
             }
             if self.listed.contains(&needed) {

@@ -87,6 +87,11 @@ impl Division {
         Division { range_bytes, splits_tables, blocks_per_range }
     }
 
+    /// Whether it depends on the sizes of small tables, too.
+    pub(crate) fn needs_exact_sizes(&self) -> bool {
+        self.blocks_per_range.is_some()
+    }
+
     /// How many blocks each range of a table has; `None` if it is not divided.
     fn blocks_per_range(&self, size: &RelationSize) -> Option<u32> {
         if !self.splits_tables || !size.has_block_ranges || size.blocks == 0 {

@@ -18,6 +18,7 @@ mod expected_owner;
 mod foreign_readers;
 mod hammer;
 mod hints;
+mod index_of_dumps;
 mod indexed_dumps;
 mod layers;
 mod newer_server;
