@@ -60,6 +60,15 @@ struct Shared {
     reader: Option<Waker>,
 }
 
+impl Shared {
+    fn recycle(&mut self, mut text: Vec<u8>) {
+        if self.spare.len() < SPARE_BUFFERS {
+            text.clear();
+            self.spare.push(text);
+        }
+    }
+}
+
 type Handle = Arc<Mutex<Shared>>;
 
 fn lock(shared: &Handle) -> MutexGuard<'_, Shared> {
@@ -86,7 +95,7 @@ impl CopyOutSlot {
     }
 
     /// A slot that expects a COPY, whose rows nobody waits for.
-    #[cfg(any(test, fuzzing))]
+    #[cfg(any(test, fuzzing, feature = "bench"))]
     pub(crate) fn filled(chunk_bytes: usize) -> (Self, CopyOutEnd) {
         let (sink, shared) = CopySink::new(chunk_bytes);
         let slot = CopyOutSlot::default();
@@ -96,10 +105,10 @@ impl CopyOutSlot {
 }
 
 /// Shows what arrived.
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, fuzzing, feature = "bench"))]
 pub(crate) struct CopyOutEnd(Handle);
 
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, fuzzing, feature = "bench"))]
 impl CopyOutEnd {
     /// Everything that arrived so far, or what is wrong with it.
     pub(crate) fn take(&self) -> Result<Vec<Copied>, &'static str> {
@@ -107,6 +116,12 @@ impl CopyOutEnd {
         shared.ready_bytes = 0;
         let copied = shared.copied.drain(..).collect();
         shared.malformed.map_or(Ok(copied), Err)
+    }
+
+    /// As [`CopyOut::recycle`].
+    #[cfg(feature = "bench")]
+    pub(crate) fn recycle(&self, text: Vec<u8>) {
+        lock(&self.0).recycle(text);
     }
 }
 
@@ -328,12 +343,8 @@ impl CopyOut {
     }
 
     /// Returns the buffer of a chunk, to be used for a later one.
-    pub fn recycle(&self, mut text: Vec<u8>) {
-        let mut shared = lock(&self.shared);
-        if shared.spare.len() < SPARE_BUFFERS {
-            text.clear();
-            shared.spare.push(text);
-        }
+    pub fn recycle(&self, text: Vec<u8>) {
+        lock(&self.shared).recycle(text);
     }
 }
 
