@@ -120,8 +120,9 @@ class Server:
         if free < needed_bytes:
             raise Failure(
                 f"the server's files in {data} need {needed_bytes / 1e9:.0f} GB more, and {free / 1e9:.0f} GB are free;"
-                " set TMPDIR to a place with room, or choose smaller sizes"
+                " set TMPDIR to a place with room, or choose smaller sizes or fewer suites"
             )
+        say(f"{needed_bytes / 1e9:.0f} GB are needed for databases, and {free / 1e9:.0f} GB are free")
 
 
 @contextmanager

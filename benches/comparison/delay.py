@@ -62,7 +62,8 @@ async def _serve(port: int, delay: float, started: "threading.Event", told: dict
 @contextmanager
 def proxy(port: int, round_trip_seconds: float) -> Iterator[int]:
     """Gives the port of a proxy for `port` on this machine. Bytes arrive half a round trip after they were sent."""
-    started, told = threading.Event(), {}
+    started = threading.Event()
+    told: dict = {}
     run = lambda: asyncio.run(_serve(port, round_trip_seconds / 2, started, told))  # noqa: E731
     thread = threading.Thread(target=run, daemon=True)
     thread.start()

@@ -71,7 +71,7 @@ def levels(figures: Figures) -> tuple[str, str]:
         by_method.setdefault(label, []).append((subject["text_bytes"] / 1e6 / wall, size / 1e6, level))
     order = ("gzip", "pg_dump gzip", "zstd", "pg_dump zstd", "lz4")
     series = [Series(name, by_method[name], index) for index, name in enumerate(order) if name in by_method]
-    return title, lines(title, Axis("MB of text per second", is_log=True), Axis("MB of output"), series)
+    return title, lines(title, Axis("MB of text per second", is_log=True), Axis("MB of output", has_zero=False), series)
 
 
 DRAWINGS: dict[str, Callable[[Figures], tuple[str, str]]] = {

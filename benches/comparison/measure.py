@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -13,6 +14,8 @@ from typing import Optional
 
 #: A backend that has sent its last byte needs a moment to end, and only then counts fully.
 SETTLE_SECONDS = 0.3
+
+TIMED = Path(__file__).resolve().parent / "timed.py"
 
 
 class Failure(Exception):
@@ -87,28 +90,29 @@ def _remove(path: Path) -> None:
 def run(command: str, environment: dict[str, str], postmaster: int, out: Path) -> Run:
     """Runs a command whose `{out}` has been replaced by `out`. What it says on standard error is only shown if it
     fails: some contenders warn about each table."""
-    said = tempfile.TemporaryFile()
+    reading, writing = os.pipe()
     before = server_cpu_seconds(postmaster)
-    started = time.monotonic()
-    child = subprocess.Popen(
-        ["bash", "-c", "set -euo pipefail; " + command], env=environment, stdout=subprocess.PIPE, stderr=said, text=True
-    )
-    assert child.stdout is not None
-    printed = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    wall = time.monotonic() - started
-    child.stdout.close()
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        said.seek(0)
-        end = said.read()[-2000:].decode(errors="replace")
-        raise Failure(f"exit code {child.returncode} from: {command}\n{end}")
-    said.close()
+    with tempfile.TemporaryFile() as said:
+        # -I and -S: nothing that makes Python larger.
+        timed = [sys.executable, "-I", "-S", str(TIMED), str(writing), "set -euo pipefail; " + command]
+        child = subprocess.Popen(
+            timed, env=environment, stdout=subprocess.PIPE, stderr=said, pass_fds=[writing], text=True
+        )
+        os.close(writing)
+        printed, _ = child.communicate()
+        with os.fdopen(reading) as report:
+            figures = report.read().split()
+        code = figures[3] if len(figures) == 4 else "?"
+        if code != "0":
+            said.seek(0)
+            end = said.read()[-2000:].decode(errors="replace")
+            raise Failure(f"exit code {code} from: {command}\n{end}")
     time.sleep(SETTLE_SECONDS)
     server = server_cpu_seconds(postmaster) - before
     size = _size(out)
     _remove(out)
-    return Run(wall, usage.ru_utime + usage.ru_stime, server, usage.ru_maxrss, size, printed.strip())
+    wall, client = map(float, figures[:2])
+    return Run(wall, client, server, int(figures[2]), size, printed.strip())
 
 
 def as_json(run: Run) -> dict:

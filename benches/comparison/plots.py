@@ -76,10 +76,15 @@ class Axis:
     is_log: bool = False
     #: The values that get a label.
     ticks: Optional[Sequence[float]] = None
+    #: Whether a linear one begins at 0.
+    has_zero: bool = True
 
     def scale(self, values: Sequence[float]) -> tuple[float, float]:
         if self.is_log:
             return math.log(min(values) / 1.2), math.log(max(values) * 1.2)
+        if not self.has_zero:
+            margin = (max(values) - min(values)) * 0.12 or max(values) * 0.1
+            return min(values) - margin, max(values) + margin
         return 0, max(values) * 1.08
 
     def at(self, value: float) -> float:
@@ -92,10 +97,11 @@ class Axis:
             powers = range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
             marks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
             return [mark for mark in marks if min(values) / 1.2 <= mark <= max(values) * 1.2]
-        rough = max(values) / 5
+        low, high = self.scale(values)
+        rough = (high - low) / 5
         power = 10 ** math.floor(math.log10(rough))
         step = next(digit * power for digit in (1, 2, 5, 10) if digit * power >= rough)
-        return [step * n for n in range(int(max(values) * 1.08 / step) + 1)]
+        return [step * n for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _number(value: float) -> str:
@@ -104,7 +110,7 @@ def _number(value: float) -> str:
 
 def lines(title: str, x_axis: Axis, y_axis: Axis, series: Sequence[Series]) -> str:
     """Series of points that a line connects."""
-    left, right, top, bottom, height = 60, 150, 34, 48, 340
+    left, right, top, bottom, height = 60, 150, 52, 48, 360
     all_x = [x for one in series for x, _, _ in one.points] + list(x_axis.ticks or [])
     all_y = [y for one in series for _, y, _ in one.points]
     (x0, x1), (y0, y1) = x_axis.scale(all_x), y_axis.scale(all_y)
@@ -123,7 +129,7 @@ def lines(title: str, x_axis: Axis, y_axis: Axis, series: Sequence[Series]) -> s
         x, _ = place(mark, all_y[0])
         body.append(_text(x, height - bottom + 18, _number(mark), "middle", quiet=True))
     body.append(_text((left + WIDTH - right) / 2, height - 8, x_axis.label, "middle", quiet=True))
-    body.append(_text(0, top - 4, y_axis.label, quiet=True))
+    body.append(_text(0, top - 14, y_axis.label, quiet=True))
     for one in series:
         places = [place(x, y) for x, y, _ in one.points]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
@@ -134,7 +140,7 @@ def lines(title: str, x_axis: Axis, y_axis: Axis, series: Sequence[Series]) -> s
             if note:
                 body.append(_text(x + 7, y - 6, note, quiet=True))
     for row, one in enumerate(series):
-        y = top + 10 + row * 22
+        y = top + 8 + row * 22
         body.append(f'<circle class="s{one.index}" cx="{WIDTH - right + 14}" cy="{y - 4}" r="5"/>')
         body.append(_text(WIDTH - right + 24, y, one.label))
     return _svg(height, title, body)

@@ -25,6 +25,15 @@ class Programs:
     encoder: Optional[str]
 
 
+def check_room(server: Server, suites: dict[str, list[Subject]], keeps_databases: bool) -> None:
+    """Fails early if the disk will be full."""
+    existing = server.databases()
+    wanted = {subject.database for subjects in suites.values() for subject in subjects}
+    needs = [database.disk_bytes for database in wanted if database.name not in existing]
+    # If they are not kept, there is one at a time. The output comes on top, and is smaller than the database.
+    server.check_room((sum(needs) if keeps_databases else 0) + max(needs, default=0) * 3 // 2)
+
+
 class Suite:
     """The subjects of a suite on a server."""
 
@@ -41,13 +50,6 @@ class Suite:
 
     def run(self) -> dict:
         """The results by subject."""
-        existing = self.server.databases()
-        wanted = {subject.database.name: subject.database for subject in self.subjects}
-        missing = [database for name, database in wanted.items() if name not in existing]
-        needs = [database.disk_bytes for database in missing]
-        # Without keeping them, one after the other; with the output, which is smaller than the database.
-        room = (sum(needs) if self.keeps_databases else max(needs, default=0)) * 3 // 2
-        self.server.check_room(room)
         results = {}
         for number, subject in enumerate(self.subjects):
             self.server.load(subject.database)
