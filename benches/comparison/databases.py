@@ -51,7 +51,7 @@ def kinds(scale: int) -> Database:
 
 
 def tiny(tables: int) -> Database:
-    return Database(f"tiny_{tables}", "tiny_tables.sql", (("tables", tables),), 10_000_000 + tables * 75_000, False)
+    return Database(f"tiny_{tables}", "tiny_tables.sql", (("tables", tables),), 10_000_000 + tables * 115_000, False)
 
 
 def rows(gigabytes: int) -> Database:
