@@ -6,8 +6,9 @@ RUN apk add --no-cache ca-certificates gcc linux-headers make musl-dev
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src
-# Cargo.toml names the tests, so cargo needs their files.
+# Cargo.toml names the tests and benchmarks, so cargo needs their files.
 COPY tests tests
+COPY benches/micro benches/micro
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --release --locked --bin pgsiphon \

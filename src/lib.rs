@@ -28,6 +28,9 @@
 //! in `tests/it/layers.rs`.
 
 pub mod backups;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod catalog;
 pub mod codec;
 pub mod config;

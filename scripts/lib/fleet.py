@@ -24,14 +24,14 @@ MEMORY_FREE_BYTES = 8 << 30
 class Fleet:
     """Starts servers in parallel, describes them in servers.json, and removes every trace."""
 
-    def __init__(self, majors: Sequence[int], with_s3: bool):
+    def __init__(self, majors: Sequence[int], with_s3: bool, settings: Optional[dict[str, str]] = None):
         self.state = Path(tempfile.mkdtemp(prefix="pgsiphon-servers-", dir=_folder()))
         self.state.chmod(0o755)
         self.servers: list = []
         self.clusters = []
         self.store = None
         try:
-            self.clusters = [postgres.Cluster(major, self.state) for major in majors]
+            self.clusters = [postgres.Cluster(major, self.state, settings) for major in majors]
             self.store = seaweedfs.Store(self.state) if with_s3 else None
         except BaseException:
             self.stop()

@@ -41,8 +41,9 @@ SETTINGS = {
 class Cluster:
     """One cluster: `prepare` may run in any thread, `launch` only in the main one."""
 
-    def __init__(self, major: int, state: Path):
+    def __init__(self, major: int, state: Path, settings: Optional[dict[str, str]] = None):
         self.major = major
+        self.settings = {**SETTINGS, **(settings or {})}
         self.home = state / f"pg{major}"
         self.data = self.home / "data"
         # A socket path has at most 107 bytes, so it is not below `state`, which may be deep.
@@ -60,7 +61,7 @@ class Cluster:
         done = subprocess.run(["cp", "-a", "--reflink=auto", str(template), str(self.data)])
         if done.returncode != 0:
             raise Failure(f"cannot copy the template cluster {template} to {self.data}")
-        lines = [f"{name} = '{value}'\n" for name, value in SETTINGS.items()]
+        lines = [f"{name} = '{value}'\n" for name, value in self.settings.items()]
         with open(self.data / "postgresql.conf", "a") as conf:
             conf.writelines(lines)
         _give_away(self.home)

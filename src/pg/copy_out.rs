@@ -105,12 +105,17 @@ impl CopyOutSlot {
         *self.lock() = Some(sink);
     }
 
+    /// Takes the buffer of a chunk, to be used for a later one.
+    pub(crate) fn recycle(&self, text: Vec<u8>) {
+        self.spare.put(text);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<CopySink>> {
         self.sink.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A slot that expects a COPY, whose rows nobody waits for.
-    #[cfg(any(test, fuzzing))]
+    #[cfg(any(test, fuzzing, feature = "bench"))]
     pub(crate) fn filled(chunk_bytes: usize) -> (Self, CopyOutEnd) {
         let slot = CopyOutSlot::default();
         let (sink, shared) = CopySink::new(chunk_bytes, slot.spare.clone());
@@ -120,10 +125,10 @@ impl CopyOutSlot {
 }
 
 /// Shows what arrived.
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, fuzzing, feature = "bench"))]
 pub(crate) struct CopyOutEnd(Handle);
 
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, fuzzing, feature = "bench"))]
 impl CopyOutEnd {
     /// Everything that arrived so far, or what is wrong with it.
     pub(crate) fn take(&self) -> Result<Vec<Copied>, &'static str> {
@@ -361,7 +366,7 @@ impl CopyOut {
 
     /// Returns the buffer of a chunk, to be used for a later one.
     pub fn recycle(&self, text: Vec<u8>) {
-        self.slot.spare.put(text);
+        self.slot.recycle(text);
     }
 }
 

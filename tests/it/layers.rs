@@ -14,7 +14,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 const ROOMS: &[&str] = &[
     "error", "progress", "select", "pg", "codec", "index", "catalog", "order", "emit", "plan", "snapshot",
     "storage", "pipeline", "contents", "backups", "dump", "restore", "verify", "config", "ops", "schedule",
-    "web", "fuzzing",
+    "web", "fuzzing", "bench",
 ];
 
 #[test]

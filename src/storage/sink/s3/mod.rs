@@ -12,6 +12,7 @@
 
 mod cleanup;
 mod commit;
+pub(crate) mod part_buffer;
 mod target;
 mod upload;
 

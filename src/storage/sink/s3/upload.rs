@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use aws_sdk_s3::types::CompletedPart;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use tokio::task::JoinSet;
 
 use super::cleanup::Pending;
 use super::commit::{Body, Finished, commit};
+use super::part_buffer::PartBuffer;
 use super::target::Target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::s3::{PartNumber, RequestClass, S3Failure};
@@ -20,7 +21,7 @@ pub(super) struct S3Upload {
     /// our object.
     token: String,
     /// The part being collected.
-    buffer: BytesMut,
+    buffer: PartBuffer,
     next_part: PartNumber,
     pending: Pending,
     in_flight: JoinSet<Result<CompletedPart>>,
@@ -34,7 +35,7 @@ impl S3Upload {
             pending: Pending::new(Arc::clone(&target)),
             target,
             token: format!("{:032x}", rand::random::<u128>()),
-            buffer: BytesMut::new(),
+            buffer: PartBuffer::default(),
             next_part: 1,
             in_flight: JoinSet::new(),
             parts: Vec::new(),
@@ -99,12 +100,7 @@ impl S3Upload {
                 self.dispatch().await?;
                 part_bytes = self.part_bytes()?;
             }
-            if self.buffer.capacity() < part_bytes {
-                // Memory is only touched as it fills, so a small dump uses little.
-                self.buffer.reserve(part_bytes - self.buffer.len());
-            }
-            let room = part_bytes - self.buffer.len();
-            self.buffer.extend_from_slice(&data.split_to(room.min(data.len())));
+            self.buffer.fill(&mut data, part_bytes);
         }
         self.reap()
     }
@@ -127,7 +123,7 @@ impl S3Upload {
         while self.in_flight.len() >= limit {
             self.join_one().await?;
         }
-        let body = std::mem::take(&mut self.buffer).freeze();
+        let body = self.buffer.take();
         let part_number = self.next_part;
         self.next_part += 1;
         self.in_flight.spawn(upload_part(Arc::clone(&self.target), upload_id, part_number, body));
@@ -162,10 +158,10 @@ impl S3Upload {
         self.pending.abort().await
     }
 
-    fn finish(self) -> (Finished, Pending) {
+    fn finish(mut self) -> (Finished, Pending) {
         let body = match self.pending.upload_id.clone() {
             Some(upload_id) => Body::Parts { upload_id, parts: self.parts },
-            None => Body::Whole(self.buffer.freeze()),
+            None => Body::Whole(self.buffer.take()),
         };
         (Finished { target: self.target, token: self.token, body, bytes: self.bytes }, self.pending)
     }
