@@ -40,7 +40,9 @@ impl Fixture {
         let file = self.folder.path().join(name);
         let mut command = clean_command(PGSIPHON);
         command.arg("dump").args(self.database.server().connection_options());
-        command.args(["-d", self.database.name(), "--restrict-key=k", "-f"]).arg(&file).args(flags);
+        // A dump of globals reads them from a database, but dumps none.
+        let database = if flags.contains(&"--globals-only") { "-l" } else { "-d" };
+        command.args([database, self.database.name(), "--restrict-key=k", "-f"]).arg(&file).args(flags);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{flags:?}: {}", String::from_utf8_lossy(&output.stderr));
         file
