@@ -24,6 +24,11 @@ pub(crate) fn difference(
     folder: &Path,
 ) -> Outcome<Option<String>> {
     let Subject::Pgsiphon(_) = subject else { return Ok(None) };
+    // Without rows there is nothing to divide.
+    let text = fs::read(whole).map_err(|e| format!("read {}: {e}", whole.display()))?;
+    if !has_rows(&text) {
+        return Ok(None);
+    }
     let mut source = source.clone();
     source.environment.insert(BLOCKS_VARIABLE.to_owned(), "1".to_owned());
     let mut first: Option<PathBuf> = None;
@@ -48,6 +53,10 @@ pub(crate) fn difference(
         }
     }
     Ok(None)
+}
+
+fn has_rows(text: &[u8]) -> bool {
+    [&b"\nCOPY "[..], b".lo_open("].iter().any(|mark| text.windows(mark.len()).any(|window| window == *mark))
 }
 
 fn gunzip(from: &Path, to: &Path) -> io::Result<()> {
