@@ -214,6 +214,9 @@ fn check_major(found: u8) -> Result<()> {
     if found == MAJOR {
         return Ok(());
     }
+    if found == 0 {
+        return Err(damaged("its version is 0, which never was"));
+    }
     Err(Error::new(ErrorKind::Other, "read the index")
         .because(format!("it has format version {found}, but this pgsiphon only knows {MAJOR}"))
         .hint("it was written by a newer pgsiphon: update this one"))
