@@ -308,63 +308,6 @@ fn the_restart_point_before_an_offset_is_found() {
     assert_eq!(Index::default().restart_point_before(0), None);
 }
 
-/// As many as a large schema has, with names and ranges that differ. Prints what `docs/file-format.md` says:
-/// `cargo test --release --lib index -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn how_long_and_how_large() {
-    let entries = (0..120_000u32).map(|n| {
-        let is_data = n % 3 == 1;
-        let offset = u64::from(n) * 700;
-        let table: Arc<str> = format!("tenant_{}_orders_{}", n / 3000, n / 3).into();
-        let rows = Rows {
-            namespace: format!("tenant_{}", n / 3000).into(),
-            relation: Arc::clone(&table),
-            columns: ["id", "customer_id", "created_at", "note"].map(Arc::from).to_vec(),
-            ranges: vec![CountedRange { range: range(offset + 200, 300), count: u64::from(n % 7) }],
-        };
-        IndexEntry {
-            dump_id: n * 7 % 120_000,
-            kind: ["TABLE", "TABLE DATA", "INDEX"][n as usize % 3].into(),
-            classoid: [1259, 0, 1259][n as usize % 3],
-            oid: 16_384 + n * 5,
-            namespace: Arc::clone(&rows.namespace),
-            tag: if n % 3 == 2 { format!("{table}_customer_id_idx").into() } else { table },
-            owner: "shop".into(),
-            section: [Section::PreData, Section::Data, Section::PostData][n as usize % 3],
-            dependencies: vec![n * 11 % 120_000, n / 3],
-            ranges: vec![range(offset, 600)],
-            contents: is_data.then_some(Contents::Rows(rows)),
-        }
-    });
-    let points = (0..120_000u32).map(|n| RestartPoint {
-        stored_offset: 10 + u64::from(n) * 250_000 + u64::from(n * 7919 % 5000),
-        text_offset: u64::from(n) << 20,
-        crc32: crc32fast::hash(&n.to_le_bytes()),
-    });
-    let entries = Index { text_bytes: 120_000 * 700, entries: entries.collect(), ..Index::default() };
-    let points = Index { text_bytes: 1 << 40, restart_points: points.collect(), ..Index::default() };
-    for (what, index) in [("entries", entries), ("restart points", points)] {
-        let fastest = |run: &dyn Fn()| {
-            let time = |_| {
-                let started = std::time::Instant::now();
-                run();
-                started.elapsed()
-            };
-            (0..7).map(time).min().unwrap()
-        };
-        let payload = index.encode().unwrap();
-        let encoded = fastest(&|| drop(index.encode().unwrap()));
-        let sealed = fastest(&|| drop(seal(&open(&payload).unwrap()).unwrap()));
-        let decoded = fastest(&|| drop(Index::decode(&payload).unwrap()));
-        let sections = open(&payload).unwrap().len();
-        println!(
-            "{what}: {sections} bytes, {} compressed, {encoded:?} and {decoded:?} {sealed:?}",
-            payload.len()
-        );
-    }
-}
-
 fn name() -> impl Strategy<Value = Arc<str>> {
     prop_oneof![
         Just(Arc::from("")),
