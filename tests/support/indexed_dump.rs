@@ -137,14 +137,15 @@ impl IndexedDump {
         for stretch in self.text.chunks(3 * block_bytes) {
             let crc32 = crc32fast::hash(stretch);
             index.restart_points.push(RestartPoint { stored_offset: bytes.len() as u64, text_offset, crc32 });
-            let start = bytes.len();
             let mut blocks = stretch.chunks(block_bytes).peekable();
             while let Some(text) = blocks.next() {
-                let block = compressor.compress(&mut text.to_vec(), blocks.peek().is_none()).unwrap();
+                // The format allows several frames between two restart points, though dumps have one.
+                let ends = blocks.peek().is_none() || matches!(compression, Compression::Zstd { .. });
+                let block = compressor.compress(&mut text.to_vec(), ends).unwrap();
                 container.append(&block);
+                seek_table.push(block.bytes.len() as u64, block.raw_len).unwrap();
                 bytes.extend_from_slice(&block.bytes);
             }
-            seek_table.push((bytes.len() - start) as u64, stretch.len() as u64).unwrap();
             text_offset += stretch.len() as u64;
         }
         let trailer = container.trailer(text_offset);
