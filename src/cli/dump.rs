@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use pgsiphon::codec::Compression;
 use pgsiphon::dump::{
-    ClusterRequest, DumpRequest, OutputOptions, SessionOptions, Summary, Waited, dump, dump_cluster,
-    faster_compression,
+    ClusterRequest, DumpRequest, OutputOptions, SessionOptions, Summary, Waited, default_jobs, dump,
+    dump_cluster, faster_compression,
 };
 use pgsiphon::error::Result;
 use pgsiphon::pg::conninfo::{OsEnvironment, resolve};
@@ -37,7 +37,8 @@ pub(crate) struct DumpArgs {
     /// Output: a file, s3://bucket/key, or - for standard output
     #[arg(short = 'f', long = "file", value_name = "FILE|s3://BUCKET/KEY|-")]
     file: Option<String>,
-    /// Number of sessions that read in parallel [default: number of cores]
+    /// Number of sessions that read in parallel [default: two per core, up to 8;
+    /// from 8 cores on one per core]
     #[arg(short = 'j', long, value_name = "NUM", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
     /// Output format; only plain is supported
@@ -113,8 +114,7 @@ pub(crate) async fn run(args: DumpArgs, shutdown: CancellationToken) -> Result<(
     let params = resolve(&connect, &OsEnvironment)?;
     let params_for = cluster.is_some().then(|| params_for(connect)).transpose()?;
     let sink = Box::pin(args.sink(&target, compression)).await?;
-    let jobs =
-        args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let jobs = args.jobs.map_or_else(default_jobs, usize::from);
     let output = OutputOptions {
         compression,
         jobs,

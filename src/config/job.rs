@@ -14,7 +14,7 @@ use super::values::Settings;
 use crate::backups::naming::Naming;
 use crate::backups::retention::Policy;
 use crate::codec::Compression;
-use crate::dump::BytesPerSecond;
+use crate::dump::{BytesPerSecond, default_jobs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pg::conninfo::{ConnectArgs, Environment, resolve};
 use crate::pg::params::{ConnectParams, PasswordPrompt, PromptPolicy};
@@ -523,7 +523,7 @@ fn dump(s: &Settings) -> Result<DumpSettings> {
         None => Ok(Compression::for_name(&s.text(template).unwrap_or_default())),
     };
     let jobs = match s.integer("dump.jobs")? {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        0 => default_jobs(),
         jobs => jobs.min(256) as usize,
     };
     let rate_limit = match s.text("dump.rate_limit") {

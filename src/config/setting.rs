@@ -118,7 +118,7 @@ pub static SETTINGS: &[Setting] = &[
     setting("aws.s3_region", Text, "", "The region, as named in Rails credentials"),
     setting("aws.postgres_bucket", Text, "", "The bucket, as named in Rails credentials"),
     setting("dump.compress", Text, "", "Compression, as for `-Z`: `gzip`, `zstd:3`, `lz4`, `none`; by default chosen by the key's suffix"),
-    setting("dump.jobs", Integer, "0", "How many sessions read a database in parallel; 0: one per core"),
+    setting("dump.jobs", Integer, "0", "How many sessions read a database in parallel; 0: two per core, up to 8, and from 8 cores on one per core"),
     setting("dump.index", Boolean, "true", "Whether to append an index, with which tables can be found in the file; see [File format](file-format.md)"),
     setting("dump.rate_limit", Text, "", "How many bytes of rows to read in a second at most, such as `20MiB`, to go easy on the server; no limit by default"),
     setting("dump.lock_wait_timeout", Text, "", "Fail after waiting this long for a table lock, such as `5min`"),

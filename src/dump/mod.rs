@@ -92,6 +92,14 @@ pub struct Dumped {
     pub large_objects: u64,
 }
 
+/// How many sessions read a database unless the user says it: two for each core, so that one can work while the other
+/// waits for the server; but from 8 cores on one for each, to leave connections for others.
+pub fn default_jobs() -> usize {
+    const ENOUGH: usize = 8;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores.max(ENOUGH.min(2 * cores))
+}
+
 /// Runs the dump. If an error occurs or `shutdown` is cancelled, nothing is left at the destination.
 pub async fn dump(
     request: DumpRequest,
