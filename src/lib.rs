@@ -17,8 +17,8 @@
 //! * `pipeline` runs the workers that produce the segments, and the one writer that joins them in order;
 //! * [`codec`] compresses, and [`storage`] stores the dump and reads it back.
 //!
-//! [`dump`] is the one place that connects these steps. [`restore`] runs a stored dump, and [`verify`] checks
-//! that it can be read and restored.
+//! [`dump`] is the one place that connects these steps. [`extract`] finds parts of a stored dump, [`restore`] runs it,
+//! and [`verify`] checks that it can be read and restored.
 //!
 //! Jobs are built on single dumps: [`config`] defines them, [`backups`] decides which keys their backups get
 //! and which backups are kept, and [`ops`] runs them. [`schedule`] runs them at set times, and [`web`] shows
@@ -38,6 +38,7 @@ mod contents;
 pub mod dump;
 mod emit;
 pub mod error;
+pub mod extract;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -49,6 +49,8 @@ async fn run(cli: Cli, received: &Arc<AtomicU8>) -> Result<()> {
     match cli.command {
         Command::Dump(args) => cli::dump::run(*args, shutdown).await,
         Command::Restore(args) => cli::restore::run(*args, shutdown).await,
+        Command::Contents(args) => cli::contents::run(*args).await,
+        Command::Extract(args) => cli::extract::run(*args, shutdown).await,
         Command::Verify(args) => cli::verify::run(*args, shutdown).await,
         Command::Backup(args) => cli::backup::run(*args, shutdown).await,
         Command::Schedule(args) => cli::schedule::run(*args, shutdown).await,

@@ -33,6 +33,9 @@ fn index() -> Index {
             dependencies: vec![number.saturating_sub(100)],
             ranges: vec![TextRange { offset: at, length: 400 }],
             contents: None,
+            settings: ["SET default_tablespace = '';", "SET default_table_access_method = heap;"]
+                .map(Arc::from)
+                .to_vec(),
         };
         let data = IndexEntry {
             dump_id: TABLES + number + 1,
@@ -46,6 +49,7 @@ fn index() -> Index {
                 columns: ["id", "name", "made_at"].map(Arc::from).to_vec(),
                 ranges: vec![rows],
             })),
+            settings: Vec::new(),
             ..table.clone()
         };
         index.entries.extend([table, data]);

@@ -10,7 +10,7 @@ use pgsiphon::select::options::{DumpOptions, Patterns, RowFormat, Sections};
 const DEFAULT_ROWS_PER_INSERT: u32 = 1;
 
 #[derive(Clone, Copy, ValueEnum)]
-enum SectionArg {
+pub(super) enum SectionArg {
     PreData,
     Data,
     PostData,

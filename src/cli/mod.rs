@@ -2,10 +2,13 @@
 
 pub(crate) mod backup;
 pub(crate) mod check;
+mod choice;
 pub(crate) mod config;
 mod connection;
 mod content;
+pub(crate) mod contents;
 pub(crate) mod dump;
+pub(crate) mod extract;
 pub(crate) mod generate;
 mod globals;
 mod jobs;
@@ -65,6 +68,10 @@ pub(crate) enum Command {
     Dump(Box<dump::DumpArgs>),
     /// Restore a dump into a database, without psql
     Restore(Box<restore::RestoreArgs>),
+    /// List what is in a backup, without reading all of it
+    Contents(Box<contents::ContentsArgs>),
+    /// Write the SQL of a part of a backup, such as one table, without reading the rest
+    Extract(Box<extract::ExtractArgs>),
     /// Check that a backup is complete and, optionally, that it restores
     Verify(Box<verify::VerifyArgs>),
     /// Back up the configured databases now
@@ -105,6 +112,8 @@ impl Cli {
         match &self.command {
             Command::Dump(args) => args.verbose,
             Command::Restore(args) => args.verbose,
+            Command::Contents(args) => args.verbose,
+            Command::Extract(args) => args.verbose,
             Command::Verify(args) => args.verbose,
             Command::Backup(args) => args.jobs.verbose,
             // Its log is the only way to see what it does.

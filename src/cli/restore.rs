@@ -7,11 +7,15 @@ use std::time::Instant;
 use clap::Args;
 use pgsiphon::dump::ParamsFor;
 use pgsiphon::error::{Error, ErrorKind, Result};
+use pgsiphon::extract::{Choice, Excerpt};
+use pgsiphon::index::Index;
 use pgsiphon::pg::conninfo::{ConnectArgs, OsEnvironment, names_database, resolve};
 use pgsiphon::progress::{Progress, Silent};
-use pgsiphon::restore::{RestoreOptions, RestoreRequest, restore};
+use pgsiphon::restore::{Rename, RestoreOptions, RestoreRequest, restore};
+use pgsiphon::storage::input::Input;
 use tokio_util::sync::CancellationToken;
 
+use super::choice::{ChoiceArgs, find, find_index, read_for};
 use super::connection::ConnectionArgs;
 use super::content::usage;
 use super::progress::{ReadBar, When};
@@ -56,6 +60,12 @@ pub(crate) struct RestoreArgs {
     /// Leave out privileges (GRANT and REVOKE)
     #[arg(short = 'x', long, visible_alias = "no-acl")]
     no_privileges: bool,
+    /// Restore the one chosen table under this name
+    #[arg(long, value_name = "NAME")]
+    rename: Option<String>,
+    /// Restore the one chosen table into this schema, which is created if it does not exist
+    #[arg(long, value_name = "SCHEMA")]
+    into_schema: Option<String>,
     /// Print progress messages and the server's warnings; twice for its notices
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -63,6 +73,8 @@ pub(crate) struct RestoreArgs {
     #[arg(long, value_enum, default_value_t = When::Auto)]
     progress: When,
 
+    #[command(flatten)]
+    choice: ChoiceArgs,
     #[command(flatten)]
     connection: ConnectionArgs,
     #[command(flatten)]
@@ -79,8 +91,20 @@ pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Resul
         );
     }
     let params = resolve(&connect, &OsEnvironment)?;
-    let location = args.storage.locate(args.backup).await?;
-    let backup = args.storage.input(&location).await?.open().await?;
+    let location = args.storage.locate(args.backup.clone()).await?;
+    let input = args.storage.input(&location).await?;
+    let choice = args.choice.choice()?;
+    let part = match choice.is_everything() {
+        true => {
+            refuse_without_choice(&args, &choice)?;
+            None
+        }
+        false => Some(Part::of(&args, &choice, &location, &*input).await?),
+    };
+    let backup = match &part {
+        Some(part) => part.excerpt.open(),
+        None => input.open().await?,
+    };
     if args.replace && !args.yes {
         confirm(&params.dbname, &backup.location, &shutdown).await?;
     }
@@ -98,12 +122,15 @@ pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Resul
             force: args.force,
             no_database,
             stay_in_database: false,
-            single_transaction: args.single_transaction,
+            // A part must not be left half done among other objects.
+            single_transaction: args.single_transaction || (part.is_some() && !args.continue_on_error),
             continue_on_error: args.continue_on_error,
-            into_nonempty: args.into_nonempty,
+            into_nonempty: args.into_nonempty || part.is_some(),
             no_owner: args.no_owner,
             no_privileges: args.no_privileges,
             role: args.connection.role.clone(),
+            is_part: part.is_some(),
+            rename: part.as_ref().and_then(|part| part.rename.clone()),
         },
     };
     let start = Instant::now();
@@ -111,14 +138,72 @@ pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Resul
     drop(progress);
     let restored = restored?;
     if show || args.verbose > 0 {
+        let read = part.map(|part| format!(", {}", read_for(&part.excerpt))).unwrap_or_default();
         eprintln!(
-            "pgsiphon: {location}: {} statements, {} rows, {:.1} s",
+            "pgsiphon: {location}: {} statements, {} rows{read}, {:.1} s",
             restored.statements,
             restored.rows,
             start.elapsed().as_secs_f64()
         );
     }
     Ok(())
+}
+
+/// The part of a backup that is to be restored.
+struct Part {
+    excerpt: Excerpt,
+    rename: Option<Rename>,
+}
+
+impl Part {
+    async fn of(args: &RestoreArgs, choice: &Choice, location: &str, input: &dyn Input) -> Result<Self> {
+        if args.replace {
+            return Err(usage("--replace replaces a whole database, and a part of the backup was chosen")
+                .hint("leave out --replace, or the options that choose a part"));
+        }
+        let found = find_index(input).await?;
+        let chosen = find(choice, &found.index)?;
+        let rename = args.rename(&found.index, &chosen)?;
+        Ok(Part { excerpt: Excerpt::new(location, &found, &chosen).await?, rename })
+    }
+}
+
+fn refuse_without_choice(args: &RestoreArgs, choice: &Choice) -> Result<()> {
+    let given = [
+        (args.rename.is_some(), "--rename"),
+        (args.into_schema.is_some(), "--into-schema"),
+        (choice.with_dependencies, "--with-dependencies"),
+    ];
+    match given.iter().find(|(is_given, _)| *is_given) {
+        Some((_, flag)) => Err(usage(format!("{flag}: no part of the backup was chosen"))
+            .hint("choose a table with -t SCHEMA.NAME")),
+        None => Ok(()),
+    }
+}
+
+impl RestoreArgs {
+    /// What `--rename` and `--into-schema` mean for the chosen entries.
+    fn rename(&self, index: &Index, chosen: &[usize]) -> Result<Option<Rename>> {
+        if self.rename.is_none() && self.into_schema.is_none() {
+            return Ok(None);
+        }
+        let entries = chosen.iter().filter_map(|number| index.entries.get(*number));
+        let mut tables: Vec<_> = entries
+            .filter(|entry| matches!(&*entry.kind, "TABLE" | "TABLE DATA"))
+            .map(|entry| (entry.namespace.to_string(), entry.tag.to_string()))
+            .collect();
+        tables.sort_unstable();
+        tables.dedup();
+        let [from] = tables.as_slice() else {
+            return Err(usage(format!(
+                "--rename and --into-schema need one chosen table, and there are {}",
+                tables.len()
+            ))
+            .hint("choose it with -t SCHEMA.NAME"));
+        };
+        let to = (self.into_schema.as_ref().unwrap_or(&from.0), self.rename.as_ref().unwrap_or(&from.1));
+        Ok(Some(Rename { from: from.clone(), to: (to.0.clone(), to.1.clone()) }))
+    }
 }
 
 /// Asks for confirmation to replace a database.

@@ -14,7 +14,10 @@ use pgsiphon::storage::input::text::Format;
 use pgsiphon::storage::s3::S3Location;
 use pgsiphon::storage::store::{S3Store, Store};
 use pgsiphon::verify::scratch::{self, Tried, try_restore};
-use pgsiphon::verify::{BackupContents, Depth, TEXT_IS_COMPLETE, against_manifest, read_back};
+use pgsiphon::verify::{
+    BackupContents, Depth, Sample, TEXT_IS_COMPLETE, against_manifest, read_back, read_back_by_index,
+    read_sample,
+};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +37,9 @@ pub(crate) struct VerifyArgs {
     /// Restore into a scratch database on this server, dump it, compare, and drop it
     #[arg(long, value_name = "DBNAME|URL")]
     restore_to: Option<String>,
+    /// Check only this share of the backup, at random pieces: for huge backups every night. Needs an index
+    #[arg(long, value_name = "PERCENT", conflicts_with = "restore_to", value_parser = percent)]
+    sample: Option<f64>,
     /// Run SET ROLE before the restore
     #[arg(long, value_name = "ROLENAME", requires = "restore_to")]
     role: Option<String>,
@@ -57,6 +63,7 @@ struct Report {
     contents: Option<BackupContents>,
     has_manifest: bool,
     tried: Option<Tried>,
+    sample: Option<Sample>,
     remarks: Vec<String>,
 }
 
@@ -68,7 +75,7 @@ pub(crate) async fn run(mut args: VerifyArgs, shutdown: CancellationToken) -> Re
     if args.json {
         print(&format!("{:#}\n", report.json(&args.backup, outcome.as_ref().err())))?;
     } else if outcome.is_ok() {
-        print(&report.text())?;
+        print(&report.text(&args.backup))?;
     }
     outcome
 }
@@ -82,11 +89,12 @@ async fn verify(args: &VerifyArgs, report: &mut Report, shutdown: &CancellationT
     let input = args.storage.input(&args.backup).await?;
     let manifest = read_manifest(args).await?;
     report.has_manifest = manifest.is_some();
+    if let Some(percent) = args.sample {
+        return sample(&*input, percent, manifest.as_ref(), report, shutdown).await;
+    }
     let depth = if target.is_some() { Depth::Comparable } else { Depth::Counts };
     let (index, broken_index) = find_index(&*input, report).await?;
-    let opened = input.open().await?;
-    let progress = bar(args.progress, opened.size);
-    let contents = read_back(opened, depth, index, progress, shutdown).await?;
+    let contents = read(args, &*input, depth, index, shutdown).await?;
     report.remarks.extend(remarks(&contents, manifest.is_some()));
     let contents = report.contents.insert(contents);
     if let Some(manifest) = &manifest {
@@ -107,6 +115,62 @@ async fn verify(args: &VerifyArgs, report: &mut Report, shutdown: &CancellationT
     };
     report.tried = Some(try_restore(request, progress, shutdown).await?);
     Ok(())
+}
+
+/// `12%`, or `12`.
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').parse() {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent),
+        _ => Err("it must be a number above 0 and up to 100, such as 5%".to_owned()),
+    }
+}
+
+/// Checks some of the backup.
+async fn sample(
+    input: &dyn Input,
+    percent: f64,
+    manifest: Option<&Manifest>,
+    report: &mut Report,
+    shutdown: &CancellationToken,
+) -> Result<()> {
+    let found = super::choice::find_index(input).await?;
+    if let Some(manifest) = manifest.filter(|manifest| manifest.stored_bytes != found.size) {
+        return Err(Error::new(
+            ErrorKind::Damaged,
+            format!("compare {} with its manifest", input.location()),
+        )
+        .because(format!("it has {} bytes, and had {}", found.size, manifest.stored_bytes)));
+    }
+    report.sample = Some(read_sample(&input.location(), &found, percent, shutdown).await?);
+    Ok(())
+}
+
+/// Reads the backup: by all cores if it has an index, and once more if something is wrong with it, to say what.
+async fn read(
+    args: &VerifyArgs,
+    input: &dyn Input,
+    depth: Depth,
+    index: Option<FoundIndex>,
+    shutdown: &CancellationToken,
+) -> Result<BackupContents> {
+    let mut index = index;
+    if let Some(found) = index.take() {
+        let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+        let opened = input.open().await?;
+        let progress = bar(args.progress, opened.size);
+        match read_back_by_index(opened, depth, found, jobs, progress, shutdown).await {
+            Err(error) if error.kind() == ErrorKind::Damaged => {
+                tracing::debug!("reading it again from its beginning: {}", error.report());
+            }
+            done => return done,
+        }
+        if let Finding::Index(again) = index::find(input).await? {
+            index = Some(*again);
+        }
+    }
+    let opened = input.open().await?;
+    let progress = bar(args.progress, opened.size);
+    read_back(opened, depth, index, progress, shutdown).await
 }
 
 /// The backup's index; or what is wrong with it, to be reported once it is known whether the text is good.
@@ -185,7 +249,7 @@ impl Report {
         self.remarks.iter().chain(of_trial).map(String::as_str).collect()
     }
 
-    fn text(&self) -> String {
+    fn text(&self, backup: &str) -> String {
         let mut lines = Vec::new();
         if let Some(contents) = &self.contents {
             let agrees = match (contents.has_index, self.has_manifest) {
@@ -203,6 +267,16 @@ impl Report {
                 contents.rows(),
                 contents.relations.len(),
                 contents.large_objects
+            ));
+        }
+        if let Some(sample) = &self.sample {
+            let agrees = if self.has_manifest { "; its size is that of the manifest" } else { "" };
+            lines.push(format!(
+                "{backup}: {} of {} pieces are as its index says: {} of SQL, read {}{agrees}",
+                sample.pieces,
+                sample.of,
+                indicatif::BinaryBytes(sample.text_bytes),
+                indicatif::BinaryBytes(sample.fetched_bytes)
             ));
         }
         if let Some(tried) = &self.tried {
@@ -241,6 +315,12 @@ impl Report {
             "exit_code": error.map_or(0, |error| error.kind().exit_code()),
             "manifest": self.has_manifest,
             "contents": contents,
+            "sample": self.sample.map(|sample| json!({
+                "pieces": sample.pieces,
+                "of": sample.of,
+                "text_bytes": sample.text_bytes,
+                "fetched_bytes": sample.fetched_bytes,
+            })),
             "restored_to": self.tried.as_ref().map(|tried| tried.server_version.as_str()),
             "remarks": self.remarks(),
         })

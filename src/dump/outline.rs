@@ -20,6 +20,7 @@ use crate::select::options::{DumpOptions, RowFormat};
 #[derive(Debug, Default)]
 pub(super) struct Outline {
     entries: Vec<Planned>,
+    opening_end: Option<Position>,
     /// For each part of the plan, the number of its first step.
     pub first_steps: Vec<usize>,
 }
@@ -38,11 +39,14 @@ impl Outline {
         let printed: Vec<_> = plan.printed.iter().map(|printed| &entries[printed.entry]).collect();
         let mut lister = Lister::new(catalog, &printed, options);
         let planned = plan.printed.iter().zip(&printed).map(|(printed, entry)| Planned {
-            entry: lister.list(entry),
+            entry: IndexEntry {
+                settings: printed.settings.iter().flatten().map(Arc::clone).collect(),
+                ..lister.list(entry)
+            },
             spans: printed.spans.clone(),
             part: printed.contents,
         });
-        Outline { entries: planned.collect(), first_steps: Vec::new() }
+        Outline { entries: planned.collect(), opening_end: plan.opening_end, first_steps: Vec::new() }
     }
 
     /// The index of what was written, in the form in which it is appended.
@@ -51,6 +55,7 @@ impl Outline {
     /// `Other`, if the dump has more entries than an index can have.
     pub(super) fn index(self, compression: Compression, written: &Written) -> Result<Bytes> {
         let places = Places::new(&self.first_steps, written);
+        let opening_bytes = self.opening_end.map_or(0, |end| places.offset(end));
         let entries = self.entries.into_iter().map(|Planned { mut entry, spans, part }| {
             entry.ranges = spans.into_iter().map(|(start, end)| places.range(start, end)).collect();
             if let (Some(part), Some(contents)) = (part, &mut entry.contents) {
@@ -71,6 +76,7 @@ impl Outline {
             text_crc32: written.crc32,
             restart_points: restart_points.collect(),
             entries: entries.collect(),
+            opening_bytes,
         };
         wrap(compression, &index.encode()?, written.stored_bytes, seek_table(written)?)
     }
@@ -101,9 +107,13 @@ impl<'a> Places<'a> {
         self.first_steps.get(part).copied().unwrap_or(self.steps.len())
     }
 
+    fn offset(&self, position: Position) -> u64 {
+        self.starts[self.first_step(position.part)] + position.offset
+    }
+
     fn range(&self, start: Position, end: Position) -> TextRange {
-        let offset = |position: Position| self.starts[self.first_step(position.part)] + position.offset;
-        TextRange { offset: offset(start), length: offset(end) - offset(start) }
+        let offset = self.offset(start);
+        TextRange { offset, length: self.offset(end) - offset }
     }
 
     fn counted_ranges(&self, part: usize) -> Vec<CountedRange> {
@@ -160,7 +170,13 @@ impl<'a> Lister<'a> {
             (None, object) => {
                 let own = self.next;
                 self.next += 1;
-                (own, object.filter(|object| self.listed.contains(object)).map(number).into_iter().collect())
+                let needs = match object {
+                    Some(object) if self.listed.contains(&object) => vec![number(object)],
+                    // What is set or refreshed is another object than the one that is printed.
+                    Some(object) => self.dependencies(object),
+                    None => Vec::new(),
+                };
+                (own, needs)
             }
         };
         let owner = entry.owner.as_deref().filter(|_| !self.options.no_owner);
@@ -176,6 +192,7 @@ impl<'a> Lister<'a> {
             dependencies,
             ranges: Vec::new(),
             contents: entry.contents.and_then(|contents| self.contents(contents)),
+            settings: Vec::new(),
         }
     }
 

@@ -16,6 +16,7 @@ const LEAST_OF_RANGE: usize = 2;
 const LEAST_OF_COUNTED_RANGE: usize = 3;
 const LEAST_OF_ROWS: usize = 5;
 const LEAST_OF_LARGE_OBJECTS: usize = 2;
+const LEAST_OF_SETTINGS: usize = 2;
 
 pub(super) fn index(sections: &[u8]) -> Result<Index, Broken> {
     let sections = Sections::find(sections)?;
@@ -41,6 +42,9 @@ pub(super) fn index(sections: &[u8]) -> Result<Index, Broken> {
             Ok(Contents::LargeObjects(counted_ranges(cursor, end, text_bytes)?))
         })?;
     }
+    if let Some(section) = sections.session {
+        session(section, &strings, &mut index)?;
+    }
     Ok(index)
 }
 
@@ -53,6 +57,7 @@ struct Sections<'a> {
     entries: Option<&'a [u8]>,
     rows: Option<&'a [u8]>,
     large_objects: Option<&'a [u8]>,
+    session: Option<&'a [u8]>,
 }
 
 impl<'a> Sections<'a> {
@@ -69,6 +74,7 @@ impl<'a> Sections<'a> {
                 id::ENTRIES => &mut found.entries,
                 id::ROWS => &mut found.rows,
                 id::LARGE_OBJECTS => &mut found.large_objects,
+                id::SESSION => &mut found.session,
                 _ => continue,
             };
             if section.replace(contents).is_some() {
@@ -168,6 +174,28 @@ fn entries(section: &[u8], strings: &Strings, text_bytes: u64) -> Result<Vec<Ind
         entries.push(entry);
     }
     Ok(entries)
+}
+
+fn session(section: &[u8], strings: &Strings, index: &mut Index) -> Result<(), Broken> {
+    let mut cursor = Cursor::new(section);
+    index.opening_bytes = cursor.number()?;
+    let first = index.entries.iter().flat_map(|entry| &entry.ranges).map(|range| range.offset).min();
+    if index.opening_bytes > first.unwrap_or(index.text_bytes) {
+        return Err(Broken("the text's opening reaches into an entry"));
+    }
+    let mut number = 0usize;
+    for _ in 0..cursor.count(LEAST_OF_SETTINGS)? {
+        let distance = usize::try_from(cursor.number()?).ok();
+        number = distance.and_then(|distance| number.checked_add(distance)).unwrap_or(usize::MAX);
+        let settings = (0..cursor.count(1)?).map(|_| strings.take(&mut cursor)).collect::<Result<_, _>>()?;
+        let Some(entry) = index.entries.get_mut(number) else {
+            return Err(Broken("it has settings of an entry that it lacks"));
+        };
+        if !std::mem::replace(&mut entry.settings, settings).is_empty() {
+            return Err(Broken("an entry has settings twice"));
+        }
+    }
+    Ok(())
 }
 
 fn few(count: usize) -> Result<usize, Broken> {

@@ -15,6 +15,7 @@ pub(super) mod id {
     pub(crate) const ENTRIES: u64 = 4;
     pub(crate) const ROWS: u64 = 5;
     pub(crate) const LARGE_OBJECTS: u64 = 6;
+    pub(crate) const SESSION: u64 = 7;
 }
 
 /// Fails if there are more entries or strings than a reader accepts.
@@ -22,6 +23,7 @@ pub(super) fn sections(index: &Index) -> Result<Vec<u8>> {
     let mut strings = Strings::for_entries(index.entries.len());
     let entries = entries(&index.entries, &mut strings);
     let rows = rows(&index.entries, &mut strings);
+    let session = session(index, &mut strings);
     let items = index.entries.len().max(strings.list.len());
     if items > MAX_ITEMS {
         return Err(Error::new(ErrorKind::Other, "write the index")
@@ -35,6 +37,7 @@ pub(super) fn sections(index: &Index) -> Result<Vec<u8>> {
     section(&mut out, id::ENTRIES, &entries);
     section(&mut out, id::ROWS, &rows);
     section(&mut out, id::LARGE_OBJECTS, &large_objects(&index.entries));
+    section(&mut out, id::SESSION, &session);
     Ok(out)
 }
 
@@ -153,6 +156,21 @@ fn rows<'a>(entries: &'a [IndexEntry], strings: &mut Strings<'a>) -> Vec<u8> {
         counted_ranges(out, &rows.ranges, end);
         true
     })
+}
+
+fn session<'a>(index: &'a Index, strings: &mut Strings<'a>) -> Vec<u8> {
+    let with_settings = index.entries.iter().enumerate().filter(|(_, entry)| !entry.settings.is_empty());
+    let mut out = Vec::new();
+    put(&mut out, index.opening_bytes);
+    put(&mut out, with_settings.clone().count() as u64);
+    let mut before = 0;
+    for (number, entry) in with_settings {
+        put(&mut out, (number - before) as u64);
+        before = number;
+        put(&mut out, entry.settings.len() as u64);
+        entry.settings.iter().for_each(|command| strings.put(&mut out, command));
+    }
+    out
 }
 
 fn large_objects(entries: &[IndexEntry]) -> Vec<u8> {

@@ -49,6 +49,9 @@ pub struct Index {
     pub restart_points: Vec<RestartPoint>,
     /// What the text consists of, in its order.
     pub entries: Vec<IndexEntry>,
+    /// How many bytes of the text, from its beginning, prepare a new session. 0 if the text is not that of one
+    /// database.
+    pub opening_bytes: u64,
 }
 
 /// A place where decoding can begin without anything before it: for gzip raw deflate on a byte boundary, for
@@ -89,6 +92,20 @@ pub struct IndexEntry {
     pub ranges: Vec<TextRange>,
     /// The rows or large objects within the ranges.
     pub contents: Option<Contents>,
+    /// The commands that a session must have executed before the text of the entry, with their semicolons:
+    /// `SET default_tablespace = fast;`. The text has them before the entry, or before an earlier one.
+    pub settings: Vec<Arc<str>>,
+}
+
+/// [`setting_name`] of the commands that change the session's user.
+pub(crate) const SESSION_AUTHORIZATION: &str = "SET SESSION AUTHORIZATION";
+
+/// What one of [`IndexEntry::settings`] sets: the command up to the value.
+pub(crate) fn setting_name(command: &str) -> &str {
+    if command.starts_with(SESSION_AUTHORIZATION) {
+        return SESSION_AUTHORIZATION;
+    }
+    command.split(" =").next().unwrap_or(command)
 }
 
 /// The sections of pg_dump's `--section`.

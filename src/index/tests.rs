@@ -33,6 +33,7 @@ fn sample() -> Index {
         dependencies: Vec::new(),
         ranges: ranges.to_vec(),
         contents: None,
+        settings: Vec::new(),
     };
     Index {
         text_bytes: 1000,
@@ -42,7 +43,13 @@ fn sample() -> Index {
             RestartPoint { stored_offset: 90, text_offset: 512, crc32: u32::MAX },
         ],
         entries: vec![
-            entry(217, "TABLE", Section::PreData, &[range(100, 90)]),
+            IndexEntry {
+                settings: vec![
+                    "SET default_tablespace = '';".into(),
+                    crate::pg::text::decode(b"SET default_table_access_method = \xe9;").into(),
+                ],
+                ..entry(217, "TABLE", Section::PreData, &[range(100, 90)])
+            },
             IndexEntry {
                 dependencies: vec![217, 3, u32::MAX],
                 contents: Some(Contents::Rows(rows)),
@@ -58,6 +65,7 @@ fn sample() -> Index {
             },
             IndexEntry::default(),
         ],
+        opening_bytes: 90,
     }
 }
 
@@ -347,7 +355,8 @@ fn entry() -> impl Strategy<Value = IndexEntry> {
     let numbers: (_, _, _) = (any::<u32>(), any::<u32>(), any::<u32>());
     let names = (name(), name(), name(), name());
     let section = prop::sample::select(sections.to_vec());
-    (numbers, names, section, any::<Vec<u32>>(), ranges(), contents()).prop_map(
+    let settings = prop::collection::vec(name(), 0..3);
+    (numbers, names, section, any::<Vec<u32>>(), ranges(), contents(), settings).prop_map(
         |(
             (dump_id, classoid, oid),
             (kind, namespace, tag, owner),
@@ -355,6 +364,7 @@ fn entry() -> impl Strategy<Value = IndexEntry> {
             dependencies,
             ranges,
             contents,
+            settings,
         )| {
             IndexEntry {
                 dump_id,
@@ -368,6 +378,7 @@ fn entry() -> impl Strategy<Value = IndexEntry> {
                 dependencies,
                 ranges,
                 contents,
+                settings,
             }
         },
     )
@@ -390,6 +401,7 @@ fn any_index() -> impl Strategy<Value = Index> {
             text_bytes: 1 << 50,
             text_crc32,
             restart_points,
+            opening_bytes: 0,
             entries,
         },
     )

@@ -13,6 +13,8 @@ mod print;
 mod required;
 mod segments;
 
+use std::sync::Arc;
+
 use crate::catalog::DumpId;
 use crate::emit::{Contents, Entry, EntryKind, Section};
 use crate::pg::quote::Quoter;
@@ -55,7 +57,12 @@ pub(crate) struct Printed {
     pub spans: Vec<(Position, Position)>,
     /// The number of the part with its contents.
     pub contents: Option<usize>,
+    /// The commands that the session must have executed before: printed here, or earlier if nothing changed since.
+    pub settings: Settings,
 }
+
+/// Commands for the owner, the tablespace and the table access method.
+pub(crate) type Settings = [Option<Arc<str>>; 3];
 
 /// A dump, laid out.
 #[derive(Debug, Default)]
@@ -63,6 +70,8 @@ pub(crate) struct Plan {
     pub parts: Vec<Part>,
     /// What of which entries is in the parts, in order.
     pub printed: Vec<Printed>,
+    /// Where the text that prepares the session ends.
+    pub opening_end: Option<Position>,
 }
 
 /// Everything that affects the text around the entries.
@@ -161,6 +170,7 @@ pub(crate) fn plan(entries: &[Entry], setting: PlanContext<'_>) -> Plan {
         wanted.iter().all(|Wanted { entry, required, .. }| !required.schema || entry.kind.is_statistics());
     let mut printer = Printer::new(setting, setting.options.data_only() || no_definition);
     printer.start();
+    printer.end_opening();
     if setting.options.clean {
         for wanted in wanted.iter().rev() {
             printer.drop(wanted.entry);

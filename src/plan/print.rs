@@ -1,14 +1,21 @@
 //! How an entry is printed: its header, its commands, and the session settings for it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use super::{Part, Plan, PlanContext, Position, Printed, Wanted, part_of};
+use super::{Part, Plan, PlanContext, Position, Printed, Settings, Wanted, part_of};
 use crate::emit::{Contents, Definition, DropCommand, Entry, EntryKind};
 use crate::pg::quote::quoted;
 use crate::pg::text;
 
 /// Text longer than this compresses faster when several workers share it.
 const ENOUGH_FOR_A_WORKER: usize = 2 << 20;
+
+/// An entry whose text has begun.
+struct Begun {
+    start: Position,
+    settings: Settings,
+}
 
 /// Writes the dump's text, and keeps track of the settings of the session that will restore it.
 pub(super) struct Printer<'a> {
@@ -19,11 +26,38 @@ pub(super) struct Printer<'a> {
     counted: usize,
     counted_bytes: u64,
     headers: usize,
-    tablespace: Option<String>,
-    table_am: Option<String>,
-    user: Option<String>,
+    tablespace: Option<Setting>,
+    table_am: Option<Setting>,
+    user: Option<Setting>,
     /// No definitions are printed, so triggers are disabled around rows if requested.
     data_only: bool,
+}
+
+/// What a setting of the session was set to, and by which command.
+struct Setting {
+    value: String,
+    command: Arc<str>,
+}
+
+impl Setting {
+    /// Prints the command, unless the setting has this value already. Returns the command.
+    fn set(
+        current: &mut Option<Setting>,
+        value: &str,
+        out: &mut String,
+        command: impl FnOnce() -> String,
+    ) -> Arc<str> {
+        if let Some(setting) = current
+            && setting.value == value
+        {
+            return Arc::clone(&setting.command);
+        }
+        let command: Arc<str> = command().into();
+        out.push_str(&command);
+        out.push_str("\n\n");
+        *current = Some(Setting { value: value.to_owned(), command: Arc::clone(&command) });
+        command
+    }
 }
 
 impl<'a> Printer<'a> {
@@ -56,6 +90,11 @@ impl<'a> Printer<'a> {
         self.session_settings();
     }
 
+    /// Notes that what was printed so far prepares the session.
+    pub(super) fn end_opening(&mut self) {
+        self.plan.opening_end = Some(self.position());
+    }
+
     pub(super) fn end(mut self) -> Plan {
         if self.setting.options.verbose {
             self.flush();
@@ -81,14 +120,17 @@ impl<'a> Printer<'a> {
     }
 
     /// Notes that this entry's text ends here. `contents` is the part with its contents.
-    fn note(&mut self, number: usize, start: Position, contents: Option<usize>) {
-        let span = (start, self.position());
+    fn note(&mut self, number: usize, begun: Begun, contents: Option<usize>) {
+        let span = (begun.start, self.position());
         match self.plan.printed.last_mut().filter(|last| last.entry == number) {
             Some(last) => {
                 last.spans.push(span);
                 last.contents = contents;
             }
-            None => self.plan.printed.push(Printed { entry: number, spans: vec![span], contents }),
+            None => {
+                let settings = begun.settings;
+                self.plan.printed.push(Printed { entry: number, spans: vec![span], contents, settings });
+            }
         }
     }
 
@@ -134,8 +176,8 @@ impl<'a> Printer<'a> {
             self.flush();
         }
         if required.schema {
-            let start = self.print(entry, false);
-            self.note(number, start, None);
+            let begun = self.print(entry, false);
+            self.note(number, begun, None);
             if entry.kind.is_database() {
                 self.reconnect(&entry.tag);
             }
@@ -145,26 +187,22 @@ impl<'a> Printer<'a> {
         }
         match entry.contents {
             Some(contents) => {
-                let start = self.print(entry, true);
+                let begun = self.print(entry, true);
                 let part = self.contents(entry, contents);
-                self.note(number, start, Some(part));
+                self.note(number, begun, Some(part));
             }
             None if !required.schema => {
-                let start = self.print(entry, false);
-                self.note(number, start, None);
+                let begun = self.print(entry, false);
+                self.note(number, begun, None);
             }
             None => {}
         }
     }
 
-    /// Returns where its header comment begins.
-    fn print(&mut self, entry: &Entry, is_data: bool) -> Position {
+    /// Returns where its header comment begins, and the settings for it.
+    fn print(&mut self, entry: &Entry, is_data: bool) -> Begun {
         let options = self.setting.options;
-        self.become_owner(entry);
-        self.select_tablespace(entry);
-        if !entry.is_partitioned {
-            self.select_table_am(entry);
-        }
+        let settings = [self.become_owner(entry), self.select_tablespace(entry), self.select_table_am(entry)];
         let start = self.position();
         self.header(entry, is_data);
         match &entry.definition {
@@ -199,7 +237,7 @@ impl<'a> Printer<'a> {
             // The entry's grants may have changed the session's user.
             self.user = None;
         }
-        start
+        Begun { start, settings }
     }
 
     fn header(&mut self, entry: &Entry, is_data: bool) {
@@ -235,41 +273,39 @@ impl<'a> Printer<'a> {
         self.out.push_str("\n--\n\n");
     }
 
-    fn select_tablespace(&mut self, entry: &Entry) {
-        let Some(want) = entry.tablespace.as_ref().filter(|_| !self.setting.options.no_tablespaces) else {
-            return;
+    fn select_tablespace(&mut self, entry: &Entry) -> Option<Arc<str>> {
+        let PlanContext { options, quoter, .. } = self.setting;
+        let want = entry.tablespace.as_ref().filter(|_| !options.no_tablespaces)?;
+        let command = || {
+            let value = if want.is_empty() { "''".into() } else { quoter.id(want) };
+            format!("SET default_tablespace = {value};")
         };
-        if self.tablespace.as_ref() == Some(want) {
-            return;
-        }
-        let value = if want.is_empty() { "''".into() } else { self.setting.quoter.id(want) };
-        self.out.push_str(&format!("SET default_tablespace = {value};\n\n"));
-        self.tablespace = Some(want.clone());
+        Some(Setting::set(&mut self.tablespace, want, &mut self.out, command))
     }
 
-    fn select_table_am(&mut self, entry: &Entry) {
-        let wanted = entry.table_am.as_ref().filter(|_| !self.setting.options.no_table_access_method);
-        let Some(want) = wanted.filter(|w| self.table_am.as_ref() != Some(w)) else { return };
-        let value = self.setting.quoter.id(want);
-        self.out.push_str(&format!("SET default_table_access_method = {value};\n\n"));
-        self.table_am = Some(want.clone());
+    fn select_table_am(&mut self, entry: &Entry) -> Option<Arc<str>> {
+        let PlanContext { options, quoter, .. } = self.setting;
+        let is_set = !entry.is_partitioned && !options.no_table_access_method;
+        let want = entry.table_am.as_ref().filter(|_| is_set)?;
+        let command = || format!("SET default_table_access_method = {};", quoter.id(want));
+        Some(Setting::set(&mut self.table_am, want, &mut self.out, command))
     }
 
     /// With `--use-set-session-authorization`: sets the user who runs the following commands.
-    pub(super) fn become_owner(&mut self, entry: &Entry) {
+    pub(super) fn become_owner(&mut self, entry: &Entry) -> Option<Arc<str>> {
         if self.setting.options.no_owner || !self.setting.options.set_session_authorization {
-            return;
+            return None;
         }
-        self.become_user(entry.owner.as_deref().unwrap_or_default());
+        Some(self.become_user(entry.owner.as_deref().unwrap_or_default()))
     }
 
-    fn become_user(&mut self, user: &str) {
-        if self.user.as_deref() == Some(user) {
-            return;
-        }
-        let name = if user.is_empty() { "DEFAULT".to_owned() } else { self.setting.quoter.literal(user) };
-        self.out.push_str(&format!("SET SESSION AUTHORIZATION {name};\n\n"));
-        self.user = Some(user.to_owned());
+    fn become_user(&mut self, user: &str) -> Arc<str> {
+        let quoter = self.setting.quoter;
+        let command = || {
+            let name = if user.is_empty() { "DEFAULT".to_owned() } else { quoter.literal(user) };
+            format!("SET SESSION AUTHORIZATION {name};")
+        };
+        Setting::set(&mut self.user, user, &mut self.out, command)
     }
 
     /// Sets the owner, for objects that have a command for it.

@@ -73,7 +73,8 @@ fn is_drop(statement: &[u8]) -> bool {
     }
 }
 
-fn is_missing(code: &SqlState) -> bool {
+/// Whether something does not exist that a statement needs.
+pub(super) fn is_missing(code: &SqlState) -> bool {
     [
         SqlState::UNDEFINED_TABLE,
         SqlState::UNDEFINED_OBJECT,
@@ -107,7 +108,7 @@ fn hint(failure: &PgFailure, statement: &[u8]) -> Option<String> {
         || *code == SqlState::DUPLICATE_SCHEMA
         || *code == SqlState::DUPLICATE_FUNCTION
     {
-        "restore into an empty database: pgsiphon restore --create creates one"
+        "restore into an empty database, which --create creates; or a single table beside the existing one with --rename"
     } else if is_drop(statement) && is_missing(code) {
         "the dump was made with -c/--clean and without --if-exists, for a database that already contains everything: dump with \
          --if-exists, or restore with --continue-on-error"

@@ -31,6 +31,7 @@ use crate::pg::params::ConnectParams;
 use crate::progress::Progress;
 use crate::storage::input::Opened;
 
+pub use statement::rename::Rename;
 pub use text::Script;
 
 /// What to restore, where to, and how.
@@ -70,6 +71,10 @@ pub struct RestoreOptions {
     pub no_privileges: bool,
     /// The role to switch to first.
     pub role: Option<String>,
+    /// The backup is only a part of a dump.
+    pub is_part: bool,
+    /// Give this relation another name. Its schema is created if it does not exist.
+    pub rename: Option<Rename>,
 }
 
 /// The result of a restore.

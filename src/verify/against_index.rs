@@ -6,13 +6,17 @@ use std::collections::VecDeque;
 use memchr::memmem;
 
 use super::names::parts;
-use crate::index::{Contents, CountedRange, Index, IndexEntry, Rows, TextRange};
+use crate::index::{Contents, CountedRange, Index, IndexEntry, Rows, TextRange, setting_name};
 use crate::pg::text::{decode, encode};
 use crate::restore::script::{Piece, PieceKind};
-use crate::restore::statement::names;
+use crate::restore::statement::{StatementKind, names};
 
 /// What is wrong with an index, or `Ok`.
 type Outcome = Result<(), String>;
+
+/// What is set before an entry for its sake.
+const ENTRY_SETTINGS: [&str; 3] =
+    ["SET default_tablespace", "SET default_table_access_method", "SET SESSION AUTHORIZATION"];
 
 /// Follows the text. Holds a few words for each restart point and each range of the index.
 pub(super) struct IndexCheck {
@@ -32,6 +36,10 @@ pub(super) struct IndexCheck {
     counted: VecDeque<(CountedRange, usize)>,
     /// How many rows or large objects of the first of them were seen.
     seen: u64,
+    /// Where the current entry ends.
+    entry_end: u64,
+    /// The commands that the session's settings are from, and whether they are for the next entry.
+    session: Vec<(String, bool)>,
     /// The target of the last COPY.
     target: (Vec<String>, Vec<String>),
     loads_via_root: bool,
@@ -73,6 +81,8 @@ impl IndexCheck {
             in_header: None,
             counted: counted.into(),
             seen: 0,
+            entry_end: 0,
+            session: Vec::new(),
             target: Default::default(),
             loads_via_root: false,
         })
@@ -91,6 +101,8 @@ impl IndexCheck {
             PieceKind::Comment => {
                 self.loads_via_root |= piece.text.starts_with(b"-- load via partition root ");
             }
+            // A new session has none of them.
+            PieceKind::MetaCommand if piece.text.starts_with(b"\\connect") => self.session.clear(),
             PieceKind::Space
             | PieceKind::Statement
             | PieceKind::Rows
@@ -98,6 +110,7 @@ impl IndexCheck {
             | PieceKind::MetaCommand => {}
         }
         self.checksums(&piece.text)?;
+        self.settings(piece)?;
         self.header(piece)?;
         self.counted(piece)?;
         self.at += piece.text.len() as u64;
@@ -174,7 +187,54 @@ impl IndexCheck {
             if offset != self.at || *piece.text != *b"--\n" || self.in_header.is_some() {
                 return Err(self.no_header(number));
             }
+            let entry = &self.index.entries[number];
+            let range = entry.ranges.iter().find(|range| range.offset == offset);
+            self.entry_end = range.and_then(TextRange::end).unwrap_or(offset);
+            self.settings_of(number)?;
             self.in_header = Some(number);
+        }
+        Ok(())
+    }
+
+    /// Follows the settings of the session: the opening sets nothing else, and what an entry needs is set before it.
+    fn settings(&mut self, piece: &Piece) -> Outcome {
+        let opening_bytes = self.index.opening_bytes;
+        let end = self.at + piece.text.len() as u64;
+        let is_space = piece.kind == PieceKind::Space;
+        if self.at < opening_bytes && opening_bytes < end && !is_space {
+            return Err("the opening of the text ends within a command".to_owned());
+        }
+        if piece.kind != PieceKind::Statement {
+            return Ok(());
+        }
+        let is_setting = StatementKind::of(&piece.text) == StatementKind::Setting;
+        if self.at < opening_bytes {
+            return match is_setting {
+                true => Ok(()),
+                false => Err("the opening of the text does more than to prepare a session".to_owned()),
+            };
+        }
+        if is_setting {
+            let command = decode(&piece.text);
+            self.session.retain(|(other, _)| setting_name(other) != setting_name(&command));
+            let is_for_next = self.at >= self.entry_end && ENTRY_SETTINGS.contains(&setting_name(&command));
+            self.session.push((command, is_for_next));
+        }
+        Ok(())
+    }
+
+    /// Compares the settings of the session with those that an entry needs, at its beginning.
+    fn settings_of(&mut self, number: usize) -> Outcome {
+        let entry = &self.index.entries[number];
+        let has = |command: &str| self.session.iter().any(|(other, _)| *other == *command);
+        if let Some(command) = entry.settings.iter().find(|command| !has(command)) {
+            return Err(format!("{command} is not before {} in the text", shown(entry)));
+        }
+        for (command, is_for_next) in &mut self.session {
+            let is_known = entry.settings.iter().any(|known| **known == **command);
+            if std::mem::take(is_for_next) && !is_known && self.index.opening_bytes > 0 {
+                return Err(format!("{command} is before {}, but the index does not say so", shown(entry)));
+            }
         }
         Ok(())
     }
@@ -275,7 +335,7 @@ fn contains(outer: &TextRange, inner: &TextRange) -> bool {
 }
 
 /// An entry as messages name it.
-fn shown(entry: &IndexEntry) -> String {
+pub(super) fn shown(entry: &IndexEntry) -> String {
     if entry.namespace.is_empty() {
         return format!("{} {}", entry.kind, entry.tag);
     }

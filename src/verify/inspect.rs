@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::against_index::IndexCheck;
 use super::names::{Names, parts};
-use super::restart::Restarts;
+use super::restart::{Restarts, has_a_frame_for_each};
 use super::rows::{RowDigest, digest};
 use crate::backups::manifest::{RelationContents, hex};
 use crate::error::{Error, ErrorKind};
@@ -23,6 +23,7 @@ use crate::restore::statement::names;
 use crate::storage::input::Opened;
 use crate::storage::input::index::FoundIndex;
 use crate::storage::input::text::{self, Format};
+use crate::storage::input::text_by_index;
 
 /// How much to find out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +136,7 @@ struct Stored {
 /// # Errors
 /// `Damaged` says what is wrong, and where; errors of reading; `Interrupted`.
 pub async fn read_back(
-    mut opened: Opened,
+    opened: Opened,
     depth: Depth,
     index: Option<FoundIndex>,
     progress: Arc<dyn Progress>,
@@ -143,16 +144,10 @@ pub async fn read_back(
 ) -> Result<BackupContents, Error> {
     let location = opened.location.clone();
     let mut claims = Claims::of(index, &location).await?;
-    let stored = Arc::new(Mutex::new(Stored::default()));
-    let seen = Arc::clone(&stored);
+    let (mut opened, stored) = hashed(opened);
     let restarts = claims.restarts.as_ref().map(|restarts| restarts.chunks.clone());
     opened.bytes = opened
         .bytes
-        .inspect_ok(move |bytes| {
-            let mut stored = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            stored.sha256.update(bytes);
-            stored.bytes += bytes.len() as u64;
-        })
         .and_then(move |bytes| {
             let restarts = restarts.clone();
             async move {
@@ -166,21 +161,63 @@ pub async fn read_back(
         .boxed();
     let script = Script::new(text::read(opened, progress));
     let mut reader = Reader::new(script, depth, location.clone(), claims.check.take());
-    tokio::select! {
-        biased;
-        () = shutdown.cancelled() => {
-            return Err(Error::interrupted(format!("read {location}")));
-        }
-        outcome = Box::pin(reader.read()) => outcome?,
-    }
+    reader.read_until(shutdown).await?;
     reader.contents.has_index = claims.restarts.is_some();
     let check = reader.index.map_or(Ok(()), |check| check.and_then(IndexCheck::finish));
     claims.finish(check).await.map_err(|why| false_index(&location, why).hint(TEXT_IS_COMPLETE))?;
+    Ok(of_stored(reader.contents, &stored))
+}
+
+/// The same as [`read_back`] for a backup with an index, but `jobs` threads decode it. If something is wrong, this does
+/// not know whether with the index or with the text, so [`read_back`] should tell.
+///
+/// # Errors
+/// Those of [`read_back`].
+pub async fn read_back_by_index(
+    opened: Opened,
+    depth: Depth,
+    found: FoundIndex,
+    jobs: usize,
+    progress: Arc<dyn Progress>,
+    shutdown: &CancellationToken,
+) -> Result<BackupContents, Error> {
+    let location = opened.location.clone();
+    let seek_table = found.seek_table().await?;
+    let are_frames = seek_table.is_none_or(|table| has_a_frame_for_each(&found, &table));
+    if !are_frames {
+        return Err(false_index(&location, "its restart points are not those of the seek table".to_owned()));
+    }
+    let (opened, stored) = hashed(opened);
+    let script = Script::new(text_by_index::read(opened, &found, jobs, progress));
+    let check = IndexCheck::new(found.index);
+    let mut reader = Reader::new(script, depth, location.clone(), Some(check));
+    reader.read_until(shutdown).await?;
+    let check = reader.index.map_or(Ok(()), |check| check.and_then(IndexCheck::finish));
+    check.map_err(|why| false_index(&location, why))?;
+    reader.contents.has_index = true;
+    Ok(of_stored(reader.contents, &stored))
+}
+
+/// Has the stored bytes counted and hashed on their way.
+fn hashed(mut opened: Opened) -> (Opened, Arc<Mutex<Stored>>) {
+    let stored = Arc::new(Mutex::new(Stored::default()));
+    let seen = Arc::clone(&stored);
+    opened.bytes = opened
+        .bytes
+        .inspect_ok(move |bytes| {
+            let mut stored = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            stored.sha256.update(bytes);
+            stored.bytes += bytes.len() as u64;
+        })
+        .boxed();
+    (opened, stored)
+}
+
+fn of_stored(mut contents: BackupContents, stored: &Mutex<Stored>) -> BackupContents {
     let stored = std::mem::take(&mut *stored.lock().unwrap_or_else(PoisonError::into_inner));
-    let mut contents = reader.contents;
     contents.stored_bytes = stored.bytes;
     contents.sha256 = stored.sha256.finalize().into();
-    Ok(contents)
+    contents
 }
 
 /// The hint of errors about an index, once nothing else is wrong.
@@ -249,6 +286,16 @@ impl Reader {
             large_object: None,
             index,
             contents: BackupContents { location, ..BackupContents::default() },
+        }
+    }
+
+    async fn read_until(&mut self, shutdown: &CancellationToken) -> Result<(), Error> {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => {
+                Err(Error::interrupted(format!("read {}", self.contents.location)))
+            }
+            outcome = Box::pin(self.read()) => outcome,
         }
     }
 

@@ -6,12 +6,12 @@
 use std::io::{self, BufRead, Read};
 
 use bytes::{Buf, Bytes};
-use flate2::{Decompress, FlushDecompress, Status};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::index::{Index, SeekTable, StoredRange};
-use crate::storage::input::container::Decoder;
+use crate::storage::input::index::FoundIndex;
+use crate::storage::input::stretch::{Stretch, between_restart_points, check_crc32, check_length, decoder};
 use crate::storage::input::text::Format;
 
 /// How many chunks may wait.
@@ -19,16 +19,6 @@ const CHUNKS: usize = 4;
 
 /// The size of each read of text.
 const TEXT_BYTES: usize = 128 << 10;
-
-/// Stored bytes from which text is decoded without what comes before them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stretch {
-    stored: StoredRange,
-    text_offset: u64,
-    text_bytes: u64,
-    /// The CRC-32 of the text from the last restart point to here, if the next one is here.
-    crc32: Option<u32>,
-}
 
 /// Takes the stored bytes.
 pub(super) struct Restarts {
@@ -67,23 +57,10 @@ impl Restarts {
     }
 }
 
-fn between_restart_points(index: &Index, stored_end: u64) -> Vec<Stretch> {
-    let points = &index.restart_points;
-    let ends = points.iter().skip(1).map(|point| (point.stored_offset, point.text_offset));
-    let ends = ends.chain([(stored_end, index.text_bytes)]);
-    points
-        .iter()
-        .zip(ends)
-        .map(|(point, (stored_end, text_end))| Stretch {
-            stored: StoredRange {
-                offset: point.stored_offset,
-                length: stored_end.saturating_sub(point.stored_offset),
-            },
-            text_offset: point.text_offset,
-            text_bytes: text_end.saturating_sub(point.text_offset),
-            crc32: Some(point.crc32),
-        })
-        .collect()
+/// Whether the frames of a seek table are what is between restart points, so that each has its checksum in the index.
+pub(super) fn has_a_frame_for_each(found: &FoundIndex, seek_table: &SeekTable) -> bool {
+    let stretches = between_restart_points(&found.index, found.stored.offset);
+    frames(&stretches, seek_table, found.stored).is_ok_and(|frames| frames == stretches)
 }
 
 /// Cuts stretches at the frames of a seek table, which must begin wherever a stretch does.
@@ -133,19 +110,10 @@ fn decode_all(mut reader: Stored, stretches: &[Stretch]) -> Result<(), String> {
         let at = format!("decoding from byte {}", stretch.stored.offset);
         reader.skip_to(stretch.stored.offset).map_err(|error| format!("{at}: {error}"))?;
         let length = reader.decode(format, *stretch, &mut buffer, &mut crc32);
-        let (length, expected) = (length.map_err(|error| format!("{at}: {error}"))?, stretch.text_bytes);
-        if length > expected {
-            return Err(format!("{at} gives more than the {expected} bytes of text that the index says"));
-        }
-        if length < expected {
-            return Err(format!("{at} gives {length} bytes of text, but the index says {expected}"));
-        }
-        let Some(expected) = stretch.crc32 else { continue };
-        let found = std::mem::take(&mut crc32).finalize();
-        if found != expected {
-            return Err(format!(
-                "{at} gives a text with the CRC-32 {found:08x}, but the index says {expected:08x}"
-            ));
+        let length = length.map_err(|error| format!("{at}: {error}"))?;
+        check_length(&at, length, stretch.text_bytes)?;
+        if let Some(expected) = stretch.crc32 {
+            check_crc32(&at, std::mem::take(&mut crc32).finalize(), expected)?;
         }
     }
     Ok(())
@@ -184,12 +152,7 @@ impl Stored {
         buffer: &mut [u8],
         crc: &mut crc32fast::Hasher,
     ) -> io::Result<u64> {
-        let stored = self.take(stretch.stored.length);
-        let mut decoder: Box<dyn Read + '_> = match format {
-            // Within a member there is only deflate.
-            Format::Gzip => Box::new(Inflate { reader: stored, state: Decompress::new(false) }),
-            Format::Zstd | Format::Lz4 | Format::Plain => Box::new(Decoder::new(format, stored)?),
-        };
+        let mut decoder = decoder(format, self.take(stretch.stored.length))?;
         let mut length = 0;
         while length <= stretch.text_bytes {
             let read = decoder.read(buffer)?;
@@ -227,28 +190,5 @@ impl Read for Stored {
         buffer[..length].copy_from_slice(&available[..length]);
         self.consume(length);
         Ok(length)
-    }
-}
-
-/// Decodes raw deflate that may end between two blocks, and not with the last one.
-struct Inflate<R> {
-    reader: R,
-    state: Decompress,
-}
-
-impl<R: BufRead> Read for Inflate<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let input = self.reader.fill_buf()?;
-            let is_end = input.is_empty();
-            let (read, written) = (self.state.total_in(), self.state.total_out());
-            let status = self.state.decompress(input, buffer, FlushDecompress::None)?;
-            let read = (self.state.total_in() - read) as usize;
-            let written = (self.state.total_out() - written) as usize;
-            self.reader.consume(read);
-            if written > 0 || is_end || status == Status::StreamEnd {
-                return Ok(written);
-            }
-        }
     }
 }

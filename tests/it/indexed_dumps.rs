@@ -16,7 +16,7 @@ use pgsiphon::storage::input::index::{Finding, FoundIndex, find};
 use pgsiphon::storage::input::s3::S3Input;
 use pgsiphon::storage::input::text;
 use pgsiphon::storage::s3::{ConnectionOptions, RetryPolicy};
-use pgsiphon::verify::{BackupContents, Depth, read_back};
+use pgsiphon::verify::{BackupContents, Depth, read_back, read_back_by_index};
 use pgsiphon::{Error, ErrorKind};
 use tokio_util::sync::CancellationToken;
 
@@ -48,6 +48,13 @@ async fn verify(input: &dyn Input) -> Result<BackupContents, Error> {
     read_back(opened, Depth::Counts, index, Arc::new(Silent), &CancellationToken::new()).await
 }
 
+/// Verifies as several threads do.
+async fn verify_by_index(input: &dyn Input) -> Result<BackupContents, Error> {
+    let index = found(input).await?.unwrap();
+    let opened = input.open().await?;
+    read_back_by_index(opened, Depth::Comparable, index, 3, Arc::new(Silent), &CancellationToken::new()).await
+}
+
 #[tokio::test]
 async fn the_text_of_an_indexed_dump_is_read_to_its_end() {
     let folder = Folder::new();
@@ -74,6 +81,16 @@ async fn a_true_index_is_confirmed() {
                 let contents = verify(&folder.input(&file.bytes)).await.unwrap();
                 assert!(contents.has_index);
                 assert_eq!((contents.rows(), contents.large_objects), (orders.into(), 3), "{compression}");
+                // In the file for zstd, there are several frames between two restart points.
+                if !matches!(compression, Compression::Zstd { .. }) || block_bytes == 1 << 20 {
+                    let again = verify_by_index(&folder.input(&file.bytes)).await.unwrap();
+                    assert_eq!((again.sha256, again.stored_bytes), (contents.sha256, contents.stored_bytes));
+                    assert_eq!(
+                        (again.text_crc32, again.text_bytes),
+                        (contents.text_crc32, contents.text_bytes)
+                    );
+                    assert_eq!((again.rows(), again.format), (contents.rows(), contents.format));
+                }
             }
             let without = &dump.file(compression, 30_000, |_| {});
             let contents = verify(&folder.input(&without.bytes[..without.compressed])).await.unwrap();
@@ -157,6 +174,10 @@ const LIES: &[Lie] = &[
         },
         "no header comment of STATISTICS DATA",
     ),
+    (|i| i.opening_bytes += 5, "the opening of the text ends within"),
+    (|i| i.entries[0].settings.clear(), "SET default_tablespace = ''; is before TABLE public.orders, but"),
+    (|i| i.entries[0].settings.push("SET x = 1;".into()), "SET x = 1; is not before TABLE public.orders"),
+    (|i| i.entries[4].settings.push("SET x = 1;".into()), "SET x = 1; is not before INDEX"),
 ];
 
 #[tokio::test]
@@ -169,6 +190,8 @@ async fn every_false_claim_is_damage() {
             let outcome = verify(&folder.input(&file.bytes)).await;
             let error = outcome.err().unwrap_or_else(|| panic!("{compression} lie {number} passes: {says}"));
             assert_eq!(error.kind(), ErrorKind::Damaged, "{compression} {number}: {error:?}");
+            let by_threads = verify_by_index(&folder.input(&file.bytes)).await.unwrap_err();
+            assert_eq!(by_threads.kind(), ErrorKind::Damaged, "{compression} {number}: {by_threads:?}");
             // With zstd, the seek table already contradicts restart points.
             let is_zstd = matches!(compression, Compression::Zstd { .. });
             assert!(
@@ -212,6 +235,27 @@ async fn a_changed_byte_anywhere_in_an_index_is_found() {
             let outcome = verify(&folder.input(&changed)).await;
             let error = outcome.err().unwrap_or_else(|| panic!("{compression} {at} of {}", bytes.len()));
             assert_eq!(error.kind(), ErrorKind::Damaged, "{compression}: {error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_changed_byte_anywhere_in_a_file_is_found_by_several_threads() {
+    let folder = Folder::new();
+    let dump = IndexedDump::of_shop(500);
+    for compression in METHODS {
+        let File { bytes, compressed, .. } = dump.file(compression, 1 << 20, |_| {});
+        for at in (0..compressed).filter(|at| at % 7 == 0 || *at < 32 || compressed - at < 32) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            let outcome = verify_by_index(&folder.input(&changed)).await;
+            let error = outcome.err().unwrap_or_else(|| panic!("{compression} {at} of {compressed}"));
+            assert_eq!(error.kind(), ErrorKind::Damaged, "{compression}: {error:?}");
+        }
+        for cut in [1, 8, compressed / 2] {
+            let shorter = [&bytes[..compressed - cut], &bytes[compressed..]].concat();
+            let error = verify_by_index(&folder.input(&shorter)).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Damaged, "{compression} {cut}: {error:?}");
         }
     }
 }

@@ -13,8 +13,8 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// library from outside.
 const ROOMS: &[&str] = &[
     "error", "progress", "select", "pg", "codec", "index", "catalog", "order", "emit", "plan", "snapshot",
-    "storage", "pipeline", "contents", "backups", "dump", "restore", "verify", "config", "ops", "schedule",
-    "web", "fuzzing", "bench",
+    "storage", "pipeline", "contents", "backups", "dump", "extract", "restore", "verify", "config", "ops",
+    "schedule", "web", "fuzzing", "bench",
 ];
 
 #[test]

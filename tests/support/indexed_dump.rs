@@ -11,6 +11,9 @@ use pgsiphon::index::{
 /// The methods whose files have an index.
 pub(crate) const METHODS: [Compression; 3] = [Compression::GZIP, Compression::ZSTD, Compression::Lz4(0)];
 
+/// What the session has to do for the table.
+pub(crate) const TABLESPACE: &str = "SET default_tablespace = '';";
+
 /// A text, and what its index says. The restart points are added with the compression.
 #[derive(Clone)]
 pub(crate) struct IndexedDump {
@@ -33,6 +36,8 @@ impl IndexedDump {
         let mut dump = IndexedDump { text: Vec::new(), index: Index::default() };
         dump.push("--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 18.1\n\n");
         dump.push("SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\n");
+        dump.index.opening_bytes = dump.text.len() as u64;
+        dump.push(&format!("{TABLESPACE}\n\n"));
         let table = "CREATE TABLE public.orders (\n    id integer,\n    note text\n);\n\n\n";
         dump.entry(217, "Name", "TABLE", "orders", Section::PreData, table);
         dump.rows(3420, "COPY public.orders (id, \"Note\") FROM stdin;\n", "\\.\n\n\n", |n| {
@@ -79,6 +84,7 @@ impl IndexedDump {
             dependencies: if dump_id == 217 { Vec::new() } else { vec![217] },
             ranges: vec![TextRange { offset, length: self.text.len() as u64 - offset }],
             contents: None,
+            settings: if kind == "TABLE" { vec![TABLESPACE.into()] } else { Vec::new() },
         });
     }
 

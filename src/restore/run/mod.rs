@@ -18,7 +18,7 @@ use crate::pg::text::decode;
 use crate::progress::Progress;
 use crate::restore::completeness::{Mark, Marks};
 use crate::restore::encoding::ClientOnly;
-use crate::restore::failure::Spot;
+use crate::restore::failure::{Spot, is_missing};
 use crate::restore::meta::MetaCommand;
 use crate::restore::place::{ScriptPlace, Step};
 use crate::restore::replace::Replacement;
@@ -32,7 +32,7 @@ use crate::restore::target::{
     connect_to_maintenance, connect_to_own, connect_to_target, create, has_untouched_public,
     is_for_maintenance, refuse_nonempty, refuse_other,
 };
-use crate::restore::{RestoreOptions, RestoreRequest, Restored, Script};
+use crate::restore::{Rename, RestoreOptions, RestoreRequest, Restored, Script};
 use crate::storage::input::text;
 
 /// How long to wait for the server to roll back before disconnecting.
@@ -321,7 +321,24 @@ impl Runner {
         Ok(())
     }
 
-    async fn statement(&mut self, piece: Piece) -> Result<()> {
+    /// Creates the schema into which a relation is moved.
+    async fn create_schema(&self) -> Result<()> {
+        let Some(Rename { to: (schema, _), .. }) = &self.options.rename else { return Ok(()) };
+        let session = self.session()?;
+        let found = session
+            .client
+            .query_opt("SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1", &[schema])
+            .await
+            .map_err(|e| {
+                failed(ErrorKind::RestoreFailed, format!("look for schema {schema}"), session.reason(e))
+            })?;
+        match found {
+            Some(_) => Ok(()),
+            None => self.execute_own(&format!("CREATE SCHEMA {}", quoted(schema))).await,
+        }
+    }
+
+    async fn statement(&mut self, mut piece: Piece) -> Result<()> {
         if !self.marks.have_begun() {
             return Err(self.damaged("it does not begin like a dump made by pg_dump or pgsiphon"));
         }
@@ -331,6 +348,9 @@ impl Runner {
         };
         if self.is_left_out(kind, &piece.text) {
             return Ok(());
+        }
+        if let Some(rename) = &self.options.rename {
+            piece.text = rename.apply(&piece.text).into();
         }
         if self.options.single_transaction {
             if matches!(kind, StatementKind::Begin | StatementKind::Commit) {
@@ -364,6 +384,7 @@ impl Runner {
         if self.options.single_transaction && !self.in_transaction {
             self.execute_own("BEGIN").await?;
             self.in_transaction = true;
+            self.create_schema().await?;
         }
         // Grants on it in dumps of `-n public` build on its initial privileges.
         if role_dropped(&decode(&piece.text)).as_deref() == Some(&self.params.user) {
@@ -385,12 +406,15 @@ impl Runner {
             PieceKind::CopyFromStdin => self.copy(&piece).await,
             _ => self.run(&piece, kind).await,
         };
-        let Err(error) = outcome else {
+        let Err(mut error) = outcome else {
             self.has_changed |= kind != StatementKind::Setting;
             return Ok(());
         };
         if error.kind() != ErrorKind::RestoreFailed {
             return Err(error);
+        }
+        if self.options.is_part && sqlstate(&error).is_some_and(is_missing) {
+            error = error.hint("--with-dependencies also restores what the chosen objects need");
         }
         if !self.options.continue_on_error || self.is_session_over(&error) {
             return Err(self.damage_behind().await.unwrap_or(error));

@@ -2,6 +2,7 @@
 
 pub(crate) mod names;
 pub(crate) mod ownership;
+pub(crate) mod rename;
 
 use names::leading_tokens;
 

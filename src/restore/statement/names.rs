@@ -90,7 +90,7 @@ pub(crate) fn leading_tokens(statement: &[u8], count: usize) -> Vec<String> {
 }
 
 /// The length of a quoted text that begins here; doubled quotes stand for one.
-fn quoted_length(text: &[u8], quote: u8) -> usize {
+pub(super) fn quoted_length(text: &[u8], quote: u8) -> usize {
     let mut end = 1;
     while let Some(next) = text.get(end..).and_then(|rest| memchr::memchr(quote, rest)) {
         end += next + 1;

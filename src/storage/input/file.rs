@@ -80,6 +80,10 @@ impl Parts for FileParts {
         async move {
             let file = Arc::clone(&self.file);
             let reading = tokio::task::spawn_blocking(move || {
+                if offset.checked_add(length).is_none_or(|end| end > file.metadata().map_or(0, |it| it.len()))
+                {
+                    return Err(std::io::ErrorKind::UnexpectedEof.into());
+                }
                 let mut bytes = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
                 file.read_exact_at(&mut bytes, offset)?;
                 Ok::<_, std::io::Error>(Bytes::from(bytes))

@@ -1,7 +1,10 @@
 //! Reads a backup's index, with one request for the backup's end, and another if the index is long.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
+use super::container::Format;
 use super::{Ending, Input, Parts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Index, SeekTable, StoredRange, TAIL_BYTES, locate, payload_of};
@@ -17,10 +20,16 @@ pub struct FoundIndex {
     pub stored: StoredRange,
     /// The length of the file in bytes.
     pub size: u64,
+    /// The container format.
+    pub format: Format,
     /// Reads parts of the file.
-    pub parts: Box<dyn Parts>,
+    pub parts: Arc<dyn Parts>,
+    /// How many bytes were fetched to find it.
+    pub fetched_bytes: u64,
+    /// By how many requests.
+    pub requests: u64,
     /// The file's last bytes.
-    tail: Bytes,
+    pub tail: Bytes,
 }
 
 /// What a look for the index found.
@@ -44,13 +53,26 @@ pub async fn find(input: &dyn Input) -> Result<Finding> {
     };
     let in_location = |error: Error| error.context(format!("read {}", input.location()));
     let Some(stored) = locate(&tail, size).map_err(in_location)? else { return Ok(Finding::None) };
+    let (mut fetched_bytes, mut requests) = (tail.len() as u64, 1);
     let members = match stored.within(&tail, size) {
         Some(members) => tail.slice_ref(members),
-        None => parts.read(stored.offset, stored.length).await?,
+        None => {
+            (fetched_bytes, requests) = (fetched_bytes + stored.length, 2);
+            parts.read(stored.offset, stored.length).await?
+        }
+    };
+    let format = if SeekTable::ends(&tail) {
+        Format::Zstd
+    } else if Format::of(&members) == Format::Gzip {
+        Format::Gzip
+    } else {
+        Format::Lz4
     };
     let Some(payload) = payload_of(&members).map_err(in_location)? else { return Ok(Finding::None) };
     let index = Index::decode(&payload).map_err(in_location)?;
-    Ok(Finding::Index(Box::new(FoundIndex { index, stored, size, parts, tail })))
+    let parts = Arc::from(parts);
+    let found = FoundIndex { index, stored, size, format, parts, fetched_bytes, requests, tail };
+    Ok(Finding::Index(Box::new(found)))
 }
 
 impl FoundIndex {

@@ -1,13 +1,17 @@
 //! Reads backups from S3, a file, or standard input, and decodes their text.
 //!
 //! An [`Input`] is a location; [`Input::open`] returns the bytes as stored, [`text::read`] the text
-//! decoded from them. [`Input::ending`] reads single parts, and [`index::find`] the index.
+//! decoded from them. [`Input::ending`] reads single parts, [`index::find`] the index, and
+//! [`text_ranges::TextRanges`] parts of the text.
 
 pub(crate) mod container;
 pub mod file;
 pub mod index;
 pub mod s3;
+pub(crate) mod stretch;
 pub mod text;
+pub(crate) mod text_by_index;
+pub mod text_ranges;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;

@@ -33,6 +33,15 @@ pub struct BackupText {
 }
 
 impl BackupText {
+    /// A text of this format that arrives in chunks.
+    pub(super) fn new(
+        location: String,
+        format: Arc<OnceLock<Format>>,
+        chunks: mpsc::Receiver<Result<Bytes>>,
+    ) -> Self {
+        BackupText { location, format, chunks }
+    }
+
     /// The path or URL, for messages.
     pub fn location(&self) -> &str {
         &self.location
