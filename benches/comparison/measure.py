@@ -28,6 +28,7 @@ class Contender:
 
     name: str
     #: A command for bash. `{out}` is a file or a folder that is removed afterwards; what is written there counts.
+    #: Names that begin with `{kept}` are kept until the last contender has run.
     command: str
     #: A program without which the contender is left out.
     needs: Optional[str] = None

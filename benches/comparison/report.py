@@ -132,6 +132,23 @@ def latency(figures: Figures) -> str:
     return table(["database", "pg_dump, s", "pgsiphon -j1, s", "speed", "pgsiphon, s", "speed"], rows)
 
 
+def reading(figures: Figures) -> str:
+    """Each way to read a whole file against the one that everybody has, and what a part costs."""
+    subject = figures.subject("reading")
+    gigabytes = subject["text_bytes"] / 1e9
+    rows = []
+    for name, runs in subject["runs"].items():
+        wall = statistics.median(run["wall"] for run in runs)
+        baseline = {"pgsiphon verify, .gz": "gunzip -t", "pgsiphon verify, .zst": "zstd -t"}.get(name)
+        speed = ""
+        if baseline in subject["runs"]:
+            speed = f"{figures.times_faster('reading', 'reading', baseline, name):.2f}×"
+        cpu = statistics.median(run["client_cpu"] for run in runs) / gigabytes
+        peak = max(run["peak_kib"] for run in runs) * 1024 / 1e6
+        rows.append([name, seconds(wall), speed, f"{cpu:.2f}", f"{peak:.0f}", runs[0]["printed"]])
+    return table(["command", "time, s", "speed", "CPU, s/GB", "peak, MB", "of the file"], rows)
+
+
 def memory(figures: Figures) -> str:
     subjects = figures.subjects("memory")
     if not subjects:
@@ -211,6 +228,7 @@ PARTS: dict[str, Callable[[Figures], str]] = {
     "latency": latency,
     "levels": levels,
     "bytes": same_bytes,
+    "reading": reading,
     "memory": memory,
 }
 

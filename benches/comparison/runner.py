@@ -90,18 +90,22 @@ class Suite:
         elif not contender.is_installed():
             say(f"{contender.needs} is not installed: without {contender.name}")
             return None
-        command = (
-            contender.command.replace("{pgsiphon}", shlex.quote(self.programs.pgsiphon))
-            .replace("{encoder}", shlex.quote(self.programs.encoder or ""))
-            .replace("{db}", database.name)
-        )
-        return Contender(contender.name, command, prepare=contender.prepare)
+        def fill(command: str) -> str:
+            return (
+                command.replace("{pgsiphon}", shlex.quote(self.programs.pgsiphon))
+                .replace("{encoder}", shlex.quote(self.programs.encoder or ""))
+                .replace("{db}", database.name)
+            )
+
+        prepare = contender.prepare and fill(contender.prepare)
+        return Contender(contender.name, fill(contender.command), prepare=prepare)
 
     def _once(self, contender: Contender, environment: dict[str, str], folder: Path) -> dict:
+        out, kept = folder / "out", folder / "kept"
         if contender.prepare:
-            subprocess.run(["bash", "-c", contender.prepare], env=environment, check=True)
-        out = folder / "out"
-        command = contender.command.replace("{out}", shlex.quote(str(out)))
+            prepare = contender.prepare.replace("{kept}", shlex.quote(str(kept)))
+            subprocess.run(["bash", "-c", prepare], env=environment, check=True)
+        command = contender.command.replace("{out}", shlex.quote(str(out))).replace("{kept}", shlex.quote(str(kept)))
         if "{object}" not in command:
             return as_json(run(command, environment, self.server.postgres["pid"], out))
         store = self.server.store

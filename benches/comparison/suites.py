@@ -68,7 +68,7 @@ def mixed(sizes: Sizes) -> list[Subject]:
             needs="pgcopydb",
             prepare="psql -Xq -d postgres -c 'DROP DATABASE IF EXISTS copy' -c 'CREATE DATABASE copy'",
         ),
-        # As users run it, with as many jobs as there are cores.
+        # As users run it, without -j.
         ours("-Z gzip", "-Z gzip"),
         ours("-Z zstd", "-Z zstd"),
         ours("-Z zstd:1", "-Z zstd:1"),
@@ -151,6 +151,31 @@ def latency(_sizes: Sizes) -> list[Subject]:
     ]
 
 
+def reading(sizes: Sizes) -> list[Subject]:
+    """Reading dumps back: all of one, and a part of it."""
+
+    def of(name: str, command: str, suffix: str, needs: Optional[str] = None) -> Contender:
+        file = f"{{kept}}.sql.{suffix}"
+        return Contender(name, f"{command} {file}", needs, f"test -e {file} || {{pgsiphon}} dump -f {file} {{db}}")
+
+    def part(table: str) -> Contender:
+        command = f"{{pgsiphon}} extract -v -t {table} -f {{out}}"
+        contender = of(f"extract -t {table}", command, "gz")
+        # It says how much it has read.
+        counted = r"sed -E 's/.*entries, (.*), [0-9.]+ s$/\1/'"
+        return Contender(contender.name, f"{contender.command} 2>&1 | {counted}", prepare=contender.prepare)
+
+    contenders = (
+        of("gunzip -t", "gunzip -t", "gz"),
+        of("pgsiphon verify, .gz", "{pgsiphon} verify >&2", "gz"),
+        of("zstd -t", "zstd -qt", "zst", "zstd"),
+        of("pgsiphon verify, .zst", "{pgsiphon} verify >&2", "zst"),
+        part("articles"),
+        part("readings_2026_05"),
+    )
+    return [Subject("reading", databases.mixed(max(1, sizes.scale // 2)), contenders, PLAIN)]
+
+
 def memory(sizes: Sizes) -> list[Subject]:
     """The peak, by the size of the database and by the number of jobs. One round: it hardly varies."""
     subjects = []
@@ -202,5 +227,6 @@ SUITES: dict[str, Callable[[Sizes], list[Subject]]] = {
     "latency": latency,
     "levels": levels,
     "bytes": bytes_,
+    "reading": reading,
     "memory": memory,
 }
