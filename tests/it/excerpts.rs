@@ -1,11 +1,9 @@
 //! Excerpts of dumps: the right text, few bytes, and never another text than the whole dump has.
 
 use std::fs;
-use std::time::Duration;
 
 use crate::support::indexed_dump::{IndexedDump, METHODS, TABLESPACE};
 use crate::support::scripted_s3::{self, Fault, Op, Rule, ScriptedS3};
-use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use futures::TryStreamExt;
 use pgsiphon::extract::Excerpt;
 use pgsiphon::index::Index;
@@ -13,7 +11,6 @@ use pgsiphon::storage::input::Input;
 use pgsiphon::storage::input::file::FileInput;
 use pgsiphon::storage::input::index::{Finding, FoundIndex, find};
 use pgsiphon::storage::input::s3::S3Input;
-use pgsiphon::storage::s3::{ConnectionOptions, RetryPolicy};
 use pgsiphon::{Error, ErrorKind};
 
 async fn found(input: &dyn Input) -> FoundIndex {
@@ -115,20 +112,8 @@ async fn an_index_that_lies_gives_no_other_text() {
 const KEY: &str = "k";
 
 async fn in_s3(server: &ScriptedS3) -> S3Input {
-    let keys = Credentials::new(scripted_s3::ACCESS_KEY, "secret", None, None, "test");
-    let options = ConnectionOptions {
-        endpoint_url: Some(server.endpoint_url.clone()),
-        region: Some("us-east-1".into()),
-        credentials: Some(SharedCredentialsProvider::new(keys)),
-        retry: RetryPolicy {
-            attempts: 4,
-            first_delay: Duration::from_millis(1),
-            max_delay: Duration::from_millis(4),
-            attempt_timeout: Duration::from_secs(2),
-        },
-        ..ConnectionOptions::default()
-    };
-    S3Input::new(format!("s3://{}/{KEY}", scripted_s3::BUCKET).parse().unwrap(), &options).await.unwrap()
+    let location = format!("s3://{}/{KEY}", scripted_s3::BUCKET).parse().unwrap();
+    S3Input::new(location, &server.connection()).await.unwrap()
 }
 
 #[tokio::test]

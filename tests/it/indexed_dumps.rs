@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use crate::support::indexed_dump::{File, IndexedDump, METHODS};
 use crate::support::scripted_s3::{self, Fault, Op, Rule, ScriptedS3};
-use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use pgsiphon::codec::Compression;
 use pgsiphon::index::{Contents, CountedRange, Index, TextRange};
 use pgsiphon::progress::Silent;
@@ -15,7 +14,6 @@ use pgsiphon::storage::input::file::FileInput;
 use pgsiphon::storage::input::index::{Finding, FoundIndex, find};
 use pgsiphon::storage::input::s3::S3Input;
 use pgsiphon::storage::input::text;
-use pgsiphon::storage::s3::{ConnectionOptions, RetryPolicy};
 use pgsiphon::verify::{BackupContents, Depth, read_back, read_back_by_index};
 use pgsiphon::{Error, ErrorKind};
 use tokio_util::sync::CancellationToken;
@@ -274,20 +272,8 @@ async fn a_cut_index_is_damage_and_not_no_index() {
 }
 
 async fn in_s3(server: &ScriptedS3) -> S3Input {
-    let keys = Credentials::new(scripted_s3::ACCESS_KEY, "secret", None, None, "test");
-    let options = ConnectionOptions {
-        endpoint_url: Some(server.endpoint_url.clone()),
-        region: Some("us-east-1".into()),
-        credentials: Some(SharedCredentialsProvider::new(keys)),
-        retry: RetryPolicy {
-            attempts: 3,
-            first_delay: std::time::Duration::from_millis(1),
-            max_delay: std::time::Duration::from_millis(2),
-            attempt_timeout: std::time::Duration::from_secs(5),
-        },
-        ..ConnectionOptions::default()
-    };
-    S3Input::new(format!("s3://{}/k", scripted_s3::BUCKET).parse().unwrap(), &options).await.unwrap()
+    let location = format!("s3://{}/k", scripted_s3::BUCKET).parse().unwrap();
+    S3Input::new(location, &server.connection()).await.unwrap()
 }
 
 #[tokio::test]

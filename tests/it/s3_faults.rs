@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::scripted_s3::{self, Conditions, Fault, Op, Rule, ScriptedS3};
-use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
-use pgsiphon::storage::s3::{ConnectionOptions, ObjectOptions, PartWish, RetryPolicy, S3Options};
+use pgsiphon::storage::s3::{ObjectOptions, PartWish, S3Options};
 use pgsiphon::storage::sink::s3::S3Sink;
 use pgsiphon::storage::sink::{Published, Sink, Upload};
 use pgsiphon::{Error, ErrorKind};
@@ -19,20 +18,8 @@ const KEY: &str = "nightly/db.sql.gz";
 const PART_BYTES: usize = 1000;
 
 fn options(server: &ScriptedS3) -> S3Options {
-    let credentials = Credentials::new(scripted_s3::ACCESS_KEY, "secret", None, None, "test");
     S3Options {
-        connection: ConnectionOptions {
-            endpoint_url: Some(server.endpoint_url.clone()),
-            region: Some("us-east-1".into()),
-            credentials: Some(SharedCredentialsProvider::new(credentials)),
-            retry: RetryPolicy {
-                attempts: 4,
-                first_delay: Duration::from_millis(1),
-                max_delay: Duration::from_millis(4),
-                attempt_timeout: Duration::from_secs(2),
-            },
-            ..ConnectionOptions::default()
-        },
+        connection: server.connection(),
         object: ObjectOptions {
             parts: PartWish { bytes: Some(PART_BYTES as u64), equal: Some(true) },
             ..ObjectOptions::default()

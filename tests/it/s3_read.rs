@@ -4,31 +4,18 @@
 use std::time::Duration;
 
 use crate::support::scripted_s3::{self, Fault, Op, Rule, ScriptedS3};
-use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_s3::config::Credentials;
 use futures::StreamExt;
 use pgsiphon::storage::input::Input;
 use pgsiphon::storage::input::s3::S3Input;
-use pgsiphon::storage::s3::{ConnectionOptions, RetryPolicy, S3Options};
+use pgsiphon::storage::s3::S3Options;
 use pgsiphon::storage::store::{S3Store, Store};
 use pgsiphon::{Error, ErrorKind};
 
 const KEY: &str = "nightly/db.sql";
 
 fn options(server: &ScriptedS3) -> S3Options {
-    let credentials = Credentials::new(scripted_s3::ACCESS_KEY, "secret", None, None, "test");
-    let connection = ConnectionOptions {
-        endpoint_url: Some(server.endpoint_url.clone()),
-        region: Some("us-east-1".into()),
-        credentials: Some(SharedCredentialsProvider::new(credentials)),
-        retry: RetryPolicy {
-            attempts: 4,
-            first_delay: Duration::from_millis(1),
-            max_delay: Duration::from_millis(4),
-            attempt_timeout: Duration::from_secs(2),
-        },
-        ..ConnectionOptions::default()
-    };
-    S3Options { connection, ..S3Options::default() }
+    S3Options { connection: server.connection(), ..S3Options::default() }
 }
 
 async fn input(server: &ScriptedS3) -> S3Input {

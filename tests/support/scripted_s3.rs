@@ -11,6 +11,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use bytes::Bytes;
 use futures::StreamExt;
 use http_body_util::combinators::BoxBody;
@@ -20,6 +21,7 @@ use hyper::header::HeaderMap;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use pgsiphon::storage::s3::{ConnectionOptions, RetryPolicy};
 use tokio::net::TcpListener;
 
 /// The server also serves below this path.
@@ -162,6 +164,23 @@ impl ScriptedS3 {
             }
         });
         server
+    }
+
+    /// How a client reaches it, and tries again without long pauses.
+    pub fn connection(&self) -> ConnectionOptions {
+        let credentials = Credentials::new(ACCESS_KEY, "secret", None, None, "test");
+        ConnectionOptions {
+            endpoint_url: Some(self.endpoint_url.clone()),
+            region: Some("us-east-1".into()),
+            credentials: Some(SharedCredentialsProvider::new(credentials)),
+            retry: RetryPolicy {
+                attempts: 4,
+                first_delay: Duration::from_millis(1),
+                max_delay: Duration::from_millis(4),
+                attempt_timeout: Duration::from_secs(2),
+            },
+            ..ConnectionOptions::default()
+        }
     }
 
     pub fn object(&self, key: &str) -> Option<Object> {
