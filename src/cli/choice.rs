@@ -9,6 +9,7 @@ use pgsiphon::extract::{Choice, ChosenName, Excerpt, Only, UseList};
 use pgsiphon::index::{Index, Section};
 use pgsiphon::storage::input::Input;
 use pgsiphon::storage::input::index::{self, Finding, FoundIndex};
+use tokio_util::sync::CancellationToken;
 
 use super::content::SectionArg;
 use super::table::bytes;
@@ -127,6 +128,19 @@ pub(super) async fn find_index(input: &dyn Input) -> Result<FoundIndex> {
         )),
         Finding::Unknown => Err(missing("it can only be read from its beginning to its end")
             .hint("name a file or an object in a storage that supports ranged reads")),
+    }
+}
+
+/// Does this, unless it is interrupted.
+pub(super) async fn until<T>(
+    shutdown: &CancellationToken,
+    attempted: &str,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => Err(Error::interrupted(attempted.to_owned())),
+        done = work => done,
     }
 }
 

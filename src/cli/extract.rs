@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use clap::Args;
 use futures::StreamExt;
-use pgsiphon::error::{Error, Result};
+use pgsiphon::error::Result;
 use pgsiphon::extract::Excerpt;
 use pgsiphon::storage::sink::file::FileSink;
 use pgsiphon::storage::sink::stdout::StdoutSink;
 use pgsiphon::storage::sink::{Sink, Upload};
 use tokio_util::sync::CancellationToken;
 
-use super::choice::{ChoiceArgs, find, find_index, read_for};
+use super::choice::{ChoiceArgs, find, find_index, read_for, until};
 use super::storage::StorageArgs;
 
 #[derive(Args)]
@@ -38,27 +38,27 @@ pub(crate) async fn run(args: ExtractArgs, shutdown: CancellationToken) -> Resul
     let started = Instant::now();
     let choice = args.choice.choice()?;
     let location = args.storage.locate(args.backup).await?;
-    let found = find_index(&*args.storage.input(&location).await?).await?;
-    let chosen = find(&choice, &found.index)?;
-    let excerpt = Excerpt::new(&location, &found, &chosen).await?;
+    let attempted = format!("extract from {location}");
+    let input = args.storage.input(&location).await?;
+    let prepare = async {
+        let found = find_index(&*input).await?;
+        let chosen = find(&choice, &found.index)?;
+        Ok((Excerpt::new(&location, &found, &chosen).await?, chosen.len()))
+    };
+    let (excerpt, entries) = until(&shutdown, &attempted, prepare).await?;
     let sink: Box<dyn Sink> = match args.file.as_str() {
         "-" => Box::new(StdoutSink),
         path => Box::new(FileSink { path: path.into(), overwrite: true, sync: true }),
     };
     let mut upload = sink.begin().await?;
-    let written = tokio::select! {
-        biased;
-        () = shutdown.cancelled() => Err(Error::interrupted(format!("extract from {location}"))),
-        written = write(&excerpt, &mut *upload) => written,
-    };
-    if let Err(error) = written {
+    if let Err(error) = until(&shutdown, &attempted, write(&excerpt, &mut *upload)).await {
         upload.abort().await?;
         return Err(error);
     }
     upload.complete().await?;
     if args.verbose > 0 || super::on_terminal() {
         let seconds = started.elapsed().as_secs_f64();
-        eprintln!("pgsiphon: {location}: {} entries, {}, {seconds:.1} s", chosen.len(), read_for(&excerpt));
+        eprintln!("pgsiphon: {location}: {entries} entries, {}, {seconds:.1} s", read_for(&excerpt));
     }
     Ok(())
 }

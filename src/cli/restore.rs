@@ -15,7 +15,7 @@ use pgsiphon::restore::{Rename, RestoreOptions, RestoreRequest, restore};
 use pgsiphon::storage::input::Input;
 use tokio_util::sync::CancellationToken;
 
-use super::choice::{ChoiceArgs, find, find_index, read_for};
+use super::choice::{ChoiceArgs, find, find_index, read_for, until};
 use super::connection::ConnectionArgs;
 use super::content::usage;
 use super::progress::{ReadBar, When};
@@ -61,10 +61,10 @@ pub(crate) struct RestoreArgs {
     #[arg(short = 'x', long, visible_alias = "no-acl")]
     no_privileges: bool,
     /// Restore the one chosen table under this name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "continue_on_error")]
     rename: Option<String>,
     /// Restore the one chosen table into this schema, which is created if it does not exist
-    #[arg(long, value_name = "SCHEMA")]
+    #[arg(long, value_name = "SCHEMA", conflicts_with = "continue_on_error")]
     into_schema: Option<String>,
     /// Print progress messages and the server's warnings; twice for its notices
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -99,7 +99,10 @@ pub(crate) async fn run(args: RestoreArgs, shutdown: CancellationToken) -> Resul
             refuse_without_choice(&args, &choice)?;
             None
         }
-        false => Some(Part::of(&args, &choice, &location, &*input).await?),
+        false => {
+            let found = Part::of(&args, &choice, &location, &*input);
+            Some(until(&shutdown, &format!("restore a part of {location}"), found).await?)
+        }
     };
     let backup = match &part {
         Some(part) => part.excerpt.open(),

@@ -413,7 +413,7 @@ impl Runner {
         if error.kind() != ErrorKind::RestoreFailed {
             return Err(error);
         }
-        if self.options.is_part && sqlstate(&error).is_some_and(is_missing) {
+        if self.options.is_part && error.hints().is_none() && sqlstate(&error).is_some_and(is_missing) {
             error = error.hint("--with-dependencies also restores what the chosen objects need");
         }
         if !self.options.continue_on_error || self.is_session_over(&error) {
