@@ -10,6 +10,7 @@ use flate2::read::MultiGzDecoder;
 use super::Outcome;
 use super::difference;
 use super::oracle::{Source, Subject};
+use super::servers::clean_command;
 
 /// In a build with debug assertions: how many blocks each range has.
 const BLOCKS_VARIABLE: &str = "PGSIPHON_TEST_BLOCKS_PER_RANGE";
@@ -23,7 +24,7 @@ pub(crate) fn difference(
     whole: &Path,
     folder: &Path,
 ) -> Outcome<Option<String>> {
-    let Subject::Pgsiphon(_) = subject else { return Ok(None) };
+    let Subject::Pgsiphon(program) = subject else { return Ok(None) };
     // Without rows there is nothing to divide.
     let text = fs::read(whole).map_err(|e| format!("read {}: {e}", whole.display()))?;
     if !has_rows(&text) {
@@ -44,6 +45,9 @@ pub(crate) fn difference(
             if let Some(difference) = difference::of_dumps(whole, &text)? {
                 return Ok(Some(format!("divided, with -j {jobs}:\n{difference}")));
             }
+            if let Some(difference) = of_its_index(program, &ours.text, whole, folder)? {
+                return Ok(Some(difference));
+            }
             first = Some(ours.text);
             continue;
         };
@@ -53,6 +57,23 @@ pub(crate) fn difference(
         }
     }
     Ok(None)
+}
+
+/// How the excerpt of all entries differs from the text that they are from, or what `verify` finds wrong.
+fn of_its_index(program: &Path, dump: &Path, whole: &Path, folder: &Path) -> Outcome<Option<String>> {
+    let run = |command: &str| {
+        let output = clean_command(program).arg(command).arg(dump).output();
+        output.map_err(|e| format!("run {command}: {e}"))
+    };
+    let (extracted, verified) = (run("extract")?, run("verify")?);
+    for (command, output) in [("extract", &extracted), ("verify", &verified)] {
+        if !output.status.success() {
+            return Ok(Some(format!("{command}: {}", String::from_utf8_lossy(&output.stderr))));
+        }
+    }
+    let text = folder.join("extracted.sql");
+    fs::write(&text, &extracted.stdout).map_err(|e| format!("write {}: {e}", text.display()))?;
+    Ok(difference::of_dumps(whole, &text)?.map(|difference| format!("extracted:\n{difference}")))
 }
 
 fn has_rows(text: &[u8]) -> bool {
