@@ -139,7 +139,10 @@ def peaks(figures: Figures, jobs: int) -> dict[str, float]:
 def _memory(figures: Figures) -> tuple[str, bool]:
     two, many = peaks(figures, 2), peaks(figures, 16)
     measured = " / ".join(f"{min(mb.values()):.0f} to {max(mb.values()):.0f} MB" for mb in (two, many))
-    return measured, max(two.values()) < 100 and max(many.values()) < 400
+    # One size does not show that the peak is the same for any.
+    is_any_size = {"1 GB", "20 GB"} <= set(two) & set(many)
+    is_met = is_any_size and max(two.values()) < 100 and max(many.values()) < 400
+    return f"{measured} ({', '.join(two)})", is_met
 
 
 def _same_bytes(figures: Figures) -> tuple[str, bool]:

@@ -51,7 +51,9 @@ pub async fn read_sample(
             () = shutdown.cancelled() => return Err(Error::interrupted(format!("read {location}"))),
             piece = texts.next() => piece,
         };
-        let Some(piece) = piece.transpose()? else { break };
+        let piece = piece.transpose()?.ok_or_else(|| {
+            Error::new(ErrorKind::Other, format!("read {location}")).because("it ended before the last piece")
+        })?;
         let first = starts.partition_point(|(offset, _)| *offset < range.offset);
         let within = starts[first..].iter().take_while(|(offset, _)| *offset < range.offset + range.length);
         for (offset, number) in within {
